@@ -1,0 +1,2 @@
+//! Provisor.
+pub mod text;
