@@ -120,12 +120,8 @@ codes! {
     SuspiciousFormat = 605 Warning;
     /// A form that Microsoft lists as unsupported.
     Unsupported = 606 Warning;
-    /// A value that is computed and not used.
-    Unused = 607 Warning;
     /// A mapping without a matching rule.
     NoMatch = 608 Warning;
-    /// A function name in another case than Entra prints it.
-    FunctionCase = 609 Warning;
     /// A record that is not an object, or a value that no attribute can have.
     BadRecord = 701 Error;
     /// A value cannot be turned into what is wanted.

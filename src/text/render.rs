@@ -53,9 +53,9 @@ fn human(source: &Source, diagnostic: &Diagnostic, color: bool) -> String {
     let mut groups = Vec::new();
     let primary = source.snap(diagnostic.primary.span);
     if drawable {
-        let mut snippet = Snippet::source(source.text()).path(source.name()).annotation(
-            AnnotationKind::Primary.span(primary.range()).label(non_empty(&diagnostic.primary.text)),
-        );
+        let mut snippet = Snippet::source(source.text())
+            .path(source.name())
+            .annotation(AnnotationKind::Primary.span(primary.range()).label(non_empty(&diagnostic.primary.text)));
         for label in &diagnostic.secondary {
             let span = source.snap(label.span);
             snippet = snippet.annotation(AnnotationKind::Context.span(span.range()).label(non_empty(&label.text)));

@@ -1,0 +1,150 @@
+//! `provisor eval EXPR`: one program over one record, and `--jsonl` for many.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::function::Context;
+use crate::language::entra::{Expression, Surroundings};
+use crate::language::names::SourceNames;
+use crate::language::{Program, TraceStep};
+use crate::mapping::{Language, describe_fault};
+use crate::text::{Code, Diagnostic, Diagnostics, Source, Span, render};
+use crate::value::{Arena, Layout, RecordReader, Shown, Value, to_json};
+
+use super::env::{EnvOverride, machine};
+use super::{Ending, Failure, Format, Outcome, color, jsonl, print, read_text, tell};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The expression; with --jsonl none
+    #[arg(value_name = "EXPR", required_unless_present = "jsonl", conflicts_with = "jsonl")]
+    expression: Option<String>,
+    /// The language: entra, liquid, rhai, jinja
+    #[arg(long, value_name = "L")]
+    lang: Option<String>,
+    /// The record: a file with a JSON object, `-` for standard input
+    #[arg(long, value_name = "F")]
+    input: Option<PathBuf>,
+    /// Show the value of every sub-expression
+    #[arg(long)]
+    trace: bool,
+    /// Clock, seed, taken values and more, as JSON: {"now": …, "seed": …, "taken": […], "defaultDomain": …}
+    #[arg(long, value_name = "JSON")]
+    env: Option<String>,
+    /// How findings are printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Read one JSON object a line from standard input, write one a line: {"id", "lang", "program", "input", "env"}
+    #[arg(long)]
+    jsonl: bool,
+}
+
+/// The largest record `--input` takes, in bytes.
+const MAX_RECORD: usize = 16 * 1024 * 1024;
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let lang = match arguments.lang.as_deref() {
+        None => Language::Entra,
+        Some(word) => Language::parse(word)
+            .ok_or_else(|| Failure::told(format!("--lang {word}: the languages are entra, liquid, rhai and jinja")))?,
+    };
+    if arguments.jsonl {
+        return jsonl::run(lang);
+    }
+    let text = arguments.expression.clone().unwrap_or_default();
+    let source = Source::new("<expression>", text);
+    let mut diagnostics = Diagnostics::new(source.clone());
+    if lang != Language::Entra {
+        diagnostics.push(not_yet(lang, source.text().len()));
+        tell(&render::all(&diagnostics, arguments.format.into(), color()));
+        return Ok(Ending::Findings);
+    }
+    let overrides = EnvOverride::parse(arguments.env.as_deref())?;
+    let env = overrides.over(&machine()?).map_err(Failure::told)?;
+    let names = SourceNames::open();
+    let mut layout = Layout::default();
+    let surroundings = Surroundings { source: &names, macros: &overrides.macros, direct: false };
+    let (expression, found) = Expression::compile(source.text(), &mut layout, &surroundings);
+    diagnostics.extend(found);
+    diagnostics.finish();
+    tell(&render::all(&diagnostics, arguments.format.into(), color()));
+    let Some(expression) = expression else { return Ok(Ending::Findings) };
+    let record = match &arguments.input {
+        None => "{}".to_owned(),
+        Some(path) => read_text(path, MAX_RECORD)?.1,
+    };
+    let arena = Arena::new();
+    let slots = RecordReader::new().read(&layout, &record, &arena).map_err(|error| {
+        let name = arguments.input.as_ref().map_or("the record".to_owned(), |path| path.display().to_string());
+        let at = error
+            .offset
+            .map(|offset| Source::new("", record.as_str()).position(u32::try_from(offset).unwrap_or(u32::MAX)));
+        let at = at.map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
+        Failure::told(format!("{name}{at}: {error}"))
+    })?;
+    let program = Program::Entra(expression);
+    let context = Context::new(&arena, &env, 0);
+    let (result, steps) = program.trace(slots, &context);
+    let output = match (&result, arguments.trace, arguments.format) {
+        (Ok(value), false, _) => format!("{}\n", to_json(*value)),
+        (_, true, Format::Json) => {
+            let value = result.as_ref().ok().map(|value| to_json(*value));
+            format!("{}\n", json!({"value": value, "trace": steps_json(&steps, source.text())}))
+        }
+        (_, true, _) => {
+            let mut text = tree(&steps, source.text());
+            if let Ok(value) = &result {
+                let _ = writeln!(text, "= {}", to_json(*value));
+            }
+            text
+        }
+        (Err(_), false, _) => String::new(),
+    };
+    print(&output)?;
+    match result {
+        Ok(_) => Ok(Ending::Clean),
+        Err(fault) => {
+            let again = Context::new(&arena, &env, 0);
+            let whole = Span::new(0, source.text().len());
+            let diagnostic = describe_fault(&fault, &program, &layout, slots, &again, whole);
+            tell(&render::one(&source, &diagnostic, arguments.format.into(), color()));
+            Ok(Ending::Findings)
+        }
+    }
+}
+
+/// The finding for a language that is reserved.
+pub(super) fn not_yet(lang: Language, length: usize) -> Diagnostic {
+    let message = format!("the language {} is not built in yet", lang.word());
+    Diagnostic::new(Code::LanguageNotYet, message, Span::new(0, length)).help("write it as an Entra expression")
+}
+
+/// The sub-expressions outermost first, each with its value; deeper ones further to the right.
+fn tree(steps: &[TraceStep<'_>], text: &str) -> String {
+    let mut ordered: Vec<&TraceStep<'_>> = steps.iter().collect();
+    ordered.sort_by_key(|step| (step.span.start, step.depth));
+    let mut out = String::new();
+    for step in ordered {
+        let shown = text.get(step.span.range()).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        let value = step.value.map_or("failed".to_owned(), |value: Value<'_>| Shown(value).to_string());
+        let _ = writeln!(out, "{:indent$}{shown}  =>  {value}", "", indent = step.depth * 2);
+    }
+    out
+}
+
+fn steps_json(steps: &[TraceStep<'_>], text: &str) -> Vec<serde_json::Value> {
+    steps
+        .iter()
+        .map(|step| {
+            json!({
+                "text": text.get(step.span.range()).unwrap_or_default(),
+                "span": [step.span.start, step.span.end],
+                "depth": step.depth,
+                "value": step.value.map(to_json),
+                "failed": step.value.is_none(),
+            })
+        })
+        .collect()
+}

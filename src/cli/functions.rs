@@ -1,0 +1,197 @@
+//! `provisor functions [NAME]`: the reference, from the table that the engine runs.
+
+use std::fmt::Write as _;
+
+use clap::ValueEnum;
+use serde_json::json;
+
+use crate::function::{Family, Repeat, Spec, TABLE, foreign, lookup};
+use crate::text::closest;
+
+use super::{Ending, Failure, Outcome, print};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// One function, in any case
+    name: Option<String>,
+    /// How the reference is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: ReferenceFormat,
+}
+
+/// How the reference is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum ReferenceFormat {
+    /// For people
+    #[default]
+    Human,
+    /// For docs/functions.md
+    Markdown,
+    /// For editors
+    Json,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let specs: Vec<&Spec> = match &arguments.name {
+        None => TABLE.iter().collect(),
+        Some(name) => match (lookup(name), foreign(name)) {
+            (Some(spec), _) => vec![spec],
+            (None, Some(foreign)) => {
+                return Err(Failure::told(format!(
+                    "`{}` is a function of {}, not of Entra: {}",
+                    foreign.name, foreign.origin, foreign.instead
+                )));
+            }
+            (None, None) => {
+                let near = closest(name, TABLE.iter().map(|spec| spec.name));
+                let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                return Err(Failure::told(format!("there is no function `{name}`{hint}")));
+            }
+        },
+    };
+    print(&match arguments.format {
+        ReferenceFormat::Json => {
+            let all: Vec<_> = specs.iter().map(|spec| as_json(spec)).collect();
+            format!("{}\n", serde_json::to_string_pretty(&all).unwrap_or_default())
+        }
+        ReferenceFormat::Markdown => markdown(&specs),
+        ReferenceFormat::Human if arguments.name.is_some() => specs.iter().map(|spec| page(spec)).collect(),
+        ReferenceFormat::Human => list(&specs),
+    })?;
+    Ok(Ending::Clean)
+}
+
+fn families(specs: &[&Spec]) -> Vec<Family> {
+    let mut families: Vec<Family> = specs.iter().map(|spec| spec.family).collect();
+    families.sort();
+    families.dedup();
+    families
+}
+
+fn list(specs: &[&Spec]) -> String {
+    let mut out = String::new();
+    for family in families(specs) {
+        let _ = writeln!(out, "{}", family.title());
+        for spec in specs.iter().filter(|spec| spec.family == family) {
+            let _ = writeln!(out, "  {:<36} {}", spec.name, spec.summary);
+        }
+        out.push('\n');
+    }
+    let _ = writeln!(
+        out,
+        "{} functions; `provisor functions NAME` shows one with its parameters and examples",
+        specs.len()
+    );
+    out
+}
+
+fn notes(spec: &Spec) -> Vec<String> {
+    let mut notes = vec![spec.details.to_owned()];
+    if spec.cloud_sync_only {
+        notes.push("Documented for Entra Cloud Sync.".into());
+    }
+    notes
+}
+
+fn page(spec: &Spec) -> String {
+    let mut out = format!("{}\n\n  {}\n", spec.signature(), spec.summary);
+    for note in notes(spec) {
+        let _ = writeln!(out, "  {note}");
+    }
+    if !spec.params.is_empty() {
+        out.push('\n');
+    }
+    for param in spec.params {
+        let optional = if param.required { "" } else { ", optional" };
+        let words = if param.words.is_empty() { String::new() } else { format!(" [{}]", param.words.join(", ")) };
+        let _ = writeln!(out, "  {} ({}{optional}){words}  {}", param.name, param.kinds, param.doc);
+    }
+    match spec.repeat {
+        Repeat::No => {}
+        Repeat::Last(_) => out.push_str("  The last parameter may be given again and again.\n"),
+        Repeat::LastPair => out.push_str("  The last two parameters may be given again and again, as pairs.\n"),
+    }
+    let _ = writeln!(out, "\n  Returns {}.", spec.returns);
+    for example in spec.examples {
+        let _ = writeln!(out, "\n  {}", example.expression);
+        if example.given != "{}" {
+            let _ = writeln!(out, "    with {}", example.given);
+        }
+        let _ = writeln!(out, "    gives {}", example.result);
+    }
+    out.push('\n');
+    out
+}
+
+fn markdown(specs: &[&Spec]) -> String {
+    let mut out = String::from(
+        "# Functions of Entra expressions\n\n\
+         Printed by `provisor functions --format markdown` from the table the engine runs; every example is a test.\n",
+    );
+    for family in families(specs) {
+        let _ = write!(out, "\n## {}\n", family.title());
+        for spec in specs.iter().filter(|spec| spec.family == family) {
+            let _ = write!(
+                out,
+                "\n### {}\n\n`{}`\n\n{}\n{}\n",
+                spec.name,
+                spec.signature(),
+                spec.summary,
+                notes(spec).join(" ")
+            );
+            if !spec.params.is_empty() {
+                out.push_str("\n| parameter | takes | |\n|---|---|---|\n");
+            }
+            for param in spec.params {
+                let words = if param.words.is_empty() {
+                    String::new()
+                } else {
+                    format!(
+                        " One of {}.",
+                        param.words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+                    )
+                };
+                let optional = if param.required { "" } else { ", optional" };
+                let _ = writeln!(out, "| {} | {}{optional} | {}{words} |", param.name, param.kinds, param.doc);
+            }
+            let _ = write!(out, "\nReturns {}.\n", spec.returns);
+            for example in spec.examples {
+                let _ = write!(out, "\n```text\n{}\n", example.expression);
+                if example.given != "{}" {
+                    let _ = writeln!(out, "  with  {}", example.given);
+                }
+                let _ = write!(out, "  gives {}\n```\n", example.result);
+            }
+        }
+    }
+    out
+}
+
+fn as_json(spec: &Spec) -> serde_json::Value {
+    json!({
+        "name": spec.name,
+        "signature": spec.signature(),
+        "family": spec.family.title(),
+        "summary": spec.summary,
+        "details": spec.details,
+        "cloudSyncOnly": spec.cloud_sync_only,
+        "parameters": spec.params.iter().map(|param| json!({
+            "name": param.name,
+            "takes": param.kinds.to_string(),
+            "required": param.required,
+            "words": param.words,
+            "doc": param.doc,
+        })).collect::<Vec<_>>(),
+        "repeats": match spec.repeat { Repeat::No => "no", Repeat::Last(_) => "last", Repeat::LastPair => "lastPair" },
+        "fewestArguments": spec.fewest(),
+        "mostArguments": spec.most(),
+        "returns": spec.returns.to_string(),
+        "pure": spec.pure,
+        "canFail": spec.can_fail,
+        "examples": spec.examples.iter().map(|example| json!({
+            "expression": example.expression,
+            "given": serde_json::from_str::<serde_json::Value>(example.given).unwrap_or_default(),
+            "result": serde_json::from_str::<serde_json::Value>(example.result).unwrap_or_default(),
+        })).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,231 @@
+//! The command line: one file a command. Here are the arguments, the exit codes and the way out.
+//!
+//! Exit codes: 0 all is well, 1 the input has findings (a mapping with errors, a failed test, a record that failed), 2 the
+//! tool itself failed (a file that cannot be read, wrong arguments). A reader that closes the pipe is no failure.
+
+#![allow(clippy::print_stderr, reason = "what is told to the person goes to standard error")]
+
+mod check;
+mod chunk;
+mod env;
+mod eval;
+mod functions;
+mod jsonl;
+mod map;
+mod pool;
+mod test;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::mapping::{Compiled, Mapping};
+use crate::text::{Source, render};
+
+/// Check, explain, test and run attribute mappings for identity provisioning.
+#[derive(Debug, Parser)]
+#[command(name = "provisor", version, arg_required_else_help = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find what is wrong with mapping files
+    Check(check::Arguments),
+    /// Evaluate one expression over one record
+    Eval(eval::Arguments),
+    /// Map records (JSONL or CSV) to payloads (JSONL)
+    Map(map::Arguments),
+    /// Run the [[tests]] of mapping files
+    Test(test::Arguments),
+    /// Print the reference of the functions
+    Functions(functions::Arguments),
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    /// With an excerpt and carets
+    #[default]
+    Human,
+    /// A line each: file:line:column: error[E0301]: message
+    Concise,
+    /// A JSON object each, a line each
+    Json,
+}
+
+impl From<Format> for render::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Human => render::Format::Human,
+            Format::Concise => render::Format::Concise,
+            Format::Json => render::Format::Json,
+        }
+    }
+}
+
+/// Why the tool failed, in words for the person.
+#[derive(Debug)]
+enum Failure {
+    /// The reader of our output has gone; that is its right.
+    ClosedPipe,
+    /// Anything else.
+    Told(String),
+}
+
+type Outcome = Result<Ending, Failure>;
+
+/// How a command that did its work ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Nothing to complain of.
+    Clean,
+    /// The input has findings.
+    Findings,
+}
+
+impl Failure {
+    fn told(message: impl Into<String>) -> Self {
+        Failure::Told(message.into())
+    }
+
+    /// For reading or writing `what`.
+    fn io(what: &str, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Failure::ClosedPipe;
+        }
+        Failure::Told(format!("{what}: {error}"))
+    }
+}
+
+/// Runs the command line and says how it ended.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors; a closed pipe while printing them is none either.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let outcome = match arguments.command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
+        Command::Map(arguments) => map::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Functions(arguments) => functions::run(&arguments),
+    };
+    match outcome {
+        Ok(Ending::Clean) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Ok(Ending::Findings) => ExitCode::from(1),
+        Err(Failure::Told(message)) => {
+            let _ = writeln!(io::stderr(), "provisor: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether what is written to standard error may have colours.
+fn color() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Writes to standard output.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::io("standard output", &error))
+}
+
+/// Writes to standard error; nobody listens when that fails.
+fn tell(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The text of a file, or of standard input for `-`, with a name to show. Refuses what is too large or not UTF-8.
+fn read_text(path: &Path, limit: usize) -> Result<(String, String), Failure> {
+    let name = if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() };
+    let mut bytes = Vec::new();
+    let limit_bytes = limit as u64 + 1;
+    let read = if path.as_os_str() == "-" {
+        io::stdin().lock().take(limit_bytes).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(limit_bytes).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| Failure::told(format!("{name}: {error}")))?;
+    if bytes.len() > limit {
+        return Err(Failure::told(format!("{name}: the file is larger than {limit} bytes")));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
+        Failure::told(format!("{name}:{line}: the file is not UTF-8 (byte {at} is not part of a character)"))
+    })?;
+    Ok((name, text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+}
+
+/// A mapping file, compiled.
+fn compile(path: &Path) -> Result<Compiled, Failure> {
+    let (name, text) = read_text(path, 4 * crate::mapping::MAX_FILE)?;
+    Ok(Mapping::compile(&Source::new(name, text)))
+}
+
+/// The mapping files meant by the paths: files as they are, of directories every `.toml` file below that has rules.
+fn mapping_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let before = files.len();
+            collect(path, &mut files, 0)?;
+            if files.len() == before {
+                return Err(Failure::told(format!("{}: there is no mapping file in this directory", path.display())));
+            }
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Result<(), Failure> {
+    let told = |error: &io::Error| Failure::told(format!("{}: {error}", directory.display()));
+    let mut entries =
+        std::fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(|error| told(&error))?;
+    entries.sort_by_key(std::fs::DirEntry::path);
+    for entry in entries {
+        let path = entry.path();
+        let kind = entry.file_type().map_err(|error| told(&error))?;
+        if kind.is_dir() && depth < 8 {
+            collect(&path, files, depth + 1)?;
+        } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "toml") {
+            let is_mapping = std::fs::read_to_string(&path)
+                .is_ok_and(|text| text.lines().any(|line| line.trim_start().starts_with("[attributes")));
+            if is_mapping {
+                files.push(path);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `1 error`, `3 errors`.
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{} {what}s", grouped(count as u64)) }
+}
+
+/// `12,345`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

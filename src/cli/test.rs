@@ -1,0 +1,85 @@
+//! `provisor test [FILE...]`: the `[[tests]]` of mapping files.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::text::render;
+
+use super::{Ending, Failure, Format, Outcome, compile, counted, mapping_files, print, tell};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Mapping files, or directories of them; without any, `mappings/` or the current directory
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Only tests whose name holds this text
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let paths = if arguments.files.is_empty() {
+        let mappings = PathBuf::from("mappings");
+        vec![if mappings.is_dir() { mappings } else { PathBuf::from(".") }]
+    } else {
+        arguments.files.clone()
+    };
+    let (mut passed, mut failed, mut broken) = (0, 0, 0);
+    for file in mapping_files(&paths)? {
+        let compiled = compile(&file)?;
+        let source = compiled.diagnostics.source().clone();
+        let Some(mapping) = compiled.mapping else {
+            broken += 1;
+            print(&render::all(&compiled.diagnostics, arguments.format.into(), false))?;
+            continue;
+        };
+        for case in mapping.cases() {
+            if arguments.filter.as_ref().is_some_and(|filter| !case.name().contains(filter.as_str())) {
+                continue;
+            }
+            let result = mapping.run_case(case);
+            if result.failure.is_none() {
+                passed += 1;
+            } else {
+                failed += 1;
+            }
+            let text = match (arguments.format, &result.failure) {
+                (Format::Json, failure) => {
+                    let finding = failure.as_ref().map(|failure| render::json(&source, failure));
+                    let ok = finding.is_none();
+                    format!("{}\n", json!({"file": source.name(), "name": result.name, "ok": ok, "failure": finding}))
+                }
+                (_, None) => format!("ok      {} :: {}\n", source.name(), result.name),
+                (format, Some(failure)) => {
+                    let told = render::one(&source, failure, format.into(), false);
+                    format!("FAILED  {} :: {}\n{told}", source.name(), result.name)
+                }
+            };
+            print(&text)?;
+        }
+        if mapping.cases().is_empty() && arguments.format != Format::Json {
+            print(&format!("        {} has no [[tests]]\n", source.name()))?;
+        }
+    }
+    if arguments.format != Format::Json {
+        let mut summary = format!(
+            "{}, {failed} failed",
+            counted(passed, "test").replace("test", "test passed").replace("passeds", "s passed")
+        );
+        if passed != 1 {
+            summary = format!("{passed} tests passed, {failed} failed");
+        }
+        if broken > 0 {
+            summary = format!("{summary}; {} with errors", counted(broken, "mapping"));
+        }
+        tell(&format!("{summary}\n"));
+    }
+    if passed + failed + broken == 0 {
+        return Err(Failure::told("there is no test to run: add [[tests]] to a mapping file"));
+    }
+    Ok(if failed + broken > 0 { Ending::Findings } else { Ending::Clean })
+}

@@ -1,0 +1,171 @@
+//! .NET regular expressions and replacement texts, as Entra's expressions use them.
+//!
+//! A pattern is parsed here, by .NET's rules, into a tree; what .NET refuses or we do not support is refused with the
+//! place and a way to write it. The tree is printed for the `regex` crate, or for `fancy-regex` with a limit where it
+//! has look-around or references. Numbering of groups, the match loop and replacement texts are our own, because
+//! theirs differ. Plain patterns (`shape.rs`) never reach an engine.
+//!
+//! ```text
+//! source -> parse (escape, class, open, fold, blocks) -> tree, groups -> print -> engine | shape
+//!                                                   template, replace <- groups
+//! ```
+
+mod behind;
+mod blocks;
+mod charset;
+mod class;
+mod engine;
+mod error;
+mod escape;
+mod fold;
+mod groups;
+mod open;
+mod parse;
+mod print;
+mod replace;
+mod shape;
+mod sink;
+mod template;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use error::{PatternError, PatternLint, Runaway};
+pub use sink::Sink;
+pub use template::Template;
+
+use engine::{Engine, LateEngine};
+use groups::{Groups, parse_number};
+use print::Ending;
+use shape::Shape;
+
+/// How many bytes a replacement may write where nothing else is asked for: 1 MiB.
+pub const DEFAULT_OUTPUT_LIMIT: usize = 1 << 20;
+
+/// A group of one pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct GroupId(usize);
+
+/// A compiled .NET pattern.
+#[derive(Debug)]
+pub struct Pattern {
+    groups: Groups,
+    /// For texts that do not end in a line feed, or for all texts if `line_feed` is none.
+    plain: Engine,
+    /// For texts that do: `$` matches before it as well.
+    line_feed: Option<LateEngine>,
+    shape: Option<Shape>,
+    /// Groups in a look-behind whose values may differ from .NET's.
+    untrusted: Vec<usize>,
+    lints: Vec<PatternLint>,
+}
+
+impl Pattern {
+    /// Compiles a pattern as typed in .NET syntax.
+    pub fn compile(source: &str) -> Result<Pattern, PatternError> {
+        let parsed = parse::parse(source)?;
+        let (tree, groups, untrusted) = (parsed.tree, parsed.groups, parsed.untrusted);
+        let printed = print::print(&tree, &groups, Ending::Plain);
+        let backtracking = print::needs_backtracking(&tree);
+        let plain =
+            if backtracking { Engine::backtracking(&printed, source)? } else { Engine::linear(&printed, source)? };
+        let line_feed = print::has_end(&tree).then(|| LateEngine::new(print::print(&tree, &groups, Ending::LineFeed)));
+        let shape = if backtracking { None } else { Shape::of(&printed) };
+        let mut lints = Vec::new();
+        let only_a_place = matches!(tree, tree::Node::Assert(_));
+        if tree.may_be_empty_anywhere() && !only_a_place {
+            lints.push(PatternLint {
+                message: "the pattern can match the empty text, so it also matches between characters".to_owned(),
+                help: Some("write `+` for `*`, or `^` in front".to_owned()),
+                span: 0..source.len(),
+            });
+        }
+        Ok(Pattern { groups, plain, line_feed, shape, untrusted, lints })
+    }
+
+    /// What is odd about the pattern; spans are bytes of its source.
+    pub fn lints(&self) -> &[PatternLint] {
+        &self.lints
+    }
+
+    /// The group with this name, or with this number as text. `0` is the whole match.
+    pub fn group(&self, name: &str) -> Option<GroupId> {
+        let number = || parse_number(name).and_then(|number| self.groups.by_number(number));
+        self.groups.by_name(name).or_else(number).map(GroupId)
+    }
+
+    /// The names of all groups but the whole match; a group without a name gives its number.
+    pub fn group_names(&self) -> impl Iterator<Item = &str> {
+        self.groups.labels()
+    }
+
+    /// Whether the pattern matches somewhere in the text.
+    pub fn is_match(&self, text: &str) -> Result<bool, Runaway> {
+        match self.shape(text) {
+            Some(shape) => Ok(shape.find(text, 0).is_some()),
+            None => self.engine(text)?.is_match(text),
+        }
+    }
+
+    /// Writes the text with every match replaced.
+    ///
+    /// Gives `false`, and writes nothing, if nothing matched. Writes at most `limit` bytes; after an error the output
+    /// may hold a part of the result.
+    pub fn replace_all(
+        &self,
+        text: &str,
+        template: &Template,
+        limit: usize,
+        out: &mut impl Sink,
+    ) -> Result<bool, Runaway> {
+        let Some(with) = template.constant() else {
+            return replace::template(self, text, template, limit, out);
+        };
+        // One loop for each of the common shapes, so that the search is part of the loop.
+        match self.shape(text) {
+            Some(Shape::One(set)) => replace::constant(text, with, limit, out, |from| Ok(set.find(text, from))),
+            Some(shape) => replace::constant(text, with, limit, out, |from| Ok(shape.find(text, from))),
+            None => {
+                let engine = self.engine(text)?;
+                replace::constant(text, with, limit, out, |from| engine.find(text, from))
+            }
+        }
+    }
+
+    /// Writes the text with a group replaced in every match; the rest of the match stays.
+    ///
+    /// A match in which the group took no part stays whole. Gives `false`, and writes nothing, if no group was
+    /// replaced. Writes at most `limit` bytes; after an error the output may hold a part of the result.
+    pub fn replace_group(
+        &self,
+        text: &str,
+        group: GroupId,
+        value: &str,
+        limit: usize,
+        out: &mut impl Sink,
+    ) -> Result<bool, Runaway> {
+        replace::group(self, text, group, value, limit, out)
+    }
+
+    /// What a group matched in the first match of the text.
+    pub fn extract<'t>(&self, text: &'t str, group: GroupId) -> Result<Option<&'t str>, Runaway> {
+        let span = replace::first_group(self.engine(text)?, text, self.groups.engines(group.0))?;
+        Ok(span.and_then(|(start, end)| text.get(start..end)))
+    }
+
+    /// The engine for a text.
+    #[inline]
+    fn engine(&self, text: &str) -> Result<&Engine, Runaway> {
+        match &self.line_feed {
+            Some(late) if text.ends_with('\n') => late.get(),
+            _ => Ok(&self.plain),
+        }
+    }
+
+    /// The shape that finds the matches in a text without an engine.
+    #[inline]
+    fn shape(&self, text: &str) -> Option<&Shape> {
+        let shape = self.shape.as_ref()?;
+        (self.line_feed.is_none() || !text.ends_with('\n')).then_some(shape)
+    }
+}

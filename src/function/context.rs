@@ -1,0 +1,216 @@
+//! [`Context`]: what a body may know besides its arguments: clock, taken values, randomness from a seed, memory.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rand_chacha::ChaCha12Rng;
+use rand_core::{Rng, SeedableRng};
+
+use crate::dotnet::date::Moment;
+use crate::text::Code;
+use crate::value::{Arena, MAX_TEXT, TextBuilder, Value, parse_integer};
+
+use super::{Fallible, Fault};
+
+/// Which values the target already has, for `SelectUniqueValue`.
+pub trait Taken: Send + Sync {
+    /// Whether an object of the target has this value.
+    fn is_taken(&self, value: &str) -> bool;
+}
+
+/// A target without objects.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NothingTaken;
+
+impl Taken for NothingTaken {
+    fn is_taken(&self, _: &str) -> bool {
+        false
+    }
+}
+
+/// A list of taken values. Letter case does not make a value another one: directories compare names without it.
+#[derive(Debug, Clone, Default)]
+pub struct TakenList {
+    lower: HashSet<String>,
+}
+
+impl<T: AsRef<str>> FromIterator<T> for TakenList {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        Self { lower: values.into_iter().map(|value| value.as_ref().to_lowercase()).collect() }
+    }
+}
+
+impl Taken for TakenList {
+    fn is_taken(&self, value: &str) -> bool {
+        if self.lower.is_empty() {
+            return false;
+        }
+        if value.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
+            return self.lower.contains(&value.to_lowercase());
+        }
+        self.lower.contains(value)
+    }
+}
+
+/// Where `Guid` and `RandomString` take their randomness from: the same seed gives the same values again.
+#[derive(Clone, Copy)]
+pub struct Seed([u8; 32]);
+
+impl Seed {
+    /// A seed for runs that must repeat.
+    pub fn from_number(number: u64) -> Self {
+        let mut bytes = [0; 32];
+        bytes.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, given)| *byte = given);
+        Self(bytes)
+    }
+
+    /// A seed of the caller's randomness. 32 bytes, so that what one value shows says nothing of the next.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::fmt::Debug for Seed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Initial passwords may come of it.
+        f.write_str("Seed(…)")
+    }
+}
+
+/// What a run gives to the functions; one for all its records.
+#[derive(Clone)]
+pub struct Env {
+    /// What `Now()` returns.
+    pub now: Moment,
+    /// What `DefaultDomain()` returns.
+    pub default_domain: Option<String>,
+    /// What `SelectUniqueValue` may not return.
+    pub taken: Arc<dyn Taken>,
+    /// A fixed result for `Guid()`.
+    pub guid: Option<String>,
+    /// A fixed result for `RandomString(…)`.
+    pub random: Option<String>,
+    /// The randomness of all other `Guid()` and `RandomString(…)`.
+    pub seed: Seed,
+}
+
+impl Env {
+    /// The clock at `now`, nothing taken, no default domain.
+    pub fn new(now: Moment, seed: Seed) -> Self {
+        Self { now, default_domain: None, taken: Arc::new(NothingTaken), guid: None, random: None, seed }
+    }
+}
+
+impl std::fmt::Debug for Env {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Env").field("default_domain", &self.default_domain).finish_non_exhaustive()
+    }
+}
+
+/// What the functions may use while one record is mapped.
+pub struct Context<'a> {
+    /// The memory for what they make.
+    pub arena: &'a Arena,
+    /// What the run gives.
+    pub env: &'a Env,
+    /// Counts up from record to record, so that each has randomness of its own whatever thread maps it.
+    stream: u64,
+    random: RefCell<Option<ChaCha12Rng>>,
+}
+
+impl<'a> Context<'a> {
+    /// For the record with this number in its run.
+    pub fn new(arena: &'a Arena, env: &'a Env, record: u64) -> Self {
+        Self { arena, env, stream: record, random: RefCell::new(None) }
+    }
+
+    /// Random bits.
+    pub fn random(&self) -> u64 {
+        let mut random = self.random.borrow_mut();
+        let generator = random.get_or_insert_with(|| {
+            let mut generator = ChaCha12Rng::from_seed(self.env.seed.0);
+            generator.set_stream(self.stream);
+            generator
+        });
+        generator.next_u64()
+    }
+
+    /// A random number below `bound`, each as likely as the next; 0 when `bound` is 0.
+    pub fn random_below(&self, bound: u64) -> u64 {
+        if bound == 0 {
+            return 0;
+        }
+        // Numbers from the last, incomplete stretch of `bound` would favour the low results.
+        let limit = u64::MAX - u64::MAX % bound;
+        loop {
+            let number = self.random();
+            if number < limit {
+                return number % bound;
+            }
+        }
+    }
+
+    /// The argument at `index`; absent when it was left out.
+    pub fn argument(&self, arguments: &[Value<'a>], index: usize) -> Value<'a> {
+        arguments.get(index).copied().unwrap_or_default()
+    }
+
+    /// The text of an argument; `None` for null, a fault for lists and complex values.
+    pub fn text(&self, arguments: &[Value<'a>], index: usize) -> Fallible<Option<&'a str>> {
+        self.text_of(self.argument(arguments, index)).map_err(|fault| fault.at(index))
+    }
+
+    /// The text of a value; `None` for null, a fault for lists and complex values.
+    pub fn text_of(&self, value: Value<'a>) -> Fallible<Option<&'a str>> {
+        match value.text(self.arena) {
+            Some(text) => Ok(Some(text)),
+            None if value.is_null() => Ok(None),
+            // A multi-valued attribute without values is an attribute without a value.
+            None if matches!(value, Value::List([])) => Ok(None),
+            None => Err(not_text(value)),
+        }
+    }
+
+    /// The whole number of an argument; `None` for null, a fault for what is no number.
+    pub fn integer(&self, arguments: &[Value<'a>], index: usize) -> Fallible<Option<i64>> {
+        match self.argument(arguments, index) {
+            Value::Integer(number) => Ok(Some(number)),
+            Value::Bool(flag) => Ok(Some(i64::from(flag))),
+            other => match self.text_of(other).map_err(|fault| fault.at(index))? {
+                None => Ok(None),
+                Some(text) => parse_integer(text)
+                    .map(Some)
+                    .ok_or_else(|| Fault::new(Code::Conversion, format!("{text:?} is not a whole number")).at(index)),
+            },
+        }
+    }
+
+    /// The whole number of an argument that must be there.
+    pub fn number(&self, arguments: &[Value<'a>], index: usize) -> Fallible<i64> {
+        self.integer(arguments, index)?
+            .ok_or_else(|| Fault::new(Code::Conversion, "null is not a whole number").at(index))
+    }
+
+    /// A built text as a value; a fault when it is longer than [`MAX_TEXT`].
+    pub fn built(&self, text: TextBuilder<'a>) -> Fallible<Value<'a>> {
+        if text.len() > MAX_TEXT {
+            return Err(Self::too_long());
+        }
+        Ok(Value::Text(text.into_bump_str()))
+    }
+
+    /// The fault for a text that grew past [`MAX_TEXT`].
+    pub fn too_long() -> Box<Fault> {
+        Fault::new(Code::Limit, format!("the text would be longer than {MAX_TEXT} bytes"))
+    }
+}
+
+#[cold]
+fn not_text(value: Value<'_>) -> Box<Fault> {
+    let fault = Fault::new(Code::Conversion, format!("{} cannot be used as text", value.describe()));
+    match value {
+        Value::List(_) => fault.help("take one value with `Item(…, 1)` or put them together with `Join(\",\", …)`"),
+        _ => fault,
+    }
+}

@@ -1,0 +1,189 @@
+//! Choices and tests, and the two questions every language asks: is this true, are these equal.
+
+use std::cmp::Ordering;
+
+use crate::text::Code;
+use crate::value::{Ignore, Value, parse_integer};
+
+use super::{Context, Fallible, Fault};
+
+/// A comparison operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// `=`
+    Equal,
+    /// `<>`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+impl Order {
+    /// The operator as it is written.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Order::Equal => "=",
+            Order::NotEqual => "<>",
+            Order::Less => "<",
+            Order::LessOrEqual => "<=",
+            Order::Greater => ">",
+            Order::GreaterOrEqual => ">=",
+        }
+    }
+
+    fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Order::Equal => ordering.is_eq(),
+            Order::NotEqual => ordering.is_ne(),
+            Order::Less => ordering.is_lt(),
+            Order::LessOrEqual => ordering.is_le(),
+            Order::Greater => ordering.is_gt(),
+            Order::GreaterOrEqual => ordering.is_ge(),
+        }
+    }
+}
+
+fn as_number(value: Value<'_>) -> Option<f64> {
+    match value {
+        Value::Integer(number) => Some(number as f64),
+        Value::Decimal(number) => Some(number),
+        Value::Text(text) => parse_integer(text).map(|number| number as f64).or_else(|| text.trim().parse().ok()),
+        _ => None,
+    }
+}
+
+/// Compares two values as Entra's conditions do.
+///
+/// A number against a number or a numeric text compares by value, everything else as text, by code unit. Null counts as
+/// `""`. An order between a number and something that is none does not hold.
+pub fn compare<'a>(context: &Context<'a>, order: Order, left: Value<'a>, right: Value<'a>) -> Fallible<bool> {
+    if let (Value::Text(left), Value::Text(right)) = (left, right)
+        && matches!(order, Order::Equal | Order::NotEqual)
+    {
+        return Ok((left == right) == (order == Order::Equal));
+    }
+    let numeric = |value| matches!(value, Value::Integer(_) | Value::Decimal(_));
+    if numeric(left) || numeric(right) {
+        if let (Value::Integer(left), Value::Integer(right)) = (left, right) {
+            return Ok(order.holds(left.cmp(&right)));
+        }
+        if let (Some(left), Some(right)) = (as_number(left), as_number(right)) {
+            return Ok(left.partial_cmp(&right).is_some_and(|ordering| order.holds(ordering)));
+        }
+        return Ok(order == Order::NotEqual);
+    }
+    let left_text = context.text_of(left).map_err(|fault| fault.at(0))?.unwrap_or_default();
+    let right_text = context.text_of(right).map_err(|fault| fault.at(1))?.unwrap_or_default();
+    let ordered = !matches!(order, Order::Equal | Order::NotEqual);
+    if ordered {
+        if left.is_null() || right.is_null() {
+            return Ok(false);
+        }
+        if let (Some(left), Some(right)) = (as_number(left), as_number(right)) {
+            return Ok(left.partial_cmp(&right).is_some_and(|ordering| order.holds(ordering)));
+        }
+    }
+    Ok(order.holds(left_text.encode_utf16().cmp(right_text.encode_utf16())))
+}
+
+/// Whether a condition holds: a boolean, `True`/`False` in any case, a number that is not 0. Null and `""` do not hold.
+pub fn truth<'a>(context: &Context<'a>, value: Value<'a>) -> Fallible<bool> {
+    match value {
+        Value::Bool(flag) => Ok(flag),
+        Value::Integer(number) => Ok(number != 0),
+        Value::Decimal(number) => Ok(number != 0.0),
+        Value::Absent | Value::Null | Value::Ignored(_) => Ok(false),
+        other => {
+            let text = context.text_of(other)?.unwrap_or_default().trim();
+            if text.is_empty() || text.eq_ignore_ascii_case("false") {
+                Ok(false)
+            } else if text.eq_ignore_ascii_case("true") {
+                Ok(true)
+            } else if let Some(number) = parse_integer(text) {
+                Ok(number != 0)
+            } else {
+                Err(Fault::new(Code::Conversion, format!("{text:?} is neither true nor false"))
+                    .help("compare it: `IIF([attribute] = \"value\", …, …)`"))
+            }
+        }
+    }
+}
+
+/// Whether a Switch key matches: the same text, and `""` also matches null.
+pub fn key_matches<'a>(context: &Context<'a>, source: Value<'a>, key: Value<'a>) -> Fallible<bool> {
+    if let (Value::Text(source), Value::Text(key)) = (source, key) {
+        return Ok(source == key);
+    }
+    let source = context.text_of(source).map_err(|fault| fault.at(0))?.unwrap_or_default();
+    let key = context.text_of(key)?.unwrap_or_default();
+    Ok(source == key)
+}
+
+/// `IIF(condition, then, otherwise)`, all three evaluated.
+pub(super) fn iif<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
+    let holds = truth(context, context.argument(arguments, 0)).map_err(|fault| fault.at(0))?;
+    Ok(context.argument(arguments, if holds { 1 } else { 2 }))
+}
+
+/// `Switch(source, default, key, value, …)`, all evaluated.
+pub(super) fn switch<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
+    let source = context.argument(arguments, 0);
+    for pair in arguments.get(2..).unwrap_or_default().chunks_exact(2) {
+        if let [key, value] = pair
+            && key_matches(context, source, *key)?
+        {
+            return Ok(*value);
+        }
+    }
+    Ok(context.argument(arguments, 1))
+}
+
+/// `Coalesce(source, …)`, all evaluated.
+pub(super) fn coalesce<'a>(_: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
+    Ok(arguments.iter().copied().find(|value| !value.is_null()).unwrap_or(Value::Null))
+}
+
+/// `Not(source)`: false for `True`, true for everything else.
+pub(super) fn not<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
+    Ok(Value::Bool(match context.argument(arguments, 0) {
+        Value::Bool(flag) => !flag,
+        _ => context.text(arguments, 0)? != Some("True"),
+    }))
+}
+
+/// `CBool(expression)`.
+pub(super) fn cbool<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
+    truth(context, context.argument(arguments, 0)).map(Value::Bool).map_err(|fault| fault.at(0))
+}
+
+/// `IsNull(source)`.
+pub(super) fn is_null<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
+    Ok(Value::Bool(context.argument(arguments, 0).is_null()))
+}
+
+/// `IsNullOrEmpty(source)`.
+pub(super) fn is_null_or_empty<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
+    Ok(Value::Bool(context.argument(arguments, 0).is_empty()))
+}
+
+/// `IsPresent(source)`.
+pub(super) fn is_present<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
+    Ok(Value::Bool(!context.argument(arguments, 0).is_empty()))
+}
+
+/// `IsString(source)`: whether `CStr` would give a text.
+pub(super) fn is_string<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
+    Ok(Value::Bool(context.argument(arguments, 0).text(context.arena).is_some()))
+}
+
+/// `IgnoreFlowIfNullOrEmpty(source)`.
+pub(super) fn ignore_flow<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
+    let value = context.argument(arguments, 0);
+    Ok(if value.is_empty() { Value::Ignored(Ignore::Attribute) } else { value })
+}

@@ -1,0 +1,30 @@
+//! The functions: one table for all languages, and their bodies by family.
+//!
+//! [`TABLE`] is the single source of names, parameters, kinds, documentation and examples. The checker, the engines,
+//! `provisor functions` and the tests all walk it. A body takes values and a [`Context`] and knows no language.
+
+mod context;
+mod date;
+mod encoding;
+mod fault;
+mod foreign;
+mod identity;
+mod list;
+mod logic;
+mod number;
+mod replace;
+mod roles;
+mod spec;
+mod table;
+mod text;
+
+pub use context::{Context, Env, NothingTaken, Seed, Taken, TakenList};
+pub use fault::{Detail, Fallible, Fault};
+pub use foreign::{Foreign, foreign};
+pub use identity::{candidate, none_free};
+pub use logic::{Order, compare, key_matches, truth};
+pub use spec::{
+    Body, Call, Example, Family, Form, Kinds, Lint, Literal, Param, Placement, Preparation, PrepareError, Prepared,
+    Repeat, Spec,
+};
+pub use table::{TABLE, lookup};

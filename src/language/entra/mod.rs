@@ -1,0 +1,139 @@
+//! Microsoft Entra's attribute-mapping expressions.
+//!
+//! `parse` makes a tree with spans of the text, `compile` checks it against the function table and turns it into one
+//! that runs (`node`, `run`), `lint` finds what is legal and probably not meant.
+
+mod ast;
+mod compile;
+mod lint;
+mod node;
+mod parse;
+mod run;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::function::{Context, Fallible, Kinds};
+use crate::text::{Diagnostic, Span};
+use crate::value::{Layout, Slot, Value};
+
+use super::TraceStep;
+use super::names::SourceNames;
+use node::{Node, NodeKind};
+use run::Frame;
+
+/// The longest expression Entra takes, in characters (known issues of app provisioning).
+pub const MAX_CHARACTERS: usize = 10_000;
+/// How deep calls may nest. Microsoft names no limit; its longest example nests 25.
+pub const MAX_DEPTH: usize = 64;
+
+/// What surrounds an expression: the attributes of its source, the macros, and where it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'s> {
+    /// The attributes it may read.
+    pub source: &'s SourceNames,
+    /// What `%name%` stands for.
+    pub macros: &'s BTreeMap<String, String>,
+    /// Whether a lone `[attribute]` is taken: it is in a mapping file, where Entra calls it a direct mapping.
+    pub direct: bool,
+}
+
+/// A compiled expression.
+pub struct Expression {
+    root: Node,
+    reads: Vec<Slot>,
+    kinds: Kinds,
+    redacted: bool,
+    unique: bool,
+    pure: bool,
+}
+
+impl Expression {
+    /// Compiles a text; the findings' spans are bytes of it. There is no expression when one of them is an error.
+    pub fn compile(
+        text: &str,
+        layout: &mut Layout,
+        surroundings: &Surroundings<'_>,
+    ) -> (Option<Expression>, Vec<Diagnostic>) {
+        compile::compile(text, layout, surroundings)
+    }
+
+    /// Runs on the slots of one record.
+    pub fn run<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Fallible<Value<'a>> {
+        Frame { slots, context }.run(&self.root, 0, &mut ())
+    }
+
+    /// Runs and keeps every sub-expression's value.
+    pub fn trace<'a>(
+        &'a self,
+        slots: &'a [Value<'a>],
+        context: &Context<'a>,
+    ) -> (Fallible<Value<'a>>, Vec<TraceStep<'a>>) {
+        let mut steps = Vec::new();
+        let result = Frame { slots, context }.run(&self.root, 0, &mut steps);
+        (result, steps)
+    }
+
+    /// The attributes read, each once, in the order in which they stand.
+    pub fn reads(&self) -> &[Slot] {
+        &self.reads
+    }
+
+    /// The attribute, when the expression is nothing but one.
+    pub fn direct(&self) -> Option<Slot> {
+        match self.root.kind {
+            NodeKind::Attribute(slot) => Some(slot),
+            _ => None,
+        }
+    }
+
+    /// What the result can be.
+    pub fn kinds(&self) -> Kinds {
+        self.kinds
+    }
+
+    /// The constants that the expression may return, each with its place.
+    pub fn constant_results(&self) -> Vec<(&str, Span)> {
+        let mut found = Vec::new();
+        collect_results(&self.root, &mut found);
+        found
+    }
+
+    /// Whether `Redact` is used.
+    pub fn is_redacted(&self) -> bool {
+        self.redacted
+    }
+
+    /// Whether the outermost function is `SelectUniqueValue`.
+    pub fn is_unique(&self) -> bool {
+        self.unique
+    }
+
+    /// Whether the same record always gives the same value.
+    pub fn is_pure(&self) -> bool {
+        self.pure
+    }
+}
+
+/// The constants among the leaves that a choice may return.
+fn collect_results<'n>(node: &'n Node, found: &mut Vec<(&'n str, Span)>) {
+    match &node.kind {
+        NodeKind::Constant(node::Constant::Text(text)) => found.push((text, node.span)),
+        NodeKind::If { then, otherwise, .. } => {
+            collect_results(then, found);
+            collect_results(otherwise, found);
+        }
+        NodeKind::Switch { default, cases, .. } => {
+            collect_results(default, found);
+            cases.iter().for_each(|(_, value)| collect_results(value, found));
+        }
+        NodeKind::Coalesce(sources) => sources.iter().for_each(|source| collect_results(source, found)),
+        _ => {}
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expression").field("reads", &self.reads).finish_non_exhaustive()
+    }
+}

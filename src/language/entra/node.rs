@@ -1,0 +1,67 @@
+//! The tree that runs: names resolved, constants made ready, every node with its span for faults and traces.
+
+use crate::function::{Call, Order, Prepared};
+use crate::text::Span;
+use crate::value::{Ignore, Slot, Value};
+
+/// A node.
+pub(super) struct Node {
+    pub(super) kind: NodeKind,
+    pub(super) span: Span,
+}
+
+pub(super) enum NodeKind {
+    /// An argument that was left out.
+    Omitted,
+    Constant(Constant),
+    Attribute(Slot),
+    Call {
+        call: Call,
+        arguments: Box<[Node]>,
+    },
+    Prepared {
+        prepared: Box<dyn Prepared>,
+        arguments: Box<[Node]>,
+    },
+    If {
+        condition: Box<Node>,
+        then: Box<Node>,
+        otherwise: Box<Node>,
+    },
+    Switch {
+        source: Box<Node>,
+        default: Box<Node>,
+        cases: Box<[(Node, Node)]>,
+    },
+    Coalesce(Box<[Node]>),
+    Unique(Box<[Node]>),
+    Compare {
+        order: Order,
+        left: Box<Node>,
+        right: Box<Node>,
+    },
+}
+
+/// A constant; owned by the program, lent to each record.
+#[derive(Debug)]
+pub(super) enum Constant {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Decimal(f64),
+    Text(Box<str>),
+    Ignored(Ignore),
+}
+
+impl Constant {
+    pub(super) fn value(&self) -> Value<'_> {
+        match self {
+            Constant::Null => Value::Null,
+            Constant::Bool(flag) => Value::Bool(*flag),
+            Constant::Integer(number) => Value::Integer(*number),
+            Constant::Decimal(number) => Value::Decimal(*number),
+            Constant::Text(text) => Value::Text(text),
+            Constant::Ignored(ignore) => Value::Ignored(*ignore),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! A record to a payload.
+
+use crate::function::{Context, Fallible, Fault};
+use crate::text::Code;
+use crate::value::{Ignore, Value, from_json};
+
+use super::shape::Writer;
+use super::{Mapping, OnError, Rule, RuleBody};
+
+/// What the payload is for, which decides whether rules with `apply = "create"` take part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Apply {
+    /// The object is new.
+    #[default]
+    Create,
+    /// The object is there.
+    Update,
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub enum Outcome<'a> {
+    /// What the target is to get.
+    Payload(Payload<'a>),
+    /// No scoping filter takes it.
+    OutOfScope,
+    /// Left out, with the reason.
+    Skipped(Skip),
+    /// A program failed and nothing says that this is to be borne.
+    Failed(super::Failure),
+}
+
+/// Why a record was left out.
+#[derive(Debug)]
+pub enum Skip {
+    /// A required target has no value.
+    RequiredEmpty {
+        /// The rule's number.
+        rule: usize,
+    },
+    /// A program gave `IgnoreObjectFlow`.
+    Ignored {
+        /// The rule's number.
+        rule: usize,
+    },
+    /// A program failed, and its rule says `on_error = "skip"`.
+    Failed(super::Failure),
+}
+
+/// What a mapping made of a record: a value for each rule, and the way to write them.
+#[derive(Debug)]
+pub struct Payload<'a> {
+    mapping: &'a Mapping,
+    values: &'a [Value<'a>],
+    /// Failures that rules with `on_error = "null"` bore.
+    borne: Vec<super::Failure>,
+}
+
+impl<'a> Payload<'a> {
+    /// The values by rule, as the target takes them: absent or null for nothing, ignored for what is not to flow.
+    pub fn values(&self) -> &'a [Value<'a>] {
+        self.values
+    }
+
+    /// Failures of rules that say `on_error = "null"`.
+    pub fn borne(&self) -> &[super::Failure] {
+        &self.borne
+    }
+
+    /// Writes the payload as JSON.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        let writer = self.mapping.writer(self.values);
+        self.mapping.shape.write_top(&self.mapping.schemas, &writer, out);
+    }
+
+    /// The payload as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut out = Vec::new();
+        self.write_json(&mut out);
+        serde_json::from_slice(&out).unwrap_or_default()
+    }
+}
+
+impl Mapping {
+    pub(super) fn writer<'w>(&'w self, values: &'w [Value<'w>]) -> Writer<'w> {
+        Writer { values, constants: &self.constants, send_empty: self.send_empty }
+    }
+
+    /// Maps one record.
+    pub fn apply<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, apply: Apply) -> Outcome<'a> {
+        match self.scope.holds(slots, context) {
+            Ok(true) => {}
+            Ok(false) => return Outcome::OutOfScope,
+            Err(fault) => return Outcome::Failed(super::Failure::in_scope(fault)),
+        }
+        let values = context.arena.filled(self.rules.len(), Value::Absent);
+        let mut borne = Vec::new();
+        for (number, (rule, place)) in self.rules.iter().zip(values.iter_mut()).enumerate() {
+            if rule.create_only && apply == Apply::Update {
+                *place = Value::Ignored(Ignore::Attribute);
+                continue;
+            }
+            let value = match rule.value(slots, context) {
+                Ok(value) => value,
+                Err(fault) => {
+                    let failure = super::Failure::in_rule(number, fault);
+                    match rule.on_error {
+                        OnError::Halt => return Outcome::Failed(failure),
+                        OnError::Skip => return Outcome::Skipped(Skip::Failed(failure)),
+                        OnError::Null => {
+                            borne.push(failure);
+                            Value::Null
+                        }
+                    }
+                }
+            };
+            match value {
+                Value::Ignored(Ignore::Object) => return Outcome::Skipped(Skip::Ignored { rule: number }),
+                value if rule.required && (value.is_empty() || matches!(value, Value::Ignored(_))) => {
+                    return Outcome::Skipped(Skip::RequiredEmpty { rule: number });
+                }
+                value => *place = value,
+            }
+        }
+        Outcome::Payload(Payload { mapping: self, values, borne })
+    }
+}
+
+impl Rule {
+    /// The rule's value, as its target takes it.
+    pub(super) fn value<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Fallible<Value<'a>> {
+        let value = match &self.body {
+            RuleBody::Program { program, .. } => program.run(slots, context)?,
+            RuleBody::Constant(constant) => from_json(constant, context.arena),
+        };
+        self.finish(value, context).map_err(|mut fault| {
+            if self.is_redacted() {
+                fault = Fault::new(Code::TargetConversion, "the value is not what the target takes");
+            }
+            fault
+        })
+    }
+
+    /// The default for nothing, and the conversion to what the target takes.
+    pub(super) fn finish<'a>(&'a self, value: Value<'a>, context: &Context<'a>) -> Fallible<Value<'a>> {
+        let value = match (&self.default, value) {
+            (Some(default), value) if value.is_empty() => from_json(default, context.arena),
+            (_, value) => value,
+        };
+        self.coercion.apply(value, context.arena)
+    }
+}

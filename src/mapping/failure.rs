@@ -1,0 +1,115 @@
+//! [`Failure`]: a fault with its rule, and how it is told: a diagnostic with carets in the file, and the values that
+//! the failing expression used.
+
+use crate::function::{Context, Fault};
+use crate::language::{Program, TraceStep};
+use crate::text::{Code, Diagnostic, Span};
+use crate::value::{Layout, Shown, Value};
+
+use super::{Mapping, RuleBody, Skip};
+
+/// A program's failure on a record.
+#[derive(Debug)]
+pub struct Failure {
+    /// The rule's number; `None` when the scoping filter failed.
+    pub rule: Option<usize>,
+    /// What happened, with its place in the program's text.
+    pub fault: Box<Fault>,
+}
+
+impl Failure {
+    pub(super) fn in_rule(rule: usize, fault: Box<Fault>) -> Self {
+        Self { rule: Some(rule), fault }
+    }
+
+    pub(super) fn in_scope(fault: Box<Fault>) -> Self {
+        Self { rule: None, fault }
+    }
+}
+
+impl Mapping {
+    /// A failure as a diagnostic of the mapping file. Runs the program again to learn the values it used, so it takes
+    /// the record and the context of the failure.
+    pub fn describe<'a>(&'a self, failure: &Failure, slots: &'a [Value<'a>], context: &Context<'a>) -> Diagnostic {
+        let Some(rule) = failure.rule.and_then(|rule| self.rules.get(rule)) else {
+            let span = failure.fault.span.unwrap_or_default();
+            return Diagnostic::new(failure.fault.code, failure.fault.to_string(), span)
+                .help_if(failure.fault.help.clone());
+        };
+        let diagnostic = match &rule.body {
+            RuleBody::Program { program, text, .. } => {
+                let whole = Span::new(0, text.len());
+                describe_fault(&failure.fault, program, &self.layout, slots, context, whole)
+            }
+            RuleBody::Constant(_) => Diagnostic::new(failure.fault.code, failure.fault.to_string(), Span::default()),
+        };
+        let message = format!("{}: {}", rule.target, diagnostic.message);
+        let mut diagnostic = diagnostic.map_spans(|span| rule.place(span));
+        diagnostic.message = message;
+        diagnostic
+    }
+
+    /// Why a record was skipped, in one line.
+    pub fn describe_skip(&self, skip: &Skip) -> String {
+        let target = |rule: usize| self.rules.get(rule).map_or("", |rule| rule.target());
+        match skip {
+            Skip::RequiredEmpty { rule } => {
+                let reads: Vec<String> = self
+                    .rules
+                    .get(*rule)
+                    .map(|rule| rule.reads().iter().map(|slot| format!("[{}]", self.layout.name(*slot))).collect())
+                    .unwrap_or_default();
+                let from = if reads.is_empty() { String::new() } else { format!(" (it reads {})", reads.join(", ")) };
+                format!("{}: the required target `{}` has no value{from}", Code::RequiredEmpty, target(*rule))
+            }
+            Skip::Ignored { rule } => format!("the rule for `{}` gave IgnoreObjectFlow", target(*rule)),
+            Skip::Failed(failure) => {
+                format!("{}: {}: {}", failure.fault.code, failure.rule.map_or("", target), failure.fault)
+            }
+        }
+    }
+}
+
+/// A fault as a diagnostic of the program's own text. `whole` is the span for a fault that has none.
+pub fn describe_fault<'a>(
+    fault: &Fault,
+    program: &'a Program,
+    layout: &Layout,
+    slots: &'a [Value<'a>],
+    context: &Context<'a>,
+    whole: Span,
+) -> Diagnostic {
+    let span = fault.span.unwrap_or(whole);
+    let call = fault.call.unwrap_or(span);
+    let mut diagnostic = Diagnostic::new(fault.code, fault.to_string(), span).help_if(fault.help.clone());
+    if call != span {
+        diagnostic = diagnostic.also(call, "in this call");
+    }
+    if program.is_redacted() {
+        return diagnostic.note("the values are redacted");
+    }
+    let (_, steps) = program.trace(slots, context);
+    let at_fault = steps.iter().rev().find(|step| step.span == span && step.span != call).and_then(|step| step.value);
+    if let Some(value) = at_fault {
+        diagnostic = diagnostic.label(format!("this is {}", Shown(value)));
+    }
+    for note in values_used(&steps, call, layout) {
+        diagnostic = diagnostic.note(note);
+    }
+    diagnostic
+}
+
+/// `[mail] = "x"` for each attribute read within the failing call, each once.
+fn values_used(steps: &[TraceStep<'_>], call: Span, layout: &Layout) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    for step in steps {
+        let within = step.span.start >= call.start && step.span.end <= call.end;
+        if let (true, Some(slot), Some(value)) = (within, step.slot, step.value) {
+            let note = format!("[{}] = {}", layout.name(slot), Shown(value));
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+    }
+    notes
+}

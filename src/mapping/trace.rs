@@ -1,0 +1,68 @@
+//! Why a field has its value: every rule's sub-expressions with their values.
+
+use crate::function::Context;
+use crate::text::Span;
+use crate::value::Value;
+
+use super::{Failure, Mapping, RuleBody};
+
+/// One sub-expression and its value.
+#[derive(Debug)]
+pub struct Traced {
+    /// Its text.
+    pub text: String,
+    /// Its place in the mapping file.
+    pub span: Span,
+    /// How deep it stands in the program.
+    pub depth: usize,
+    /// Its value as JSON; `None` when it failed.
+    pub value: Option<serde_json::Value>,
+}
+
+/// What a rule did.
+#[derive(Debug)]
+pub struct RuleTrace {
+    /// The target.
+    pub target: String,
+    /// The value as the target takes it, or the failure.
+    pub result: Result<serde_json::Value, Failure>,
+    /// The sub-expressions in the order in which their values were known; none for a constant.
+    pub steps: Vec<Traced>,
+}
+
+impl Mapping {
+    /// Runs every rule by itself and keeps what it did. A rule that fails does not keep the others from running.
+    pub fn trace<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Vec<RuleTrace> {
+        self.rules
+            .iter()
+            .enumerate()
+            .map(|(number, rule)| {
+                let redacted = rule.is_redacted();
+                let shown = |value: Value<'_>| {
+                    if redacted { serde_json::Value::from("[Redact]") } else { crate::value::to_json(value) }
+                };
+                let (result, steps) = match &rule.body {
+                    RuleBody::Program { program, text, .. } => {
+                        let (result, steps) = program.trace(slots, context);
+                        let steps = steps
+                            .into_iter()
+                            .map(|step| Traced {
+                                text: text.get(step.span.range()).unwrap_or_default().to_owned(),
+                                span: rule.place(step.span),
+                                depth: step.depth,
+                                value: step.value.map(shown),
+                            })
+                            .collect();
+                        (result.and_then(|value| rule.finish(value, context)), steps)
+                    }
+                    RuleBody::Constant(_) => (rule.value(slots, context), Vec::new()),
+                };
+                RuleTrace {
+                    target: rule.target.clone(),
+                    result: result.map(shown).map_err(|fault| Failure::in_rule(number, fault)),
+                    steps,
+                }
+            })
+            .collect()
+    }
+}

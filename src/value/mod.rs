@@ -1,0 +1,201 @@
+//! What flows: [`Value`], the [`Arena`] it lives in, and the [`Layout`] by which a record's attributes become slots.
+//!
+//! A value never owns memory. Text is borrowed from the input line, from the compiled mapping or from the record's
+//! [`Arena`], so a value is `Copy`, 24 bytes, and costs nothing to drop; the arena is emptied after each record.
+
+mod json;
+mod layout;
+mod number;
+mod path;
+mod reader;
+
+use std::fmt;
+
+pub use json::{JsonText, from_json, to_json, write_json, write_json_string};
+pub use layout::{Layout, Slot};
+pub use number::{decimal_text, parse_integer};
+pub use path::{AttributePath, Step};
+pub use reader::{ReadError, RecordReader};
+
+/// The longest text a program may make, in bytes.
+pub const MAX_TEXT: usize = 1024 * 1024;
+/// The longest list a record may hold or a program may make.
+pub const MAX_LIST: usize = 100_000;
+
+/// Memory for one record's values; emptied (not freed) between records.
+#[derive(Default)]
+pub struct Arena {
+    bump: bumpalo::Bump,
+}
+
+impl Arena {
+    /// An empty arena.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets every value made in it and keeps the memory.
+    pub fn reset(&mut self) {
+        self.bump.reset();
+    }
+
+    /// Copies a text in.
+    pub fn text<'a>(&'a self, text: &str) -> &'a str {
+        self.bump.alloc_str(text)
+    }
+
+    /// A text to be built, with room for `capacity` bytes.
+    pub fn builder(&self, capacity: usize) -> TextBuilder<'_> {
+        TextBuilder::with_capacity_in(capacity, &self.bump)
+    }
+
+    /// A list to be built, with room for `capacity` items.
+    pub fn list<'a, T: 'a>(&'a self, capacity: usize) -> ListBuilder<'a, T> {
+        ListBuilder::with_capacity_in(capacity, &self.bump)
+    }
+
+    /// Copies a slice in.
+    pub fn slice<'a, T: Copy>(&'a self, items: &[T]) -> &'a [T] {
+        self.bump.alloc_slice_copy(items)
+    }
+
+    /// `count` copies of `item`, to be written over.
+    pub fn filled<'a, T: Copy>(&'a self, count: usize, item: T) -> &'a mut [T] {
+        self.bump.alloc_slice_fill_copy(count, item)
+    }
+}
+
+/// A text under construction in an [`Arena`].
+pub type TextBuilder<'a> = bumpalo::collections::String<'a>;
+/// A list under construction in an [`Arena`].
+pub type ListBuilder<'a, T> = bumpalo::collections::Vec<'a, T>;
+
+/// The pseudo-results that say what is *not* to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ignore {
+    /// Leave this attribute out of this flow; it is not cleared.
+    Attribute,
+    /// Leave the whole object out.
+    Object,
+}
+
+/// What an attribute holds or a program returns.
+///
+/// Four kinds of nothing are kept apart: an attribute that is not there ([`Value::Absent`]), a null ([`Value::Null`]), an
+/// empty text, and a value that is not to flow ([`Value::Ignored`]).
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Value<'a> {
+    /// The record has no such attribute; also an argument that was left out.
+    #[default]
+    Absent,
+    /// Null.
+    Null,
+    /// A boolean; its text is `True` or `False`, as in .NET.
+    Bool(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Any other number.
+    Decimal(f64),
+    /// A text.
+    Text(&'a str),
+    /// A multi-valued attribute.
+    List(&'a [Value<'a>]),
+    /// A complex value, in the order of its source.
+    Object(&'a [(&'a str, Value<'a>)]),
+    /// Not to be sent.
+    Ignored(Ignore),
+}
+
+// The hot path passes values by copy; a third word more would be felt there.
+const _: () = assert!(size_of::<Value<'_>>() == 24);
+
+impl<'a> Value<'a> {
+    /// Absent or null.
+    pub fn is_null(self) -> bool {
+        matches!(self, Value::Absent | Value::Null)
+    }
+
+    /// Absent, null, `""` or a list without items.
+    pub fn is_empty(self) -> bool {
+        match self {
+            Value::Absent | Value::Null => true,
+            Value::Text(text) => text.is_empty(),
+            Value::List(items) => items.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// The text of a single value: itself, `True`/`False`, digits. `None` for nothing, lists and complex values.
+    pub fn text(self, arena: &'a Arena) -> Option<&'a str> {
+        match self {
+            Value::Text(text) => Some(text),
+            Value::Bool(true) => Some("True"),
+            Value::Bool(false) => Some("False"),
+            Value::Integer(number) => {
+                let mut out = arena.builder(20);
+                let _ = fmt::Write::write_fmt(&mut out, format_args!("{number}"));
+                Some(out.into_bump_str())
+            }
+            Value::Decimal(number) => Some(arena.text(&decimal_text(number))),
+            // A multi-valued attribute with one value is that value: a source lists `mail` as `["a@b"]` now and then.
+            Value::List([only]) => only.text(arena),
+            Value::Absent | Value::Null | Value::List(_) | Value::Object(_) | Value::Ignored(_) => None,
+        }
+    }
+
+    /// What the value is, for a message: `text`, `a list of 3 values`.
+    pub fn describe(self) -> String {
+        match self {
+            Value::Absent => "absent".into(),
+            Value::Null => "null".into(),
+            Value::Bool(_) => "a boolean".into(),
+            Value::Integer(_) | Value::Decimal(_) => "a number".into(),
+            Value::Text("") => "empty".into(),
+            Value::Text(_) => "text".into(),
+            Value::List(items) => format!("a list of {} values", items.len()),
+            Value::Object(_) => "a complex value".into(),
+            Value::Ignored(_) => "ignored".into(),
+        }
+    }
+}
+
+impl PartialEq for Value<'_> {
+    /// Values as JSON has them: `1` and `1.0` are equal, the text `"1"` is neither; the order of an object's keys is free.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Absent, Value::Absent) | (Value::Null, Value::Null) => true,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::Integer(a), Value::Integer(b)) => a == b,
+            (Value::Decimal(a), Value::Decimal(b)) => a == b,
+            (Value::Integer(a), Value::Decimal(b)) | (Value::Decimal(b), Value::Integer(a)) => *a as f64 == *b,
+            (Value::Text(a), Value::Text(b)) => a == b,
+            (Value::List(a), Value::List(b)) => a == b,
+            (Value::Object(a), Value::Object(b)) => {
+                a.len() == b.len()
+                    && a.iter().all(|(key, value)| b.iter().any(|(other, found)| key == other && value == found))
+            }
+            (Value::Ignored(a), Value::Ignored(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// Shows a value as a reader of diagnostics wants it: JSON, cut after 60 characters, `absent` for what is not there.
+pub struct Shown<'v>(pub Value<'v>);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Absent => f.write_str("absent"),
+            Value::Ignored(Ignore::Attribute) => f.write_str("(attribute ignored)"),
+            Value::Ignored(Ignore::Object) => f.write_str("(object ignored)"),
+            value => {
+                let text = to_json(value).to_string();
+                match text.char_indices().nth(60) {
+                    Some((cut, _)) => write!(f, "{}…", text.get(..cut).unwrap_or_default()),
+                    None => f.write_str(&text),
+                }
+            }
+        }
+    }
+}

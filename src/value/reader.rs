@@ -1,0 +1,251 @@
+//! [`RecordReader`]: a JSON object to the slots of a [`Layout`], reading only what programs read.
+//!
+//! Attributes that nothing reads are skipped, not stored. Texts without escapes are borrowed from the line. Records of
+//! one source list their attributes in one order, so each key is first compared with the one that followed last
+//! time; only a key that breaks the order is looked up.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::{Arena, Layout, MAX_LIST, Slot, Value};
+
+/// Why a record could not be read.
+#[derive(Debug)]
+pub struct ReadError {
+    /// What is wrong, without the position.
+    pub message: String,
+    /// Where in the text, in bytes from 0, when known.
+    pub offset: Option<usize>,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+/// The most keys whose order is remembered; a record with thousands of keys is no model for the next one.
+const MAX_ORDER: usize = 512;
+/// How many keys may be missing in a row before the order is looked up anew.
+const LOOK_AHEAD: usize = 4;
+
+/// Reads records for one [`Layout`]; remembers the order of their keys. One per thread.
+#[derive(Debug, Clone, Default)]
+pub struct RecordReader {
+    /// Every key met, in the order of the records, each with its slot if it is read.
+    order: Vec<(Box<str>, Option<Slot>)>,
+}
+
+impl RecordReader {
+    /// A reader that has seen nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The slots of one record given as a JSON object.
+    pub fn read<'a>(&mut self, layout: &Layout, text: &'a str, arena: &'a Arena) -> Result<&'a [Value<'a>], ReadError> {
+        let slots = arena.filled(layout.len(), Value::Absent);
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        RecordSeed { reader: self, layout, arena, slots }
+            .deserialize(&mut deserializer)
+            .and_then(|()| deserializer.end())
+            .map_err(|error| read_error(text, &error))?;
+        layout.derive(slots);
+        Ok(slots)
+    }
+
+    /// The slot of `key`, expected at `cursor` of the order or a little further on; moves the cursor behind it.
+    fn slot(&mut self, layout: &Layout, cursor: &mut usize, key: &str) -> Option<Slot> {
+        for ahead in *cursor..*cursor + LOOK_AHEAD {
+            match self.order.get(ahead) {
+                Some((expected, slot)) if **expected == *key => {
+                    *cursor = ahead + 1;
+                    return *slot;
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let slot = layout.find(key);
+        if let Some(known) = self.order.iter().position(|(known, _)| **known == *key) {
+            *cursor = known + 1;
+        } else if self.order.len() < MAX_ORDER {
+            self.order.insert((*cursor).min(self.order.len()), (key.into(), slot));
+            *cursor += 1;
+        }
+        slot
+    }
+}
+
+fn read_error(text: &str, error: &serde_json::Error) -> ReadError {
+    let message = error.to_string();
+    // serde_json ends its message with the position; the caller knows a better one.
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned();
+    let line_start = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+    let offset = (error.line() > 0).then(|| (line_start + error.column().saturating_sub(1)).min(text.len()));
+    ReadError { message, offset }
+}
+
+struct RecordSeed<'r, 'a> {
+    reader: &'r mut RecordReader,
+    layout: &'r Layout,
+    arena: &'a Arena,
+    slots: &'r mut [Value<'a>],
+}
+
+impl<'a> DeserializeSeed<'a> for RecordSeed<'_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'a> Visitor<'a> for RecordSeed<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record: a JSON object such as {\"mail\": \"ada@contoso.com\"}")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut cursor = 0;
+        while let Some(slot) =
+            map.next_key_seed(KeySeed { reader: self.reader, layout: self.layout, cursor: &mut cursor })?
+        {
+            match slot.and_then(|slot| self.slots.get_mut(slot.index())) {
+                Some(value) => *value = map.next_value_seed(ValueSeed { arena: self.arena })?,
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct KeySeed<'r> {
+    reader: &'r mut RecordReader,
+    layout: &'r Layout,
+    cursor: &'r mut usize,
+}
+
+impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
+    type Value = Option<Slot>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeySeed<'_> {
+    type Value = Option<Slot>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an attribute name")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.reader.slot(self.layout, self.cursor, key))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct ValueSeed<'a> {
+    arena: &'a Arena,
+}
+
+impl<'a> DeserializeSeed<'a> for ValueSeed<'a> {
+    type Value = Value<'a>;
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Value<'a>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'a> Visitor<'a> for ValueSeed<'a> {
+    type Value = Value<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value<'a>, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value<'a>, E> {
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value<'a>, E> {
+        Ok(Value::Integer(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value<'a>, E> {
+        Ok(match i64::try_from(number) {
+            Ok(number) => Value::Integer(number),
+            Err(_) => Value::Text(self.arena.text(&number.to_string())),
+        })
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value<'a>, E> {
+        Ok(Value::Decimal(number))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Value<'a>, E> {
+        Ok(Value::Text(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value<'a>, E> {
+        Ok(Value::Text(self.arena.text(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Value<'a>, A::Error> {
+        let mut list = self.arena.list(seq.size_hint().unwrap_or(4).min(64));
+        while let Some(item) = seq.next_element_seed(self)? {
+            if list.len() == MAX_LIST {
+                return Err(A::Error::custom(format_args!("a list of more than {MAX_LIST} values")));
+            }
+            list.push(item);
+        }
+        Ok(Value::List(list.into_bump_slice()))
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Value<'a>, A::Error> {
+        let mut fields = self.arena.list(4);
+        while let Some(key) = map.next_key_seed(TextSeed(self.arena))? {
+            fields.push((key, map.next_value_seed(self)?));
+        }
+        Ok(Value::Object(fields.into_bump_slice()))
+    }
+}
+
+struct TextSeed<'a>(&'a Arena);
+
+impl<'a> DeserializeSeed<'a> for TextSeed<'a> {
+    type Value = &'a str;
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<&'a str, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'a> for TextSeed<'a> {
+    type Value = &'a str;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'a str) -> Result<&'a str, E> {
+        Ok(text)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<&'a str, E> {
+        Ok(self.0.text(text))
+    }
+}
