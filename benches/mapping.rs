@@ -6,6 +6,7 @@
 //! cargo bench -- --rounds 15           more rounds
 //! cargo bench -- --no-processes        the engine and JSONL in memory only
 //! cargo bench -- --people 2000 > x     only writes the input, as JSONL
+//! cargo bench -- --spin provisor       only the engine of one row for some seconds, under a profiler
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -81,6 +82,11 @@ fn main() {
     effort.processes = !has("--no-processes");
 
     let engine = Engine::new();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--spin") {
+        let text = people::jsonl(PASS, SEED);
+        println!("{:.0} ns a user", engine_row(&arguments[at + 1], &engine, &text, Duration::from_secs(5)));
+        return;
+    }
     compare(&engine);
     let mut table = Table::default();
     let files = effort.processes.then(|| Files::new(&effort));
@@ -145,26 +151,9 @@ const RSS: &str = "peak memory of `provisor map`, MiB";
 /// The engine alone, and JSONL to JSONL without files.
 fn in_memory(engine: &Engine, effort: &Effort, table: &mut Table) {
     let text = people::jsonl(PASS, SEED);
-    let lines: Vec<&str> = text.lines().collect();
-    let a_user = |nanoseconds: f64| nanoseconds / PASS as f64;
-
-    let typed_ns = {
-        let users: Vec<typed::User<'_>> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-        a_user(nanoseconds(effort.budget, || {
-            users.iter().for_each(|user| drop(black_box(typed::map(black_box(user)))))
-        }))
-    };
-    let value_ns = {
-        let users: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-        a_user(nanoseconds(effort.budget, || {
-            users.iter().for_each(|user| drop(black_box(value::map(black_box(user)))))
-        }))
-    };
-    let provisor_ns = {
-        let (long, mut scratch) = (Arena::new(), Arena::new());
-        let records = engine.parse(&lines, &long);
-        a_user(nanoseconds(effort.budget, || engine.map_all(black_box(&records), &mut scratch)))
-    };
+    let typed_ns = engine_row("typed", engine, &text, effort.budget);
+    let value_ns = engine_row("value", engine, &text, effort.budget);
+    let provisor_ns = engine_row("provisor", engine, &text, effort.budget);
     table.note(ENGINE, "typed floor", typed_ns);
     table.note(ENGINE, "value floor", value_ns);
     table.note(ENGINE, "provisor", provisor_ns);
@@ -173,11 +162,12 @@ fn in_memory(engine: &Engine, effort: &Effort, table: &mut Table) {
 
     let mut out = Vec::new();
     let mut users_a_second = |jsonl: &dyn Fn(&[u8], &mut Vec<u8>)| {
-        1e9 / a_user(nanoseconds(effort.budget, || {
+        let a_pass = nanoseconds(effort.budget, || {
             out.clear();
             jsonl(black_box(text.as_bytes()), &mut out);
             black_box(&out);
-        }))
+        });
+        1e9 * PASS as f64 / a_pass
     };
     let typed_rate = users_a_second(&typed::jsonl);
     let value_rate = users_a_second(&value::jsonl);
@@ -187,6 +177,28 @@ fn in_memory(engine: &Engine, effort: &Effort, table: &mut Table) {
     table.note(MEMORY, "provisor", provisor_rate);
     table.note(MEMORY_RATIO, "users/s, provisor / typed", provisor_rate / typed_rate);
     table.judge(MEMORY_RATIO, "users/s, provisor / value", Goal::AtLeast(1.5), provisor_rate / value_rate);
+}
+
+/// Nanoseconds a user of one row: records are there, payloads are made and dropped.
+fn engine_row(row: &str, engine: &Engine, text: &str, budget: Duration) -> f64 {
+    let lines: Vec<&str> = text.lines().collect();
+    let a_pass = match row {
+        "typed" => {
+            let users: Vec<typed::User<'_>> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+            nanoseconds(budget, || users.iter().for_each(|user| drop(black_box(typed::map(black_box(user))))))
+        }
+        "value" => {
+            let users: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+            nanoseconds(budget, || users.iter().for_each(|user| drop(black_box(value::map(black_box(user))))))
+        }
+        "provisor" => {
+            let (long, mut scratch) = (Arena::new(), Arena::new());
+            let records = engine.parse(&lines, &long);
+            nanoseconds(budget, || engine.map_all(black_box(&records), &mut scratch))
+        }
+        _ => panic!("the rows are typed, value and provisor"),
+    };
+    a_pass / lines.len() as f64
 }
 
 /// The input of the whole processes.

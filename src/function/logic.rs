@@ -60,8 +60,9 @@ fn as_number(value: Value<'_>) -> Option<f64> {
 
 /// Compares two values as Entra's conditions do.
 ///
-/// A number against a number or a numeric text compares by value, everything else as text, by code unit. Null counts as
-/// `""`. An order between a number and something that is none does not hold.
+/// A number against a number or a numeric text compares by value, and so do two numeric texts where an order is asked
+/// for; everything else compares as text, by code unit. Null counts as `""` where equality is asked for and has no
+/// order; nor has a number and something that is none.
 pub fn compare<'a>(context: &Context<'a>, order: Order, left: Value<'a>, right: Value<'a>) -> Fallible<bool> {
     if let (Value::Text(left), Value::Text(right)) = (left, right)
         && matches!(order, Order::Equal | Order::NotEqual)

@@ -149,8 +149,10 @@ pub struct Param {
     pub name: &'static str,
     /// What it takes.
     pub kinds: Kinds,
-    /// Whether it must be there and not be left empty.
+    /// Whether it must be there.
     pub required: bool,
+    /// Whether it may be left empty, which is null, although it must be there.
+    pub may_be_empty: bool,
     /// The words it takes, when it takes words.
     pub words: &'static [&'static str],
     /// One sentence.
@@ -160,12 +162,19 @@ pub struct Param {
 impl Param {
     /// A parameter that must be there.
     pub const fn required(name: &'static str, kinds: Kinds, doc: &'static str) -> Param {
-        Param { name, kinds, required: true, words: &[], doc }
+        Param { name, kinds, required: true, may_be_empty: false, words: &[], doc }
     }
 
     /// A parameter that may be left out or left empty.
     pub const fn optional(name: &'static str, kinds: Kinds, doc: &'static str) -> Param {
-        Param { name, kinds, required: false, words: &[], doc }
+        Param { name, kinds, required: false, may_be_empty: true, words: &[], doc }
+    }
+
+    /// Its place must be there, but nothing need stand in it: `IIF([a] = "1", , "x")` gives null for 1.
+    #[must_use]
+    pub const fn or_empty(mut self) -> Param {
+        self.may_be_empty = true;
+        self
     }
 
     /// Takes one of these words.

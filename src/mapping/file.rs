@@ -154,7 +154,7 @@ pub(super) struct TestEntry {
 
 /// `true`, or a text that must be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
+pub(super) enum Wanted {
     /// Anything will do.
     Any,
     /// A code, or a part of the message.

@@ -300,8 +300,11 @@ impl Compiler<'_, '_> {
 
     /// Whether the number of arguments is right, and those that must be given are.
     fn check_count(&mut self, spec: &'static Spec, name_span: Span, span: Span, arguments: &[Argument]) -> bool {
-        // An empty argument at the end is one that was left out.
-        let given = arguments.iter().rposition(|argument| argument.expr.is_some()).map_or(0, |last| last + 1);
+        // An empty argument at the end is one that was left out, unless its place alone counts.
+        let stands = |(index, argument): (usize, &Argument)| {
+            argument.expr.is_some() || spec.param(index).is_some_and(|param| param.required && param.may_be_empty)
+        };
+        let given = arguments.iter().enumerate().rposition(stands).map_or(0, |last| last + 1);
         let count = arguments.len();
         let before = self.found.len();
         let pairs = spec.repeat == Repeat::LastPair && count.max(given) % 2 != 0;
@@ -322,9 +325,7 @@ impl Compiler<'_, '_> {
         } else {
             for (index, argument) in arguments.iter().enumerate().take(given.max(spec.fewest())) {
                 let Some(param) = spec.param(index) else { continue };
-                let repeated = index >= spec.params.len() && spec.repeat == Repeat::Last(1);
-                // A key or value of Switch may be empty by position, not by design; Entra refuses both.
-                if param.required && argument.expr.is_none() && !repeated {
+                if !param.may_be_empty && argument.expr.is_none() && !repeated(spec, index) {
                     self.report(
                         Diagnostic::new(
                             Code::ArgumentCount,
@@ -467,6 +468,11 @@ fn place(arguments: &[Argument], index: usize, part: Option<&std::ops::Range<usi
         (Some(expr), _) => expr.span,
         (None, _) => argument.span,
     }
+}
+
+/// Whether the place is one of those that may be given again and again, and so may be empty.
+fn repeated(spec: &Spec, index: usize) -> bool {
+    index >= spec.params.len() && spec.repeat == Repeat::Last(1)
 }
 
 /// What a call returns; a choice returns what its branches do.

@@ -1,0 +1,18 @@
+//! The black-box tests, in one binary: linking is the slow part on a small machine.
+//!
+//! Behaviour is tested through the public faces: the command line as a process, the library as its users call it. Cases
+//! are data files under `tests/cases`; a runner that finds no case fails.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test may stop at what it does not expect"
+)]
+
+mod cases;
+mod conformance;
+mod properties;
+mod support;
