@@ -83,8 +83,8 @@ fn main() {
 
     let engine = Engine::new();
     if let Some(at) = arguments.iter().position(|argument| argument == "--spin") {
-        let text = people::jsonl(PASS, SEED);
-        println!("{:.0} ns a user", engine_row(&arguments[at + 1], &engine, &text, Duration::from_secs(5)));
+        let text = people::jsonl(number_of("--pass").unwrap_or(PASS), SEED);
+        println!("{:.0} ns a user", engine_row(&arguments[at + 1], &engine, &text, Duration::from_secs(2)));
         return;
     }
     compare(&engine);

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::function::{Context, Env};
 use crate::mapping::{Apply, Mapping, Outcome as Mapped};
-use crate::text::{Code, Diagnostic, Source, Span, render};
+use crate::text::{Code, Diagnostic, Source, render};
 use crate::value::{Arena, RecordReader, Value};
 
 use super::chunk::{Chunk, Chunker, Content, TOO_LONG};
@@ -186,7 +186,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             totals.add(piece.counts);
             bar.inc(piece.bytes);
             let halted = piece.halted;
-            told.add(piece, &bar);
+            told.add(&piece, &bar);
             Ok(if halted { Go::Stop } else { Go::On })
         },
     );
@@ -240,7 +240,7 @@ struct Told {
 }
 
 impl Told {
-    fn add(&mut self, piece: Piece, bar: &ProgressBar) {
+    fn add(&mut self, piece: &Piece, bar: &ProgressBar) {
         self.halted |= piece.halted;
         let (failures, skips) = (piece.failures.len(), piece.skips.len());
         bar.suspend(|| {
@@ -319,7 +319,7 @@ impl Worker<'_> {
                 for (index, (line, row)) in rows.iter().enumerate() {
                     let number = chunk.records_before + index as u64;
                     match row.get(0).and_then(|field| field.strip_prefix('\u{0}')).filter(|_| row.len() == 1) {
-                        Some(message) => self.bad_input(*line, 0, message.to_owned(), "", &mut piece),
+                        Some(message) => self.bad_input(*line, 0, message, "", &mut piece),
                         None => self.row(row, *line, number, &mut piece),
                     }
                     if piece.halted {
@@ -328,7 +328,7 @@ impl Worker<'_> {
                 }
             }
             Content::Broken { line, message } => {
-                self.bad_input(line, 0, message, "", &mut piece);
+                self.bad_input(line, 0, &message, "", &mut piece);
                 piece.halted = true;
             }
         }
@@ -338,7 +338,7 @@ impl Worker<'_> {
     fn line(&mut self, line: &[u8], number: u64, record: u64, piece: &mut Piece) {
         if line == TOO_LONG {
             let message = format!("the line is longer than {} bytes", super::chunk::MAX_LINE);
-            self.bad_input(number, 0, message, "", piece);
+            self.bad_input(number, 0, &message, "", piece);
             piece.halted = true;
             return;
         }
@@ -348,7 +348,7 @@ impl Worker<'_> {
             Err(error) => {
                 let at = error.valid_up_to();
                 let message = format!("the line is not UTF-8: byte {} is not part of a character", at + 1);
-                return self.bad_input(number, at, message, "", piece);
+                return self.bad_input(number, at, &message, "", piece);
             }
         };
         if text.is_empty() {
@@ -359,7 +359,7 @@ impl Worker<'_> {
             Ok(slots) => self.run.record(slots, &self.arena, number, record, piece),
             Err(error) => {
                 let offset = error.offset.unwrap_or(0);
-                self.bad_input(number, offset, format!("the line is not a record: {error}"), text, piece);
+                self.bad_input(number, offset, &format!("the line is not a record: {error}"), text, piece);
             }
         }
     }
@@ -381,7 +381,7 @@ impl Worker<'_> {
     }
 
     /// What stands in the input is no record.
-    fn bad_input(&self, line: u64, column: usize, message: String, text: &str, piece: &mut Piece) {
+    fn bad_input(&self, line: u64, column: usize, message: &str, text: &str, piece: &mut Piece) {
         piece.counts.records += 1;
         piece.counts.failed += 1;
         piece.halted |= self.run.halt;
@@ -456,7 +456,6 @@ impl Run<'_> {
                     diagnostic.message = format!("{} ({note})", diagnostic.message);
                 }
                 diagnostic.notes.insert(0, note);
-                let _ = Span::default();
                 render::one(source, &diagnostic, format.into(), self.color)
             }
         }

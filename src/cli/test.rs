@@ -66,13 +66,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         }
     }
     if arguments.format != Format::Json {
-        let mut summary = format!(
-            "{}, {failed} failed",
-            counted(passed, "test").replace("test", "test passed").replace("passeds", "s passed")
-        );
-        if passed != 1 {
-            summary = format!("{passed} tests passed, {failed} failed");
-        }
+        let tests = if passed == 1 { "1 test".to_owned() } else { format!("{passed} tests") };
+        let mut summary = format!("{tests} passed, {failed} failed");
         if broken > 0 {
             summary = format!("{summary}; {} with errors", counted(broken, "mapping"));
         }

@@ -172,8 +172,8 @@ pub(super) fn prepare_format(literals: &[Literal<'_>]) -> Result<Preparation, Pr
         None => None,
         Some(text) => Some(PrintFormat::compile(text).map_err(|error| format_error(error, places.output))?),
     };
-    let read_lints = input.iter().flat_map(|format| format.lints()).map(|lint| (places.input, lint));
-    let print_lints = output.iter().flat_map(|format| format.lints()).map(|lint| (places.output, lint));
+    let read_lints = input.iter().flat_map(ReadFormat::lints).map(|lint| (places.input, lint));
+    let print_lints = output.iter().flat_map(PrintFormat::lints).map(|lint| (places.output, lint));
     preparation.lints = read_lints
         .chain(print_lints)
         .map(|(argument, lint)| Lint {

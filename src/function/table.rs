@@ -356,11 +356,7 @@ pub const TABLE: &[Spec] = &[
         details: "Escapes are undone. Too few components give \"\". Null gives null.",
         cloud_sync_only: true,
         can_fail: true,
-        examples: &[example(
-            r#"DNComponent([dn], 2)"#,
-            r#"{"dn": "CN=Doe\\, Jane,OU=Sales,DC=contoso"}"#,
-            r#""Sales""#,
-        )],
+        examples: &[example("DNComponent([dn], 2)", r#"{"dn": "CN=Doe\\, Jane,OU=Sales,DC=contoso"}"#, r#""Sales""#)],
         body: Body::Plain(encoding::dn_component),
         ..FUNCTION
     },

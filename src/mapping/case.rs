@@ -18,15 +18,39 @@ pub struct Case {
     pub(super) name: String,
     pub(super) span: Span,
     pub(super) given: Json,
-    #[expect(clippy::type_complexity, reason = "a list of (key, schema, steps, value), read in one place")]
-    pub(super) expect: Option<(Vec<(String, Option<String>, Vec<Step>, Json)>, Span)>,
+    /// What the payload must hold, and where that stands in the file.
+    pub(super) expect: Option<(Vec<Expected>, Span)>,
     pub(super) exact: bool,
-    pub(super) absent: Vec<(String, Option<String>, Vec<Step>, Span)>,
+    pub(super) absent: Vec<(String, Spot)>,
     pub(super) skip: Option<Wanted>,
     pub(super) error: Option<Wanted>,
     pub(super) in_scope: Option<bool>,
     pub(super) update: bool,
     pub(super) env: EnvLayer,
+}
+
+/// A place in a payload.
+#[derive(Debug)]
+pub(super) struct Spot {
+    /// The extension under which the steps begin.
+    pub(super) schema: Option<String>,
+    pub(super) steps: Vec<Step>,
+}
+
+impl Spot {
+    /// A top-level attribute.
+    pub(super) fn top(name: &str) -> Spot {
+        Spot { schema: None, steps: vec![Step::Key(name.to_owned())] }
+    }
+}
+
+/// A value that the payload must hold.
+#[derive(Debug)]
+pub(super) struct Expected {
+    /// The key in the test.
+    pub(super) name: String,
+    pub(super) spot: Spot,
+    pub(super) value: Json,
 }
 
 impl Case {
@@ -137,14 +161,13 @@ impl Case {
     fn differences(&self, payload: &Json) -> Vec<String> {
         let mut out = Vec::new();
         if let Some((entries, _)) = &self.expect {
-            for (name, schema, steps, wanted) in entries {
-                let got = at(payload, schema.as_deref(), steps);
-                differ(name, wanted, got, self.exact, &mut out);
+            for Expected { name, spot, value } in entries {
+                differ(name, value, at(payload, spot), self.exact, &mut out);
             }
             if self.exact {
                 let mut rest = payload.clone();
-                for (_, schema, steps, _) in entries {
-                    remove(&mut rest, schema.as_deref(), steps);
+                for Expected { spot, .. } in entries {
+                    remove(&mut rest, spot);
                 }
                 if let Json::Object(fields) = &mut rest {
                     fields.remove("schemas");
@@ -154,8 +177,8 @@ impl Case {
                 }
             }
         }
-        for (name, schema, steps, _) in &self.absent {
-            if let Some(got) = at(payload, schema.as_deref(), steps) {
+        for (name, spot) in &self.absent {
+            if let Some(got) = at(payload, spot) {
                 out.push(format!("{name}: expected to be absent, got {got}"));
             }
         }
@@ -177,12 +200,12 @@ fn is_element(element: &Json, constants: &[(String, ConstValue)]) -> bool {
 }
 
 /// The value of a payload at a target's place.
-fn at<'p>(payload: &'p Json, schema: Option<&str>, steps: &[Step]) -> Option<&'p Json> {
-    let top = match schema {
+fn at<'p>(payload: &'p Json, spot: &Spot) -> Option<&'p Json> {
+    let top = match &spot.schema {
         Some(urn) => payload.get(urn)?,
         None => payload,
     };
-    steps.iter().try_fold(top, |value, step| match step {
+    spot.steps.iter().try_fold(top, |value, step| match step {
         Step::Key(name) => value.get(name),
         Step::Index(index) => value.get(index),
         Step::Element { constants } => value.as_array()?.iter().find(|element| is_element(element, constants)),
@@ -190,9 +213,9 @@ fn at<'p>(payload: &'p Json, schema: Option<&str>, steps: &[Step]) -> Option<&'p
 }
 
 /// Takes what is expected out, so that the rest can be told.
-fn remove(payload: &mut Json, schema: Option<&str>, steps: &[Step]) {
-    let top = match schema {
-        Some(urn) if steps.is_empty() => {
+fn remove(payload: &mut Json, spot: &Spot) {
+    let top = match &spot.schema {
+        Some(urn) if spot.steps.is_empty() => {
             if let Json::Object(fields) = payload {
                 fields.remove(urn);
             }
@@ -201,7 +224,7 @@ fn remove(payload: &mut Json, schema: Option<&str>, steps: &[Step]) {
         Some(urn) => payload.get_mut(urn),
         None => Some(payload),
     };
-    let (Some(mut value), Some((last, before))) = (top, steps.split_last()) else { return };
+    let (Some(mut value), Some((last, before))) = (top, spot.steps.split_last()) else { return };
     for step in before {
         let next = match step {
             Step::Key(name) => value.get_mut(name),

@@ -12,7 +12,7 @@ use crate::scim::{self, AttributeType, ResourceSchema, Step};
 use crate::text::{Code, Diagnostic, Diagnostics, Source, Span, closest, did_you_mean};
 use crate::value::{Arena, Layout, from_json, write_json_string};
 
-use super::case::Case;
+use super::case::{Case, Expected, Spot};
 use super::coerce::Coercion;
 use super::file::{self, EnvTable, File, Language, Placed, ProgramEntry, RuleEntry};
 use super::scope::Scope;
@@ -125,7 +125,7 @@ impl<'c> Compiler<'c> {
                     extensions.push(urn.clone());
                 }
             }
-            rules.extend(self.rule(entry, place, file.language.unwrap_or(Language::Entra)));
+            rules.extend(self.rule(entry, place.as_ref(), file.language.unwrap_or(Language::Entra)));
         }
         shape.finish();
         self.check_matching(&rules, file.json_target);
@@ -297,7 +297,7 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    fn rule(&mut self, entry: RuleEntry, place: Option<Place>, language: Language) -> Option<Rule> {
+    fn rule(&mut self, entry: RuleEntry, place: Option<&Place>, language: Language) -> Option<Rule> {
         let program = entry.program?;
         let (coercion, path) = place
             .as_ref()
@@ -312,7 +312,6 @@ impl<'c> Compiler<'c> {
                 default.span,
             ));
         }
-        let mut unique = false;
         let body = match program {
             ProgramEntry::Constant(constant) => {
                 if let Err(fault) = coercion.apply(from_json(&constant.value, &arena), &arena) {
@@ -337,8 +336,7 @@ impl<'c> Compiler<'c> {
                 let (expression, found) = Expression::compile(&text.value, &mut self.layout, &surroundings);
                 self.found.extend(found.into_iter().map(|finding| finding.map_spans(|span| text.places.place(span))));
                 let expression = expression?;
-                unique = expression.is_unique();
-                if let Some(place) = &place {
+                if let Some(place) = place {
                     self.check_kind(place, &expression, &text, span);
                 }
                 self.check_rule(&expression, entry.matching.as_ref(), entry.create_only, span);
@@ -346,7 +344,6 @@ impl<'c> Compiler<'c> {
                 RuleBody::Program { program: Program::Entra(expression), text: value, places, language }
             }
         };
-        let _ = unique;
         Some(Rule {
             target: path,
             target_span: entry.target.span,
@@ -513,17 +510,20 @@ impl<'c> Compiler<'c> {
                 );
             }
         }
-        let mut targets = |name: &str, span: Span| -> Option<(Option<String>, Vec<Step>)> {
+        let mut spot = |name: &str, span: Span| -> Option<Spot> {
+            if !name.contains(['.', '[', ':']) {
+                return Some(Spot::top(name));
+            }
             let result = if json {
-                scim::json_target(name).map(|steps| (None, steps))
+                scim::json_target(name).map(|steps| Spot { schema: None, steps })
             } else {
                 let schema = self.schema.as_ref()?;
                 if schema.schema(name).is_some() {
-                    return Some((Some(name.to_owned()), Vec::new()));
+                    return Some(Spot { schema: Some(name.to_owned()), steps: Vec::new() });
                 }
                 scim::parse_path(name)
                     .and_then(|path| scim::resolve(&path, schema))
-                    .map(|target| (target.schema, target.steps))
+                    .map(|target| Spot { schema: target.schema, steps: target.steps })
             };
             result
                 .map_err(|error| {
@@ -532,27 +532,16 @@ impl<'c> Compiler<'c> {
                 .ok()
         };
         let expect = test.expect.map(|expect| {
-            let entries = expect
-                .value
-                .into_iter()
-                .filter_map(|(key, value)| {
-                    let plain = !key.name.contains(['.', '[', ':']) || key.name == "schemas";
-                    let steps =
-                        if plain { (None, vec![Step::Key(key.name.clone())]) } else { targets(&key.name, key.span)? };
-                    Some((key.name, steps.0, steps.1, value))
-                })
-                .collect();
-            (entries, expect.span)
+            let entries = expect.value.into_iter().filter_map(|(key, value)| {
+                let spot = spot(&key.name, key.span)?;
+                Some(Expected { name: key.name, spot, value })
+            });
+            (entries.collect(), expect.span)
         });
         let absent = test
             .absent
             .into_iter()
-            .filter_map(|path| {
-                let plain = !path.value.contains(['.', '[', ':']);
-                let steps =
-                    if plain { (None, vec![Step::Key(path.value.clone())]) } else { targets(&path.value, path.span)? };
-                Some((path.value, steps.0, steps.1, path.span))
-            })
+            .filter_map(|path| Some((path.value.clone(), spot(&path.value, path.span)?)))
             .collect();
         Case {
             name: test.name.value,

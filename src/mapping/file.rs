@@ -409,7 +409,11 @@ impl Reader<'_> {
                         }
                     }
                     _ => {
-                        self.wrong_type(&name, &node, "a type such as \"string\", or a table with type and multiValued")
+                        self.wrong_type(
+                            &name,
+                            &node,
+                            "a type such as \"string\", or a table with type and multiValued",
+                        );
                     }
                 }
                 if let Some(kind) = kind {

@@ -135,7 +135,9 @@ impl Shape {
             Shape::Object(members) => members.iter_mut().for_each(|member| member.shape.finish()),
             Shape::List(elements) => {
                 elements.sort_by_key(|(mark, _)| if let Mark::Index(index) = mark { *index } else { 0 });
-                elements.iter_mut().for_each(|(_, shape)| shape.finish());
+                for (_, shape) in elements {
+                    shape.finish();
+                }
             }
         }
     }

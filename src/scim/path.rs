@@ -317,6 +317,7 @@ mod tests {
     #[test]
     fn paths_have_their_parts() {
         const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+        #[expect(clippy::type_complexity, reason = "a table of cases, read below")]
         let cases: &[(&str, Option<&str>, &str, bool, Option<&str>)] = &[
             ("userName", None, "userName", false, None),
             ("name.givenName", None, "name", false, Some("givenName")),

@@ -60,7 +60,7 @@ impl Arena {
     }
 
     /// `count` copies of `item`, to be written over.
-    pub fn filled<'a, T: Copy>(&'a self, count: usize, item: T) -> &'a mut [T] {
+    pub fn filled<T: Copy>(&self, count: usize, item: T) -> &mut [T] {
         self.bump.alloc_slice_fill_copy(count, item)
     }
 }

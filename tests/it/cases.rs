@@ -71,7 +71,8 @@ fn every_case_file_gives_what_it_says() {
                 continue;
             }
             for line in fs::read_to_string(&file).unwrap().lines().filter(|line| !line.trim().is_empty()) {
-                let case: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{file:?}: {error}: {line}"));
+                let case: Value =
+                    serde_json::from_str(line).unwrap_or_else(|error| panic!("{file:?}: {error}: {line}"));
                 cases.push(case);
             }
         }
@@ -94,7 +95,10 @@ fn every_case_file_gives_what_it_says() {
         .zip(answers(&questions))
         .filter_map(|(case, answer)| {
             let complaint = complaint(&case["expect"], &answer)?;
-            Some(format!("{}: {}\n  with {}\n  {complaint}\n  why: {}", case["id"], case["program"], case["input"], case["why"]))
+            Some(format!(
+                "{}: {}\n  with {}\n  {complaint}\n  why: {}",
+                case["id"], case["program"], case["input"], case["why"]
+            ))
         })
         .collect();
     assert!(failures.is_empty(), "{} of {} cases fail:\n{}", failures.len(), cases.len(), failures.join("\n"));
@@ -102,7 +106,8 @@ fn every_case_file_gives_what_it_says() {
 
 #[test]
 fn every_example_of_the_function_table_holds() {
-    let examples: Vec<_> = TABLE.iter().flat_map(|spec| spec.examples.iter().map(move |example| (spec, example))).collect();
+    let examples: Vec<_> =
+        TABLE.iter().flat_map(|spec| spec.examples.iter().map(move |example| (spec, example))).collect();
     assert!(examples.len() > TABLE.len(), "only {} examples found", examples.len());
     let questions: Vec<Value> = examples
         .iter()

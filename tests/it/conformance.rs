@@ -10,7 +10,8 @@ use crate::support::shared;
 
 /// A line of the sets as a question.
 fn question(number: usize, line: &Value) -> Value {
-    let mut question = serde_json::json!({"id": number, "lang": "entra", "program": line["expr"], "input": line["input"]});
+    let mut question =
+        serde_json::json!({"id": number, "lang": "entra", "program": line["expr"], "input": line["input"]});
     if let Some(env) = line.get("env") {
         question["env"] = env.clone();
     }
@@ -46,7 +47,8 @@ fn matches(expected: &Value, answer: &Value) -> Option<String> {
         let text = answer["value"].as_str().unwrap_or_default();
         let digits = text.chars().filter(char::is_ascii_digit).count();
         let lower = text.chars().filter(char::is_ascii_lowercase).count();
-        let fits = pattern == r"^(?=(?:.*\d){3})(?=(?:.*[a-z]){3}).{6}$" && digits >= 3 && lower >= 3 && text.len() == 6;
+        let fits =
+            pattern == r"^(?=(?:.*\d){3})(?=(?:.*[a-z]){3}).{6}$" && digits >= 3 && lower >= 3 && text.len() == 6;
         return (!fits).then(|| format!("expected a match of {pattern}, got {answer}"));
     }
     complaint(&expectation(expected), answer)

@@ -431,12 +431,12 @@ impl Compiler<'_, '_> {
                     }
                 }
             }
-            Body::Lazy(form, call) => lazy(form, call, nodes),
+            Body::Lazy(form, _) => lazy(form, nodes),
         }
     }
 }
 
-fn lazy(form: Form, call: crate::function::Call, nodes: Vec<Node>) -> NodeKind {
+fn lazy(form: Form, nodes: Vec<Node>) -> NodeKind {
     let omitted = || Node { kind: NodeKind::Omitted, span: Span::default() };
     let mut rest = nodes.into_iter();
     let mut next = || Box::new(rest.next().unwrap_or_else(omitted));
@@ -451,10 +451,7 @@ fn lazy(form: Form, call: crate::function::Call, nodes: Vec<Node>) -> NodeKind {
             NodeKind::Switch { source, default, cases: cases.into() }
         }
         Form::Coalesce => NodeKind::Coalesce(rest.collect()),
-        Form::Unique => {
-            let _ = call;
-            NodeKind::Unique(rest.collect())
-        }
+        Form::Unique => NodeKind::Unique(rest.collect()),
     }
 }
 

@@ -107,14 +107,12 @@ fn scan(text: &str) -> Result<(), Box<Diagnostic>> {
                     ));
                 }
             }
-            ')' => {
-                if open.pop().is_none() {
-                    return Err(Box::new(
-                        Diagnostic::new(Code::Syntax, "there is one `)` too many", Span::new(at, at + 1))
-                            .label("no call is open here")
-                            .fix(Span::new(at, at + 1), "", "remove it"),
-                    ));
-                }
+            ')' if open.pop().is_none() => {
+                return Err(Box::new(
+                    Diagnostic::new(Code::Syntax, "there is one `)` too many", Span::new(at, at + 1))
+                        .label("no call is open here")
+                        .fix(Span::new(at, at + 1), "", "remove it"),
+                ));
             }
             _ => {}
         }
@@ -188,7 +186,7 @@ fn syntax_error(text: &str, error: &pest::error::Error<Rule>) -> Diagnostic {
             let diagnostic = diagnostic(format!("{what} is not expected here"));
             let diagnostic = if expected.is_empty() { diagnostic } else { diagnostic.label(expected) };
             let ends_value = before.ends_with(['"', ']', ')']);
-            if ends_value && matches!(character, '"' | '[') || ends_value && character.is_alphanumeric() {
+            if ends_value && (matches!(character, '"' | '[') || character.is_alphanumeric()) {
                 diagnostic.help("a comma is missing before it")
             } else {
                 diagnostic
