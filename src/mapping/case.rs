@@ -230,12 +230,7 @@ fn remove(payload: &mut Json, spot: &Spot) {
             Step::Key(name) => value.get_mut(name),
             Step::Index(index) => value.get_mut(index),
             Step::Element { constants } => {
-                let found =
-                    value.as_array_mut().and_then(|items| items.iter_mut().find(|item| is_element(item, constants)));
-                found.map(|element| {
-                    // What the filter itself says is expected with it.
-                    element
-                })
+                value.as_array_mut().and_then(|items| items.iter_mut().find(|item| is_element(item, constants)))
             }
         };
         match next {
