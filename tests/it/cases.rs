@@ -127,3 +127,27 @@ fn every_example_of_the_function_table_holds() {
         }
     }
 }
+
+#[test]
+fn every_difference_in_the_docs_has_a_case_and_every_case_a_row() {
+    let docs = fs::read_to_string(root().join("docs/differences.md")).unwrap();
+    let file = fs::read_to_string(root().join("tests/cases/entra/differences.jsonl")).unwrap();
+    let cases: BTreeSet<String> = file
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned())
+        .collect();
+    let named: BTreeSet<String> =
+        regex::Regex::new(r"diff-[a-z-]+").unwrap().find_iter(&docs).map(|id| id.as_str().to_owned()).collect();
+    assert!(cases.len() > 30);
+    assert_eq!(named, cases);
+    for row in docs.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what")) {
+        assert!(row.contains("diff-") || row.contains("mappings/"), "no case: {row}");
+    }
+}
+
+#[test]
+fn the_reference_in_the_docs_is_the_one_the_program_prints() {
+    let output = run(&["functions", "--format", "markdown"], b"");
+    let docs = fs::read_to_string(root().join("docs/functions.md")).unwrap();
+    assert!(stdout(&output) == docs, "run: provisor functions --format markdown > docs/functions.md");
+}
