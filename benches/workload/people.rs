@@ -203,10 +203,13 @@ impl Dice {
     }
 
     fn guid(&mut self) -> String {
-        let mut part = |digits: u32| format!("{:0width$x}", self.below(1 << (4 * digits)), width = digits as usize);
-        let parts = [part(4), part(4), part(4), part(3), part(3), part(4), part(4), part(4)];
-        let [a, b, c, d, e, f, g, h] = parts;
-        format!("{a}{b}-{c}-4{d}-a{e}-{f}{g}{h}")
+        let mut digits: String = (0..8).map(|_| format!("{:04x}", self.below(1 << 16))).collect();
+        digits.replace_range(12..13, "4");
+        digits.replace_range(16..17, "a");
+        for hyphen in [20, 16, 12, 8] {
+            digits.insert(hyphen, '-');
+        }
+        digits
     }
 }
 

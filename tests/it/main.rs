@@ -15,4 +15,5 @@
 mod cases;
 mod conformance;
 mod properties;
+mod readme;
 mod support;

@@ -82,7 +82,8 @@ fn calls() -> impl Strategy<Value = String> {
     })
 }
 
-const RECORD: &str = r#"{"a": "Zoë O'Neil", "b": null, "mail": "a@b.c", "list": ["x", "y", null, {"z": 1}], "n": 12, "t": true}"#;
+const RECORD: &str =
+    r#"{"a": "Zoë O'Neil", "b": null, "mail": "a@b.c", "list": ["x", "y", null, {"z": 1}], "n": 12, "t": true}"#;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
@@ -153,7 +154,9 @@ proptest! {
 
 /// A mapping around one expression.
 fn mapping(expression: &str) -> String {
-    format!("name = \"t\"\nresource = \"User\"\n[attributes]\nuserName = {{ expr = '[u]', match = 1 }}\nnickName = '''{expression}'''\n")
+    format!(
+        "name = \"t\"\nresource = \"User\"\n[attributes]\nuserName = {{ expr = '[u]', match = 1 }}\nnickName = '''{expression}'''\n"
+    )
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! The README's examples are run as they stand: what it prints must be what the program prints.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::root;
+
+/// The fenced blocks of a kind, in order.
+fn blocks(text: &str, kind: &str) -> Vec<String> {
+    text.split("```")
+        .skip(1)
+        .step_by(2)
+        .filter_map(|block| block.strip_prefix(&format!("{kind}\n")).map(str::to_owned))
+        .collect()
+}
+
+/// Runs the commands of a block (`$ …`) in a directory and gives commands and output as a person would see them.
+fn session(block: &str, directory: &Path) -> String {
+    let binary = Path::new(env!("CARGO_BIN_EXE_provisor")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
+    let mut seen = String::new();
+    for command in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
+        let output = Command::new("sh")
+            .args(["-c", &format!("{{ {command}; }} 2>&1")])
+            .current_dir(directory)
+            .env("PATH", &path)
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        seen.push_str(&format!("$ {command}\n{}", String::from_utf8(output.stdout).unwrap()));
+    }
+    seen
+}
+
+#[test]
+fn the_examples_are_what_the_program_prints() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let mapping = blocks(&readme, "toml").remove(0);
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(directory.join("mappings")).unwrap();
+    fs::copy(root().join("mappings/hr-workday-ad.toml"), directory.join("mappings/hr-workday-ad.toml")).unwrap();
+    // Line 17 has the date that the README's example trips over.
+    let workers = fs::read_to_string(root().join("examples/workers.jsonl")).unwrap();
+    let workers: Vec<String> = workers
+        .lines()
+        .enumerate()
+        .map(|(index, line)| {
+            let mut worker: serde_json::Value = serde_json::from_str(line).unwrap();
+            if index == 16 {
+                worker["ContractEndDate"] = "31.12.2026".into();
+            }
+            worker.to_string()
+        })
+        .collect();
+    fs::write(directory.join("workers.jsonl"), workers.join("\n")).unwrap();
+
+    let sessions: Vec<String> = blocks(&readme, "text").into_iter().filter(|block| block.starts_with("$ ")).collect();
+    assert_eq!(sessions.len(), 4, "check, test, eval, map");
+    for (index, wanted) in sessions.iter().enumerate() {
+        let file = if index == 0 { mapping.replace("'Switch(", "'Swich(") } else { mapping.clone() };
+        fs::write(directory.join("my-app.toml"), file).unwrap();
+        assert_eq!(&session(wanted, &directory), wanted, "the README's example number {}", index + 1);
+    }
+}
+
+#[test]
+fn the_first_command_maps_the_shipped_people() {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("payloads.jsonl");
+    let output = crate::support::run(
+        &["map", "mappings/entra-user.toml", "--in", "examples/users.jsonl", "--out", out.to_str().unwrap()],
+        b"",
+    );
+    assert!(output.status.success());
+    let told = String::from_utf8(output.stderr).unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(told.trim()), "the README does not say {told:?}");
+    assert_eq!(fs::read_to_string(out).unwrap().lines().count(), 1500);
+}
