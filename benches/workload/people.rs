@@ -203,7 +203,10 @@ impl Dice {
     }
 
     fn guid(&mut self) -> String {
-        let mut digits: String = (0..8).map(|_| format!("{:04x}", self.below(1 << 16))).collect();
+        let mut digits = String::with_capacity(36);
+        for _ in 0..4 {
+            let _ = write!(digits, "{:08x}", self.below(1 << 32));
+        }
         digits.replace_range(12..13, "4");
         digits.replace_range(16..17, "a");
         for hyphen in [20, 16, 12, 8] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::text::closest;
+use crate::text::{Code, Diagnostic, Span, closest};
 
 /// The attributes of Microsoft Entra's user object that provisioning offers as sources, `IsSoftDeleted` among them.
 const ENTRA_USER: &[&str] = &[
@@ -102,8 +102,7 @@ const BOOLEANS: &[&str] = &[
 ];
 
 /// What is known of an attribute's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+enum Verdict {
     /// Nothing against it.
     Fine,
     /// Not declared; the declared name nearest to it.
@@ -138,7 +137,7 @@ impl SourceNames {
     }
 
     /// What is to be said of a name. Letter case counts, as in Entra.
-    pub fn judge(&self, name: &str) -> Verdict {
+    fn judge(&self, name: &str) -> Verdict {
         match &self.declared {
             Some(declared) => {
                 // `[name.givenName]` is declared by its first part too.
@@ -169,6 +168,30 @@ impl SourceNames {
                             && known.chars().next() == name.chars().next()
                 });
                 slip.map_or(Verdict::Fine, Verdict::Suspicious)
+            }
+        }
+    }
+
+    /// What is to be said of a name that stands at `span`; a fix puts `around` on both sides of the right one.
+    pub fn finding(&self, name: &str, span: Span, around: &str) -> Option<Diagnostic> {
+        let fix = |finding: Diagnostic, near: &str| {
+            finding.fix(span, format!("{around}{near}{around}"), format!("did you mean `{near}`?"))
+        };
+        match self.judge(name) {
+            Verdict::Fine => None,
+            Verdict::Undeclared(near) => {
+                let finding =
+                    Diagnostic::new(Code::UnknownAttribute, format!("the source has no attribute `{name}`"), span);
+                Some(match near {
+                    Some(near) => fix(finding, &near),
+                    None => finding.help("declare it under `[source]`: `attributes = [\"…\"]`"),
+                })
+            }
+            Verdict::Suspicious(near) => {
+                let message = format!("`{name}` looks like a slip for Entra's attribute `{near}`");
+                let finding = Diagnostic::new(Code::SuspiciousAttribute, message, span)
+                    .help("if it is right, declare it under `[source]`: `attributes = [\"…\"]`");
+                Some(fix(finding, near))
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::dotnet::date;
 use crate::function::Kinds;
 use crate::language::Program;
 use crate::language::entra::{Expression, Surroundings};
-use crate::language::names::{SourceNames, Verdict};
+use crate::language::names::SourceNames;
 use crate::scim::{self, AttributeType, ResourceSchema, Step};
 use crate::text::{Code, Diagnostic, Diagnostics, Source, Span, closest, did_you_mean};
 use crate::value::{Arena, Layout, from_json, write_json_string};
@@ -88,9 +88,7 @@ impl<'c> Compiler<'c> {
         {
             self.found.push(Diagnostic::new(Code::MissingKey, "the mapping has no rules", Span::new(0, 0)));
         }
-        let names = self.names.clone();
-        let mut judge = |attribute: &Placed<String>| judge_attribute(&names, attribute);
-        let scope = Scope::compile(&file.scope, &mut self.layout, &mut judge, self.found);
+        let scope = Scope::compile(&file.scope, &mut self.layout, &self.names, self.found);
         let mut shape = Shape::new();
         let mut rules: Vec<Rule> = Vec::new();
         let mut places: Vec<(String, Span)> = Vec::new();
@@ -556,32 +554,6 @@ impl<'c> Compiler<'c> {
             update: test.update,
             env,
         }
-    }
-}
-
-fn judge_attribute(names: &SourceNames, attribute: &Placed<String>) -> Option<Diagnostic> {
-    let name = &attribute.value;
-    match names.judge(name) {
-        Verdict::Fine => None,
-        Verdict::Undeclared(near) => {
-            let finding = Diagnostic::new(
-                Code::UnknownAttribute,
-                format!("the source has no attribute `{name}`"),
-                attribute.span,
-            );
-            Some(match near {
-                Some(near) => finding.fix(attribute.span, format!("\"{near}\""), format!("did you mean `{near}`?")),
-                None => finding.help("declare it under `[source]`: `attributes = [\"…\"]`"),
-            })
-        }
-        Verdict::Suspicious(near) => Some(
-            Diagnostic::new(
-                Code::SuspiciousAttribute,
-                format!("`{name}` looks like a slip for Entra's attribute `{near}`"),
-                attribute.span,
-            )
-            .fix(attribute.span, format!("\"{near}\""), format!("did you mean `{near}`?")),
-        ),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::dotnet::pattern::Pattern;
 use crate::function::{Context, Fallible, Fault};
+use crate::language::names::SourceNames;
 use crate::text::{Code, Diagnostic, Span, closest};
 use crate::value::{Layout, Slot, Value, parse_integer};
 
@@ -70,7 +71,7 @@ impl Scope {
     pub(super) fn compile(
         groups: &[Vec<ClauseEntry>],
         layout: &mut Layout,
-        check_attribute: &mut dyn FnMut(&Placed<String>) -> Option<Diagnostic>,
+        names: &SourceNames,
         found: &mut Vec<Diagnostic>,
     ) -> Scope {
         let groups = groups
@@ -79,7 +80,7 @@ impl Scope {
                 group
                     .iter()
                     .filter_map(|entry| {
-                        found.extend(check_attribute(&entry.attribute));
+                        found.extend(names.finding(&entry.attribute.value, entry.attribute.span, "\""));
                         if UNUSABLE.contains(&entry.attribute.value.as_str()) {
                             found.push(
                                 Diagnostic::new(

@@ -2,7 +2,7 @@
 //! when none is an error does a program come out.
 
 use crate::function::{Body, Form, Kinds, Literal, Param, Placement, Repeat, Spec, foreign, lookup};
-use crate::language::names::{SourceNames, Verdict};
+use crate::language::names::SourceNames;
 use crate::text::{Code, Diagnostic, Span, closest, did_you_mean};
 use crate::value::{Ignore, Layout, Slot, parse_integer};
 
@@ -142,27 +142,7 @@ impl Compiler<'_, '_> {
             );
         }
         let inside = Span::new(span.start as usize + 1, span.end as usize - 1);
-        match self.surroundings.source.judge(name) {
-            Verdict::Fine => {}
-            Verdict::Undeclared(near) => {
-                let mut finding =
-                    Diagnostic::new(Code::UnknownAttribute, format!("the source has no attribute `{name}`"), inside);
-                finding = match near {
-                    Some(near) => finding.fix(inside, near.clone(), format!("did you mean `{near}`?")),
-                    None => finding.help("declare it under `[source]`: `attributes = [\"…\"]`"),
-                };
-                self.report(finding);
-            }
-            Verdict::Suspicious(near) => self.report(
-                Diagnostic::new(
-                    Code::SuspiciousAttribute,
-                    format!("`{name}` looks like a slip for Entra's attribute `{near}`"),
-                    inside,
-                )
-                .fix(inside, near, format!("did you mean `{near}`?"))
-                .help("if it is right, declare it under `[source]`: `attributes = [\"…\"]`"),
-            ),
-        }
+        self.found.extend(self.surroundings.source.finding(name, inside, ""));
     }
 
     fn macro_value(&mut self, name: &str, span: Span) -> Constant {
