@@ -75,7 +75,7 @@ fn main() {
         return;
     }
     let mut effort = if has("--quick") {
-        Effort { rounds: 3, budget: Duration::from_millis(60), timed: 40_000, watched: 100_000, processes: true }
+        Effort { rounds: 3, budget: Duration::from_millis(60), timed: 40_000, watched: 200_000, processes: true }
     } else {
         Effort { rounds: 7, budget: Duration::from_millis(300), timed: 200_000, watched: 1_000_000, processes: true }
     };

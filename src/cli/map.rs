@@ -307,7 +307,7 @@ impl Worker<'_> {
         match chunk.content {
             Content::Lines { text, first_line } => {
                 piece.output.reserve(text.len() + text.len() / 4);
-                for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+                for (index, line) in lines(&text).enumerate() {
                     let number = chunk.records_before + index as u64;
                     self.line(line, first_line + index as u64, number, &mut piece);
                     if piece.halted {
@@ -336,7 +336,7 @@ impl Worker<'_> {
     }
 
     fn line(&mut self, line: &[u8], number: u64, record: u64, piece: &mut Piece) {
-        if line == TOO_LONG {
+        if line == TOO_LONG.trim_ascii_end() {
             let message = format!("the line is longer than {} bytes", super::chunk::MAX_LINE);
             self.bad_input(number, 0, &message, "", piece);
             piece.halted = true;
@@ -400,6 +400,16 @@ impl Worker<'_> {
             format!("error[{}]: {name}:{line}:{}: {message}\n", Code::BadRecord, characters + 1)
         });
     }
+}
+
+/// The lines of a text, line feeds left out. `split` on bytes would look at each one; this jumps.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    memchr::memchr_iter(b'\n', text).chain((!text.ends_with(b"\n")).then_some(text.len())).filter_map(move |end| {
+        let line = text.get(start..end);
+        start = end + 1;
+        line
+    })
 }
 
 impl Run<'_> {

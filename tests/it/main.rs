@@ -13,7 +13,9 @@
 )]
 
 mod cases;
+mod cli;
 mod conformance;
+mod diagnostics;
 mod properties;
 mod readme;
 mod support;

@@ -50,3 +50,59 @@ pub(crate) fn stdout(output: &Output) -> &str {
 pub(crate) fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).expect("standard error is UTF-8")
 }
+
+/// The exit code of a process that ended by itself.
+pub(crate) fn code(output: &Output) -> i32 {
+    output.status.code().expect("the process ended by itself")
+}
+
+/// Every line of a text as JSON.
+pub(crate) fn json_lines(text: &str) -> Vec<serde_json::Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+/// The codes behind `expects:` in a case file, sorted, and whether a known bug stands behind `bug:`.
+pub(crate) fn expected_codes(text: &str) -> Option<(Vec<String>, bool)> {
+    let line = text.lines().find_map(|line| line.split_once("expects:").map(|(_, codes)| codes))?;
+    let (codes, bug) = line.split_once("bug:").map_or((line, false), |(codes, _)| (codes, true));
+    let code = regex::Regex::new("[EW][0-9]{4}").unwrap();
+    let mut codes: Vec<String> = code.find_iter(codes).map(|code| code.as_str().to_owned()).collect();
+    codes.sort();
+    Some((codes, bug))
+}
+
+/// A directory of one test's own, gone when the test ends.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// An empty directory; `name` is unique among the tests.
+    pub(crate) fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("a directory for the test");
+        Self(path)
+    }
+
+    /// The path of a file in it, which may not be there.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("the path is UTF-8").to_owned()
+    }
+
+    /// Writes a file and gives its path.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, content).expect("a file of the test");
+        path
+    }
+
+    /// The text of a file in it.
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).expect("a file of the test")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
