@@ -187,7 +187,7 @@ fn as_json(spec: &Spec) -> serde_json::Value {
         "mostArguments": spec.most(),
         "returns": spec.returns.to_string(),
         "pure": spec.pure,
-        "canFail": spec.can_fail,
+        "canFail": spec.fallible(),
         "examples": spec.examples.iter().map(|example| json!({
             "expression": example.expression,
             "given": serde_json::from_str::<serde_json::Value>(example.given).unwrap_or_default(),

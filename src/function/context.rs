@@ -9,7 +9,7 @@ use rand_core::{Rng, SeedableRng};
 
 use crate::dotnet::date::Moment;
 use crate::text::Code;
-use crate::value::{Arena, MAX_TEXT, TextBuilder, Value, parse_integer};
+use crate::value::{Arena, MAX_MEMORY, MAX_TEXT, TextBuilder, Value, parse_integer};
 
 use super::{Fallible, Fault};
 
@@ -166,9 +166,10 @@ impl<'a> Context<'a> {
         match value.text(self.arena) {
             Some(text) => Ok(Some(text)),
             None if value.is_null() => Ok(None),
-            // A multi-valued attribute without values is an attribute without a value.
-            None if matches!(value, Value::List([])) => Ok(None),
-            None => Err(not_text(value)),
+            None => match value {
+                Value::List([only]) => self.text_of(*only),
+                _ => Err(not_text(value)),
+            },
         }
     }
 
@@ -192,12 +193,25 @@ impl<'a> Context<'a> {
             .ok_or_else(|| Fault::new(Code::Conversion, "null is not a whole number").at(index))
     }
 
-    /// A built text as a value; a fault when it is longer than [`MAX_TEXT`].
+    /// A built text as a value; a fault when it is longer than [`MAX_TEXT`], or the record's texts add up to too much.
     pub fn built(&self, text: TextBuilder<'a>) -> Fallible<Value<'a>> {
-        if text.len() > MAX_TEXT {
-            return Err(Self::too_long());
+        // An expression has too few calls for short texts to add up.
+        if text.len() > 4096 {
+            if text.len() > MAX_TEXT {
+                return Err(Self::too_long());
+            }
+            self.check_memory()?;
         }
         Ok(Value::Text(text.into_bump_str()))
+    }
+
+    /// A fault when the record's values take more than [`MAX_MEMORY`].
+    pub fn check_memory(&self) -> Fallible<()> {
+        if self.arena.size() > MAX_MEMORY {
+            let message = format!("the record's values take more than {} MiB", MAX_MEMORY / (1024 * 1024));
+            return Err(Fault::new(Code::Limit, message));
+        }
+        Ok(())
     }
 
     /// The fault for a text that grew past [`MAX_TEXT`].

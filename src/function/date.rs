@@ -4,15 +4,11 @@ use crate::dotnet::date::{self, DateError, FormatError, Interval, Moment, PrintF
 use crate::text::Code;
 use crate::value::Value;
 
-use super::{Context, Fallible, Fault, Lint, Literal, Preparation, PrepareError, Prepared};
+use super::{ArgumentFinding, Context, Fallible, Fault, Literal, Preparation, Prepared};
 
 #[cold]
 fn fault(error: DateError, argument: usize) -> Box<Fault> {
-    let fault = Fault::new(Code::Conversion, error.message).at(argument);
-    match error.help {
-        Some(help) => fault.help(help),
-        None => fault,
-    }
+    Fault::new(Code::Conversion, error.message).at(argument).help_if(error.help)
 }
 
 fn printed<'a>(context: &Context<'a>, moment: Moment) -> Fallible<Value<'a>> {
@@ -58,9 +54,9 @@ fn interval<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Inte
 }
 
 /// Refuses an interval that is a constant and none of [`INTERVALS`].
-pub(super) fn prepare_interval(literals: &[Literal<'_>]) -> Result<Preparation, PrepareError> {
+pub(super) fn prepare_interval(literals: &[Literal<'_>]) -> Result<Preparation, ArgumentFinding> {
     match literals.first().and_then(|literal| literal.known()) {
-        Some(word) if Interval::parse(word).is_none() => Err(PrepareError {
+        Some(word) if Interval::parse(word).is_none() => Err(ArgumentFinding {
             code: Code::UnknownWord,
             argument: 0,
             span: None,
@@ -140,11 +136,13 @@ struct Formatter {
 }
 
 /// Reads the styles and formats ahead.
-pub(super) fn prepare_format(literals: &[Literal<'_>]) -> Result<Preparation, PrepareError> {
-    let places = Places::of(literals.len());
+pub(super) fn prepare_format(literals: &[Literal<'_>]) -> Result<Preparation, ArgumentFinding> {
+    // An empty argument at the end is one that was left out.
+    let given = literals.iter().rposition(|literal| literal.given()).map_or(0, |last| last + 1);
+    let places = Places::of(given);
     let mut preparation = Preparation::default();
     let known = |index: usize| literals.get(index).and_then(|literal| literal.known());
-    let missing = |argument: usize, what: &str| PrepareError {
+    let missing = |argument: usize, what: &str| ArgumentFinding {
         code: Code::ArgumentCount,
         argument,
         span: None,
@@ -176,7 +174,7 @@ pub(super) fn prepare_format(literals: &[Literal<'_>]) -> Result<Preparation, Pr
     let print_lints = output.iter().flat_map(PrintFormat::lints).map(|lint| (places.output, lint));
     preparation.lints = read_lints
         .chain(print_lints)
-        .map(|(argument, lint)| Lint {
+        .map(|(argument, lint)| ArgumentFinding {
             code: Code::SuspiciousFormat,
             argument,
             span: Some(lint.span.clone()),
@@ -188,17 +186,19 @@ pub(super) fn prepare_format(literals: &[Literal<'_>]) -> Result<Preparation, Pr
     Ok(preparation)
 }
 
-fn format_error(error: FormatError, argument: usize) -> PrepareError {
-    PrepareError { code: Code::DateFormat, argument, span: Some(error.span), message: error.message, help: error.help }
+fn format_error(error: FormatError, argument: usize) -> ArgumentFinding {
+    ArgumentFinding {
+        code: Code::DateFormat,
+        argument,
+        span: Some(error.span),
+        message: error.message,
+        help: error.help,
+    }
 }
 
 #[cold]
 fn format_fault(error: FormatError, argument: usize) -> Box<Fault> {
-    let fault = Fault::new(Code::BadArgument, error.message).at(argument);
-    match error.help {
-        Some(help) => fault.help(help),
-        None => fault,
-    }
+    Fault::new(Code::BadArgument, error.message).at(argument).help_if(error.help)
 }
 
 impl Prepared for Formatter {

@@ -83,6 +83,25 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Says what to do, when something is known.
+    #[must_use]
+    pub fn help_if(self: Box<Self>, help: Option<impl Into<Cow<'static, str>>>) -> Box<Self> {
+        match help {
+            Some(help) => self.help(help),
+            None => self,
+        }
+    }
+
+    /// Takes the words away, which may hold a value that must not be shown.
+    #[must_use]
+    pub fn redacted(mut self: Box<Self>) -> Box<Self> {
+        self.detail = Detail::Words("the program fails on a value that is redacted".into());
+        self.help = None;
+        self
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.detail.fmt(f)

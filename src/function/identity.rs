@@ -112,18 +112,6 @@ pub fn none_free<'a>(candidates: usize) -> Fallible<Value<'a>> {
         .help("add a candidate that is always free, such as one with `RandomString(3, 3, 0, 0, 0)` at the end"))
 }
 
-/// `SelectUniqueValue(candidate, …)`, all evaluated.
-pub(super) fn select_unique_value<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
-    let mut candidates = 0;
-    for (index, value) in arguments.iter().enumerate() {
-        if let Some(value) = candidate(context, *value).map_err(|fault| fault.at(index))? {
-            return Ok(value);
-        }
-        candidates += usize::from(!value.is_empty());
-    }
-    none_free(candidates)
-}
-
 /// `DefaultDomain()`.
 pub(super) fn default_domain<'a>(context: &Context<'a>, _: &[Value<'a>]) -> Fallible<Value<'a>> {
     match &context.env.default_domain {

@@ -49,12 +49,41 @@ impl Order {
     }
 }
 
-fn as_number(value: Value<'_>) -> Option<f64> {
-    match value {
-        Value::Integer(number) => Some(number as f64),
-        Value::Decimal(number) => Some(number),
-        Value::Text(text) => parse_integer(text).map(|number| number as f64).or_else(|| text.trim().parse().ok()),
-        _ => None,
+/// A number as far as it is exact, and as it is rounded.
+#[derive(Clone, Copy)]
+struct Number {
+    whole: Option<i64>,
+    rounded: f64,
+}
+
+impl Number {
+    fn of(value: Value<'_>) -> Option<Number> {
+        let whole = |number: i64| Number { whole: Some(number), rounded: number as f64 };
+        match value {
+            Value::Integer(number) => Some(whole(number)),
+            Value::Bool(flag) => Some(whole(i64::from(flag))),
+            Value::Decimal(number) => Some(Number { whole: None, rounded: number }),
+            Value::Text(text) => match parse_integer(text) {
+                Some(number) => Some(whole(number)),
+                // `nan` and `infinity` are words here.
+                None => text
+                    .trim()
+                    .parse()
+                    .ok()
+                    .filter(|_| text.contains(|character: char| character.is_ascii_digit()))
+                    .filter(|number: &f64| number.is_finite())
+                    .map(|rounded| Number { whole: None, rounded }),
+            },
+            _ => None,
+        }
+    }
+
+    /// The order of two numbers; whole ones are compared to the last digit.
+    fn order(self, other: Number) -> Option<Ordering> {
+        match (self.whole, other.whole) {
+            (Some(one), Some(other)) => Some(one.cmp(&other)),
+            _ => self.rounded.partial_cmp(&other.rounded),
+        }
     }
 }
 
@@ -70,24 +99,18 @@ pub fn compare<'a>(context: &Context<'a>, order: Order, left: Value<'a>, right: 
         return Ok((left == right) == (order == Order::Equal));
     }
     let numeric = |value| matches!(value, Value::Integer(_) | Value::Decimal(_));
+    let numbers = || Number::of(left)?.order(Number::of(right)?);
     if numeric(left) || numeric(right) {
-        if let (Value::Integer(left), Value::Integer(right)) = (left, right) {
-            return Ok(order.holds(left.cmp(&right)));
-        }
-        if let (Some(left), Some(right)) = (as_number(left), as_number(right)) {
-            return Ok(left.partial_cmp(&right).is_some_and(|ordering| order.holds(ordering)));
-        }
-        return Ok(order == Order::NotEqual);
+        return Ok(numbers().map_or(order == Order::NotEqual, |ordering| order.holds(ordering)));
     }
     let left_text = context.text_of(left).map_err(|fault| fault.at(0))?.unwrap_or_default();
     let right_text = context.text_of(right).map_err(|fault| fault.at(1))?.unwrap_or_default();
-    let ordered = !matches!(order, Order::Equal | Order::NotEqual);
-    if ordered {
+    if !matches!(order, Order::Equal | Order::NotEqual) {
         if left.is_null() || right.is_null() {
             return Ok(false);
         }
-        if let (Some(left), Some(right)) = (as_number(left), as_number(right)) {
-            return Ok(left.partial_cmp(&right).is_some_and(|ordering| order.holds(ordering)));
+        if let Some(ordering) = numbers() {
+            return Ok(order.holds(ordering));
         }
     }
     Ok(order.holds(left_text.encode_utf16().cmp(right_text.encode_utf16())))
@@ -106,8 +129,8 @@ pub fn truth<'a>(context: &Context<'a>, value: Value<'a>) -> Fallible<bool> {
                 Ok(false)
             } else if text.eq_ignore_ascii_case("true") {
                 Ok(true)
-            } else if let Some(number) = parse_integer(text) {
-                Ok(number != 0)
+            } else if let Some(number) = Number::of(Value::Text(text)) {
+                Ok(number.rounded != 0.0)
             } else {
                 Err(Fault::new(Code::Conversion, format!("{text:?} is neither true nor false"))
                     .help("compare it: `IIF([attribute] = \"value\", …, …)`"))
@@ -124,30 +147,6 @@ pub fn key_matches<'a>(context: &Context<'a>, source: Value<'a>, key: Value<'a>)
     let source = context.text_of(source).map_err(|fault| fault.at(0))?.unwrap_or_default();
     let key = context.text_of(key)?.unwrap_or_default();
     Ok(source == key)
-}
-
-/// `IIF(condition, then, otherwise)`, all three evaluated.
-pub(super) fn iif<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
-    let holds = truth(context, context.argument(arguments, 0)).map_err(|fault| fault.at(0))?;
-    Ok(context.argument(arguments, if holds { 1 } else { 2 }))
-}
-
-/// `Switch(source, default, key, value, …)`, all evaluated.
-pub(super) fn switch<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
-    let source = context.argument(arguments, 0);
-    for pair in arguments.get(2..).unwrap_or_default().chunks_exact(2) {
-        if let [key, value] = pair
-            && key_matches(context, source, *key)?
-        {
-            return Ok(*value);
-        }
-    }
-    Ok(context.argument(arguments, 1))
-}
-
-/// `Coalesce(source, …)`, all evaluated.
-pub(super) fn coalesce<'a>(_: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
-    Ok(arguments.iter().copied().find(|value| !value.is_null()).unwrap_or(Value::Null))
 }
 
 /// `Not(source)`: false for `True`, true for everything else.

@@ -26,7 +26,7 @@ pub use foreign::{Foreign, foreign};
 pub use identity::{candidate, none_free};
 pub use logic::{Order, compare, key_matches, truth};
 pub use spec::{
-    Body, Call, Example, Family, Form, Kinds, Lint, Literal, Param, Placement, Preparation, PrepareError, Prepared,
+    ArgumentFinding, Body, Call, Example, Family, Form, Kinds, Literal, Param, Placement, Preparation, Prepared,
     Repeat, Spec,
 };
 pub use table::{TABLE, lookup};

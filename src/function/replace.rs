@@ -7,7 +7,7 @@ use crate::dotnet::pattern::{GroupId, Pattern, PatternError, Runaway, Template};
 use crate::text::{Code, did_you_mean};
 use crate::value::{MAX_TEXT, TextBuilder, Value};
 
-use super::{Context, Fallible, Fault, Lint, Literal, Preparation, PrepareError, Prepared};
+use super::{ArgumentFinding, Context, Fallible, Fault, Literal, Preparation, Prepared};
 
 /// The places of the arguments.
 const OLD: usize = 1;
@@ -72,32 +72,35 @@ fn given(literals: &[Literal<'_>]) -> [bool; 7] {
 }
 
 /// Compiles the pattern and the replacement ahead.
-pub(super) fn prepare(literals: &[Literal<'_>]) -> Result<Preparation, PrepareError> {
+pub(super) fn prepare(literals: &[Literal<'_>]) -> Result<Preparation, ArgumentFinding> {
     let literal = |index: usize| literals.get(index).copied().unwrap_or(Literal::Omitted);
-    let mode = mode(given(literals)).map_err(|(argument, message, help)| PrepareError {
+    let mode = mode(given(literals)).map_err(|(argument, message, help)| ArgumentFinding {
         code: Code::ArgumentCount,
         argument,
         span: None,
         message: message.into(),
         help: Some(help.into()),
     })?;
-    let mut preparation = Preparation::default();
-    if let (Mode::Plain | Mode::IntoTemplate, Some("")) = (mode, literal(OLD).known()) {
-        return Err(PrepareError {
-            code: Code::ArgumentKind,
-            argument: OLD,
-            span: None,
-            message: "oldValue is empty: there is nothing to look for".into(),
-            help: Some("to test for an empty value write `Switch([x], [x], \"\", \"value\")`".into()),
-        });
+    let mut replacer = Replacer { mode, pattern: None, group: None, template: None };
+    let mut lints = Vec::new();
+    if mode.is_plain() {
+        if literal(OLD).known() == Some("") {
+            return Err(ArgumentFinding {
+                code: Code::ArgumentKind,
+                argument: OLD,
+                span: None,
+                message: "oldValue is empty: there is nothing to look for".into(),
+                help: Some("to test for an empty value write `Switch([x], [x], \"\", \"value\")`".into()),
+            });
+        }
+        return Ok(Preparation { prepared: Some(Box::new(replacer)), lints });
     }
-    if matches!(mode, Mode::Plain | Mode::IntoTemplate) {
-        return Ok(preparation);
-    }
-    let Some(source) = literal(PATTERN).known() else { return Ok(preparation) };
+    let Some(source) = literal(PATTERN).known() else {
+        return Ok(Preparation { prepared: Some(Box::new(replacer)), lints });
+    };
     let pattern = Pattern::compile(source).map_err(|error| pattern_error(error, PATTERN))?;
     for lint in pattern.lints() {
-        preparation.lints.push(Lint {
+        lints.push(ArgumentFinding {
             code: Code::EmptyMatch,
             argument: PATTERN,
             span: Some(lint.span.clone()),
@@ -105,43 +108,34 @@ pub(super) fn prepare(literals: &[Literal<'_>]) -> Result<Preparation, PrepareEr
             help: lint.help.clone(),
         });
     }
-    let group = match (mode, literal(GROUP)) {
-        (Mode::Group | Mode::Extract, Literal::Known(name)) => match pattern.group(name) {
-            Some(group) => Some(group),
-            None => return Err(no_group(&pattern, name)),
-        },
-        _ => None,
-    };
-    let template = match (mode, literal(VALUE)) {
-        (Mode::Pattern, Literal::Known(text)) => {
-            let template = Template::compile(text, &pattern);
-            for lint in template.lints() {
-                preparation.lints.push(Lint {
-                    code: Code::ReplacementReference,
-                    argument: VALUE,
-                    span: Some(lint.span.clone()),
-                    message: lint.message.clone(),
-                    help: lint.help.clone(),
-                });
-            }
-            Some(template)
-        }
-        _ => None,
-    };
-    preparation.prepared = Some(Box::new(Replacer { mode, pattern, group, template }));
-    Ok(preparation)
+    if let (Mode::Group | Mode::Extract, Literal::Known(name)) = (mode, literal(GROUP)) {
+        replacer.group = Some(pattern.group(name).ok_or_else(|| no_group(&pattern, name))?);
+    }
+    if let (Mode::Pattern, Literal::Known(text)) = (mode, literal(VALUE)) {
+        let template = Template::compile(text, &pattern);
+        lints.extend(template.lints().iter().map(|lint| ArgumentFinding {
+            code: Code::ReplacementReference,
+            argument: VALUE,
+            span: Some(lint.span.clone()),
+            message: lint.message.clone(),
+            help: lint.help.clone(),
+        }));
+        replacer.template = Some(template);
+    }
+    replacer.pattern = Some(pattern);
+    Ok(Preparation { prepared: Some(Box::new(replacer)), lints })
 }
 
-fn pattern_error(error: PatternError, argument: usize) -> PrepareError {
+fn pattern_error(error: PatternError, argument: usize) -> ArgumentFinding {
     let message = if error.dotnet_refuses {
         format!("{} (Entra refuses this pattern too)", error.message)
     } else {
         error.message
     };
-    PrepareError { code: Code::Pattern, argument, span: Some(error.span), message, help: error.help }
+    ArgumentFinding { code: Code::Pattern, argument, span: Some(error.span), message, help: error.help }
 }
 
-fn no_group(pattern: &Pattern, name: &str) -> PrepareError {
+fn no_group(pattern: &Pattern, name: &str) -> ArgumentFinding {
     let names: Vec<&str> = pattern.group_names().collect();
     let help = did_you_mean(name, names.iter().copied()).or_else(|| {
         Some(if names.is_empty() {
@@ -150,7 +144,7 @@ fn no_group(pattern: &Pattern, name: &str) -> PrepareError {
             format!("the pattern's groups are: {}", names.join(", "))
         })
     });
-    PrepareError {
+    ArgumentFinding {
         code: Code::PatternGroup,
         argument: GROUP,
         span: None,
@@ -159,46 +153,46 @@ fn no_group(pattern: &Pattern, name: &str) -> PrepareError {
     }
 }
 
-/// A Replace whose pattern is a constant.
+impl Mode {
+    /// Whether it looks for text, not for a pattern.
+    fn is_plain(self) -> bool {
+        matches!(self, Mode::Plain | Mode::IntoTemplate)
+    }
+}
+
+/// A Replace whose mode is known, with what its constants make ready.
 struct Replacer {
     mode: Mode,
-    pattern: Pattern,
+    /// `None` when the pattern comes from the record, or there is none.
+    pattern: Option<Pattern>,
     group: Option<GroupId>,
     template: Option<Template>,
 }
 
 impl Prepared for Replacer {
     fn call<'a>(&self, context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
-        run(context, arguments, self.mode, &self.pattern, self.group, self.template.as_ref())
+        match (self.mode, &self.pattern) {
+            (Mode::Plain, _) => plain(context, arguments),
+            (Mode::IntoTemplate, _) => into_template(context, arguments),
+            (_, Some(pattern)) => self.run(context, arguments, pattern),
+            (mode, None) => match context.text(arguments, PATTERN)? {
+                // Nothing to look for: what the source is, it stays.
+                None | Some("") if mode != Mode::Extract => {
+                    Ok(context.text(arguments, 0)?.map_or(Value::Null, Value::Text))
+                }
+                source => self.run(context, arguments, &*compiled(source.unwrap_or_default())?),
+            },
+        }
     }
 }
 
-/// `Replace` with nothing made ready: the plain modes, and patterns that are known only now.
+/// `Replace` from a language that tells only now which arguments there are: an absent one was left out.
 pub(super) fn call<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
     let mut given = [false; 7];
     given.iter_mut().zip(arguments).for_each(|(given, value)| *given = !matches!(value, Value::Absent));
-    // The checker has refused what fits no mode; here an attribute without a value may be what is missing.
-    let mode = match mode(given) {
-        Ok(mode) => mode,
-        Err((OLD, ..)) if arguments.len() > OLD => return Ok(context.argument(arguments, 0)),
-        Err((VALUE, ..)) if given.iter().skip(1).any(|given| *given) => {
-            if given.get(PATTERN) == Some(&true) {
-                Mode::Pattern
-            } else {
-                Mode::Plain
-            }
-        }
-        Err((argument, message, help)) => return Err(Fault::new(Code::BadArgument, message).at(argument).help(help)),
-    };
-    match mode {
-        Mode::Plain => plain(context, arguments),
-        Mode::IntoTemplate => into_template(context, arguments),
-        Mode::Pattern | Mode::Group | Mode::Extract => {
-            let source = context.text(arguments, PATTERN)?.unwrap_or_default();
-            let pattern = compiled(source)?;
-            run_dynamic(context, arguments, mode, &pattern)
-        }
-    }
+    let mode = mode(given)
+        .map_err(|(argument, message, help)| Fault::new(Code::BadArgument, message).at(argument).help(help))?;
+    Replacer { mode, pattern: None, group: None, template: None }.call(context, arguments)
 }
 
 fn plain<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
@@ -211,7 +205,7 @@ fn plain<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'
 fn into_template<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
     let Some(source) = context.text(arguments, 0)? else { return Ok(Value::Null) };
     let old = context.text(arguments, OLD)?.unwrap_or_default();
-    let template = context.text(arguments, TEMPLATE)?.unwrap_or_default();
+    let Some(template) = context.text(arguments, TEMPLATE)? else { return Ok(Value::Null) };
     substitute(context, template, old, source)
 }
 
@@ -240,65 +234,54 @@ fn substitute<'a>(context: &Context<'a>, text: &'a str, old: &str, new: &str) ->
     }
 }
 
-fn run_dynamic<'a>(
-    context: &Context<'a>,
-    arguments: &[Value<'a>],
-    mode: Mode,
-    pattern: &Pattern,
-) -> Fallible<Value<'a>> {
-    run(context, arguments, mode, pattern, None, None)
-}
-
-fn run<'a>(
-    context: &Context<'a>,
-    arguments: &[Value<'a>],
-    mode: Mode,
-    pattern: &Pattern,
-    group: Option<GroupId>,
-    template: Option<&Template>,
-) -> Fallible<Value<'a>> {
-    let source = context.text(arguments, 0)?;
-    let group = |context: &Context<'a>| match group {
-        Some(group) => Ok(group),
-        None => {
-            let name = context.text(arguments, GROUP)?.unwrap_or_default();
-            pattern.group(name).ok_or_else(|| {
-                let error = no_group(pattern, name);
-                let fault = Fault::new(Code::BadArgument, error.message).at(GROUP);
-                error.help.map_or_else(|| fault.clone(), |help| fault.clone().help(help))
-            })
+impl Replacer {
+    /// The modes with a pattern.
+    fn run<'a>(&self, context: &Context<'a>, arguments: &[Value<'a>], pattern: &Pattern) -> Fallible<Value<'a>> {
+        let source = context.text(arguments, 0)?;
+        if self.mode == Mode::Extract {
+            if let Some(source) = source.filter(|source| !source.is_empty()) {
+                return Ok(Value::Text(source));
+            }
+            let group = self.group(context, arguments, pattern)?;
+            let Some(other) = context.text(arguments, ATTRIBUTE)? else { return Ok(Value::Null) };
+            let found = pattern.extract(other, group).map_err(runaway)?;
+            return Ok(found.map_or(Value::Null, Value::Text));
         }
-    };
-    if mode == Mode::Extract {
-        if let Some(source) = source.filter(|source| !source.is_empty()) {
-            return Ok(Value::Text(source));
-        }
-        let group = group(context)?;
-        let Some(other) = context.text(arguments, ATTRIBUTE)? else { return Ok(Value::Null) };
-        let found = pattern.extract(other, group).map_err(runaway)?;
-        return Ok(found.map_or(Value::Null, Value::Text));
+        let Some(source) = source else { return Ok(Value::Null) };
+        let mut out = context.arena.builder(0);
+        let value = || context.text(arguments, VALUE).map(Option::unwrap_or_default);
+        let changed = match (self.mode, &self.template) {
+            (Mode::Group, _) => {
+                let group = self.group(context, arguments, pattern)?;
+                pattern.replace_group(source, group, value()?, MAX_TEXT, &mut out)
+            }
+            (_, Some(template)) => pattern.replace_all(source, template, MAX_TEXT, &mut out),
+            (_, None) => pattern.replace_all(source, &Template::compile(value()?, pattern), MAX_TEXT, &mut out),
+        };
+        if changed.map_err(runaway)? { context.built(out) } else { Ok(Value::Text(source)) }
     }
-    let Some(source) = source else { return Ok(Value::Null) };
-    let mut out = context.arena.builder(0);
-    let changed = match (mode, template) {
-        (Mode::Group, _) => {
-            let value = context.text(arguments, VALUE)?.unwrap_or_default();
-            pattern.replace_group(source, group(context)?, value, MAX_TEXT, &mut out)
+
+    fn group<'a>(&self, context: &Context<'a>, arguments: &[Value<'a>], pattern: &Pattern) -> Fallible<GroupId> {
+        if let Some(group) = self.group {
+            return Ok(group);
         }
-        (_, Some(template)) => pattern.replace_all(source, template, MAX_TEXT, &mut out),
-        (_, None) => {
-            let value = context.text(arguments, VALUE)?.unwrap_or_default();
-            pattern.replace_all(source, &Template::compile(value, pattern), MAX_TEXT, &mut out)
-        }
-    };
-    if changed.map_err(runaway)? { context.built(out) } else { Ok(Value::Text(source)) }
+        let name = context.text(arguments, GROUP)?.unwrap_or_default();
+        pattern.group(name).ok_or_else(|| {
+            let finding = no_group(pattern, name);
+            Fault::new(Code::BadArgument, finding.message).at(GROUP).help_if(finding.help)
+        })
+    }
 }
 
 #[cold]
 fn runaway(runaway: Runaway) -> Box<Fault> {
-    Fault::new(Code::Limit, runaway.to_string())
-        .at(PATTERN)
-        .help("make the pattern say less: avoid nested repetitions such as `(a+)+`")
+    let fault = Fault::new(Code::Limit, runaway.to_string()).at(PATTERN);
+    match runaway {
+        Runaway::Backtracking { .. } => {
+            fault.help("make the pattern say less: avoid nested repetitions such as `(a+)+`")
+        }
+        _ => fault,
+    }
 }
 
 /// How many patterns that come from records are kept compiled.
@@ -318,8 +301,9 @@ fn compiled(source: &str) -> Fallible<Arc<Pattern>> {
             return Ok(pattern);
         }
         let pattern = Pattern::compile(source).map_err(|error| {
-            let fault = Fault::new(Code::BadArgument, format!("the pattern {source:?}: {}", error.message)).at(PATTERN);
-            error.help.map_or_else(|| fault.clone(), |help| fault.clone().help(help))
+            Fault::new(Code::BadArgument, format!("the pattern {source:?}: {}", error.message))
+                .at(PATTERN)
+                .help_if(error.help)
         })?;
         let pattern = Arc::new(pattern);
         if kept.len() == KEPT {

@@ -229,12 +229,12 @@ pub enum Body {
     /// With what can be made ready of constant arguments: a compiled pattern, a read date format.
     Prepared {
         /// Makes it ready, or finds what is wrong with the constants.
-        prepare: fn(&[Literal<'_>]) -> Result<Preparation, PrepareError>,
+        prepare: fn(&[Literal<'_>]) -> Result<Preparation, ArgumentFinding>,
         /// For arguments that are known only when it runs.
         call: Call,
     },
-    /// Lazily; the call is for languages that cannot leave arguments unevaluated.
-    Lazy(Form, Call),
+    /// Lazily: the language evaluates only what is chosen.
+    Lazy(Form),
 }
 
 /// What is known of an argument before anything runs.
@@ -275,27 +275,12 @@ pub struct Preparation {
     /// The function made ready; `None` when nothing could be done ahead.
     pub prepared: Option<Box<dyn Prepared>>,
     /// Probable slips seen on the way.
-    pub lints: Vec<Lint>,
+    pub lints: Vec<ArgumentFinding>,
 }
 
-/// A probable slip in a constant argument.
+/// What is to be said of a constant argument: that it cannot work, or that it is a probable slip.
 #[derive(Debug, Clone)]
-pub struct Lint {
-    /// A code of the `06xx` range.
-    pub code: Code,
-    /// The argument, from 0.
-    pub argument: usize,
-    /// The bytes of the constant's text that are meant, when not all.
-    pub span: Option<Range<usize>>,
-    /// The headline.
-    pub message: String,
-    /// What to do.
-    pub help: Option<String>,
-}
-
-/// A constant argument that cannot work.
-#[derive(Debug, Clone)]
-pub struct PrepareError {
+pub struct ArgumentFinding {
     /// What kind of finding.
     pub code: Code,
     /// The argument, from 0.
@@ -342,8 +327,12 @@ pub struct Spec {
     pub placement: Placement,
     /// Whether the same arguments always give the same value.
     pub pure: bool,
-    /// Whether it can fail on some record.
+    /// Whether it can fail on some record for another reason than a list where one value is wanted.
     pub can_fail: bool,
+    /// Whether it returns one of its arguments, so that the result can be whatever they can.
+    pub passes_on: bool,
+    /// Whether its value must not be shown in logs.
+    pub redacts: bool,
     /// Examples; each is a test.
     pub examples: &'static [Example],
     /// How it runs.
@@ -360,6 +349,11 @@ impl Spec {
             Repeat::Last(_) => self.params.last(),
             Repeat::LastPair => self.params.get(count - 2 + (index - count) % 2),
         }
+    }
+
+    /// Whether it can fail on some record: for a reason of its own, or because a list comes where one value is wanted.
+    pub fn fallible(&self) -> bool {
+        self.can_fail || self.params.iter().any(|param| !param.kinds.meets(Kinds::LIST))
     }
 
     /// The fewest arguments it takes.

@@ -29,6 +29,8 @@ const FUNCTION: Spec = Spec {
     placement: Placement::Anywhere,
     pure: true,
     can_fail: false,
+    passes_on: false,
+    redacts: false,
     examples: &[],
     body: Body::Plain(logic::is_null),
 };
@@ -174,7 +176,7 @@ pub const TABLE: &[Spec] = &[
             ),
             example("Coalesce([a], [b])", "{}", "null"),
         ],
-        body: Body::Lazy(Form::Coalesce, logic::coalesce),
+        body: Body::Lazy(Form::Coalesce),
         ..FUNCTION
     },
     Spec {
@@ -368,7 +370,6 @@ pub const TABLE: &[Spec] = &[
         summary: "Fails the object with a message.",
         details: "Used in a branch of IIF or Switch that must not be reached.",
         cloud_sync_only: true,
-        pure: true,
         can_fail: true,
         examples: &[example(
             r#"IIF(IsPresent([accountName]), [accountName], Error("AccountName is required"))"#,
@@ -430,6 +431,7 @@ pub const TABLE: &[Spec] = &[
         returns: VALUES,
         summary: "Leaves the attribute out of this flow when the value is null or empty.",
         details: "The target keeps what it has; it is not cleared.",
+        passes_on: true,
         examples: &[
             example("IgnoreFlowIfNullOrEmpty([department])", r#"{"department": "Sales"}"#, r#""Sales""#),
             example("IgnoreFlowIfNullOrEmpty([department])", r#"{"department": ""}"#, r#"{"ignore": "attribute"}"#),
@@ -463,7 +465,7 @@ pub const TABLE: &[Spec] = &[
             ),
             example(r#"IIF([country] = "USA", [country], [department])"#, r#"{"department": "IT"}"#, r#""IT""#),
         ],
-        body: Body::Lazy(Form::If, logic::iif),
+        body: Body::Lazy(Form::If),
         ..FUNCTION
     },
     Spec {
@@ -728,6 +730,8 @@ pub const TABLE: &[Spec] = &[
         returns: VALUES,
         summary: "Sends the value and shows [Redact] in logs.",
         details: "The value is what it was.",
+        passes_on: true,
+        redacts: true,
         examples: &[example("Redact([employeeId])", r#"{"employeeId": "4711"}"#, r#""4711""#)],
         body: Body::Plain(identity::redact),
         ..FUNCTION
@@ -739,6 +743,7 @@ pub const TABLE: &[Spec] = &[
         returns: VALUES,
         summary: "The values without repetitions.",
         details: "The first of equal values stays; letter case counts.",
+        passes_on: true,
         examples: &[example("RemoveDuplicates([x])", r#"{"x": ["a", "b", "a"]}"#, r#"["a", "b"]"#)],
         body: Body::Plain(list::remove_duplicates),
         ..FUNCTION
@@ -809,7 +814,7 @@ pub const TABLE: &[Spec] = &[
             r#"{"first": "ada", "last": "lovelace"}"#,
             r#""ada.lovelace""#,
         )],
-        body: Body::Lazy(Form::Unique, identity::select_unique_value),
+        body: Body::Lazy(Form::Unique),
         ..FUNCTION
     },
     Spec {
@@ -887,7 +892,7 @@ pub const TABLE: &[Spec] = &[
             ),
             example(r#"Switch([country], [country], "", "Other")"#, "{}", r#""Other""#),
         ],
-        body: Body::Lazy(Form::Switch, logic::switch),
+        body: Body::Lazy(Form::Switch),
         ..FUNCTION
     },
     Spec {

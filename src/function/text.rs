@@ -237,6 +237,7 @@ pub(super) fn split<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Falli
             }
             list.push(Value::Text(item.trim_matches(' ')));
         }
+        context.check_memory()?;
     }
     Ok(Value::List(list.into_bump_slice()))
 }

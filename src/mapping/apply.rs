@@ -1,7 +1,6 @@
 //! A record to a payload.
 
-use crate::function::{Context, Fallible, Fault};
-use crate::text::Code;
+use crate::function::{Context, Fallible};
 use crate::value::{Ignore, Value, from_json};
 
 use super::shape::Writer;
@@ -129,16 +128,16 @@ impl Mapping {
 impl Rule {
     /// The rule's value, as its target takes it.
     pub(super) fn value<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Fallible<Value<'a>> {
-        let value = match &self.body {
-            RuleBody::Program { program, .. } => program.run(slots, context)?,
-            RuleBody::Constant(constant) => from_json(constant, context.arena),
+        let result = match &self.body {
+            // Half of all rules read one attribute and do nothing to it.
+            RuleBody::Program { direct: Some(slot), .. } => Ok(slots.get(slot.index()).copied().unwrap_or_default()),
+            RuleBody::Program { program, .. } => program.run(slots, context),
+            RuleBody::Constant(constant) => Ok(from_json(constant, context.arena)),
         };
-        self.finish(value, context).map_err(|mut fault| {
-            if self.is_redacted() {
-                fault = Fault::new(Code::TargetConversion, "the value is not what the target takes");
-            }
-            fault
-        })
+        match result.and_then(|value| self.finish(value, context)) {
+            Err(fault) if self.is_redacted() => Err(fault.redacted()),
+            result => result,
+        }
     }
 
     /// The default for nothing, and the conversion to what the target takes.

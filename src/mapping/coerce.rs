@@ -44,27 +44,37 @@ impl Coercion {
     }
 
     /// The value as the target takes it; nothing and empty stay what they are.
+    #[inline]
     pub(super) fn apply<'a>(self, value: Value<'a>, arena: &'a Arena) -> Fallible<Value<'a>> {
         match (self.kind, value) {
             // What most rules give to most targets.
             (Kind::Text, Value::Text(_)) if !self.multi_valued => Ok(value),
             (Kind::Keep, _) | (_, Value::Absent | Value::Null | Value::Ignored(_)) => Ok(value),
+            _ => self.convert(value, arena),
+        }
+    }
+
+    fn convert<'a>(self, value: Value<'a>, arena: &'a Arena) -> Fallible<Value<'a>> {
+        match (self.kind, value) {
+            (Kind::Keep, _) | (_, Value::Absent | Value::Null | Value::Ignored(_)) => Ok(value),
             (_, Value::List(items)) if self.multi_valued => {
                 let mut list = arena.list(items.len());
                 for item in items {
-                    if !item.is_null() {
+                    if !item.is_empty() {
                         list.push(self.single(*item, arena)?);
                     }
                 }
                 Ok(Value::List(list.into_bump_slice()))
             }
-            (_, Value::Text("")) => Ok(value),
+            (Kind::Text, Value::Text("")) if !self.multi_valued => Ok(value),
+            // An empty text is no boolean, no number and no element of a list.
+            (_, Value::Text("")) => Ok(Value::Null),
             _ if self.multi_valued => {
                 let single = self.single(value, arena)?;
                 Ok(Value::List(arena.slice(&[single])))
             }
             (_, Value::List([])) => Ok(Value::Null),
-            (_, Value::List([only])) => self.single(*only, arena),
+            (_, Value::List([only])) => self.convert(*only, arena),
             (_, Value::List(items)) => {
                 Err(wrong(format!("a list of {} values cannot be the value of a single-valued target", items.len())))
             }

@@ -339,7 +339,8 @@ impl<'c> Compiler<'c> {
                 }
                 self.check_rule(&expression, entry.matching.as_ref(), entry.create_only, span);
                 let tree::Text { value, places } = text;
-                RuleBody::Program { program: Program::Entra(expression), text: value, places, language }
+                let direct = expression.direct();
+                RuleBody::Program { program: Program::Entra(expression), direct, text: value, places, language }
             }
         };
         Some(Rule {

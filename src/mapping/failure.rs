@@ -81,12 +81,13 @@ pub fn describe_fault<'a>(
 ) -> Diagnostic {
     let span = fault.span.unwrap_or(whole);
     let call = fault.call.unwrap_or(span);
+    if program.is_redacted() {
+        let fault = Box::new(fault.clone()).redacted();
+        return Diagnostic::new(fault.code, fault.to_string(), span);
+    }
     let mut diagnostic = Diagnostic::new(fault.code, fault.to_string(), span).help_if(fault.help.clone());
     if call != span {
         diagnostic = diagnostic.also(call, "in this call");
-    }
-    if program.is_redacted() {
-        return diagnostic.note("the values are redacted");
     }
     let (_, steps) = program.trace(slots, context);
     let at_fault = steps.iter().rev().find(|step| step.span == span && step.span != call).and_then(|step| step.value);

@@ -73,7 +73,14 @@ pub struct Rule {
 
 #[derive(Debug)]
 enum RuleBody {
-    Program { program: Program, text: String, places: Places, language: Language },
+    Program {
+        program: Program,
+        /// The attribute, when the program is nothing but one.
+        direct: Option<Slot>,
+        text: String,
+        places: Places,
+        language: Language,
+    },
     Constant(serde_json::Value),
 }
 

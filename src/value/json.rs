@@ -4,7 +4,8 @@ use serde_json::{Map, Value as Json};
 
 use super::{Arena, Ignore, Value};
 
-/// A JSON value as a [`Value`] in `arena`. Whole numbers beyond 64 bits become their digits as text, so none is lost.
+/// A JSON value as a [`Value`] in `arena`. Whole numbers of 64 bits without sign
+/// become their digits as text, so none is lost; larger ones keep 17 digits, as JSON readers do.
 pub fn from_json<'a>(json: &'a Json, arena: &'a Arena) -> Value<'a> {
     match json {
         Json::Null => Value::Null,
@@ -53,8 +54,9 @@ pub fn to_json(value: Value<'_>) -> Json {
 
 /// Writes a text as a JSON string.
 pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
-    // Names and addresses rarely need an escape: look once, copy once.
-    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+    // Names and addresses rarely need an escape: look once, copy once. Folding looks at every byte, and so at many at once.
+    let escapes = text.bytes().fold(false, |any, byte| any | (byte < 0x20) | (byte == b'"') | (byte == b'\\'));
+    if !escapes {
         out.reserve(text.len() + 2);
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());

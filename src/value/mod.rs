@@ -22,6 +22,11 @@ pub const MAX_TEXT: usize = 1024 * 1024;
 /// The longest list a record may hold or a program may make.
 pub const MAX_LIST: usize = 100_000;
 
+/// The most memory one record's values may take, in bytes.
+pub const MAX_MEMORY: usize = 64 * 1024 * 1024;
+/// The memory that an arena keeps for the next record, in bytes.
+const KEPT_MEMORY: usize = 4 * 1024 * 1024;
+
 /// Memory for one record's values; emptied (not freed) between records.
 #[derive(Default)]
 pub struct Arena {
@@ -34,9 +39,18 @@ impl Arena {
         Self::default()
     }
 
-    /// Forgets every value made in it and keeps the memory.
+    /// Forgets every value made in it and keeps the memory, unless one record took more than most ever will.
     pub fn reset(&mut self) {
-        self.bump.reset();
+        if self.bump.allocated_bytes() > KEPT_MEMORY {
+            self.bump = bumpalo::Bump::new();
+        } else {
+            self.bump.reset();
+        }
+    }
+
+    /// How many bytes it holds.
+    pub fn size(&self) -> usize {
+        self.bump.allocated_bytes()
     }
 
     /// Copies a text in.
@@ -83,6 +97,8 @@ pub enum Ignore {
 ///
 /// Four kinds of nothing are kept apart: an attribute that is not there ([`Value::Absent`]), a null ([`Value::Null`]), an
 /// empty text, and a value that is not to flow ([`Value::Ignored`]).
+// The tag takes a whole word: with a narrow one, small payloads sit beside it, and copies become pieces that stall.
+#[repr(u64)]
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Value<'a> {
     /// The record has no such attribute; also an argument that was left out.
@@ -110,18 +126,16 @@ pub enum Value<'a> {
 const _: () = assert!(size_of::<Value<'_>>() == 24);
 
 impl<'a> Value<'a> {
-    /// Absent or null.
+    /// Absent or null; a multi-valued attribute without values is null too, as sources write `[]` for what is not set.
     pub fn is_null(self) -> bool {
-        matches!(self, Value::Absent | Value::Null)
+        matches!(self, Value::Absent | Value::Null | Value::List([]))
     }
 
     /// Absent, null, `""` or a list without items.
     pub fn is_empty(self) -> bool {
         match self {
-            Value::Absent | Value::Null => true,
             Value::Text(text) => text.is_empty(),
-            Value::List(items) => items.is_empty(),
-            _ => false,
+            _ => self.is_null(),
         }
     }
 

@@ -19,14 +19,13 @@ pub(super) fn compile(
         Ok(tree) => tree,
         Err(finding) => return (None, vec![*finding]),
     };
-    let mut compiler =
-        Compiler { layout, surroundings, found: Vec::new(), reads: Vec::new(), redacted: false, pure: true };
+    let mut compiler = Compiler { text, layout, surroundings, found: Vec::new(), reads: Vec::new(), redacted: false };
     compiler.check_outermost(&tree);
     let (root, kinds) = compiler.lower(&tree, Place::Outermost);
     let unique = matches!(root.kind, NodeKind::Unique(_));
-    let Compiler { found, reads, redacted, pure, .. } = compiler;
+    let Compiler { found, reads, redacted, .. } = compiler;
     let failed = found.iter().any(Diagnostic::is_error);
-    ((!failed).then_some(Expression { root, reads, kinds, redacted, unique, pure }), found)
+    ((!failed).then_some(Expression { root, reads, kinds, redacted, unique }), found)
 }
 
 /// Where an expression stands, which decides what it may be.
@@ -42,12 +41,12 @@ enum Place {
 }
 
 struct Compiler<'c, 's> {
+    text: &'c str,
     layout: &'c mut Layout,
     surroundings: &'c Surroundings<'s>,
     found: Vec<Diagnostic>,
     reads: Vec<Slot>,
     redacted: bool,
-    pure: bool,
 }
 
 impl Compiler<'_, '_> {
@@ -102,10 +101,23 @@ impl Compiler<'_, '_> {
                     if parse_integer(&text.value).is_some() { Kinds::TEXT | Kinds::INTEGER } else { Kinds::TEXT };
                 (node(NodeKind::Constant(Constant::Text(text.value.as_str().into()))), kinds)
             }
+            // `007` and `1.50` keep their digits where text is wanted.
             ExprKind::Integer(number) => {
-                (node(NodeKind::Constant(Constant::Integer(*number))), Kinds::INTEGER | Kinds::TEXT)
+                let raw = self.text.get(expr.span.range()).unwrap_or_default();
+                let constant = match number {
+                    number if keeps_digits(raw, *number) => Constant::Text(raw.into()),
+                    number => Constant::Integer(*number),
+                };
+                (node(NodeKind::Constant(constant)), Kinds::INTEGER | Kinds::TEXT)
             }
-            ExprKind::Decimal(number) => (node(NodeKind::Constant(Constant::Decimal(*number))), Kinds::TEXT),
+            ExprKind::Decimal(number) => {
+                let raw = self.text.get(expr.span.range()).unwrap_or_default();
+                let constant = match number {
+                    number if crate::value::decimal_text(*number) == raw => Constant::Decimal(*number),
+                    _ => Constant::Text(raw.into()),
+                };
+                (node(NodeKind::Constant(constant)), Kinds::TEXT)
+            }
             ExprKind::Macro(name) => (node(NodeKind::Constant(self.macro_value(name, expr.span))), Kinds::TEXT),
             ExprKind::Word(word) => {
                 if let Place::Outermost = place {
@@ -233,8 +245,7 @@ impl Compiler<'_, '_> {
             }
             return (Node { kind: NodeKind::Constant(Constant::Null), span: expr.span }, Kinds::ANY);
         };
-        self.redacted |= spec.name == "Redact";
-        self.pure &= spec.pure;
+        self.redacted |= spec.redacts;
         if spec.placement == Placement::Outermost && !matches!(place, Place::Outermost) {
             self.report(
                 Diagnostic::new(
@@ -411,7 +422,7 @@ impl Compiler<'_, '_> {
                     }
                 }
             }
-            Body::Lazy(form, _) => lazy(form, nodes),
+            Body::Lazy(form) => lazy(form, nodes),
         }
     }
 }
@@ -435,6 +446,11 @@ fn lazy(form: Form, nodes: Vec<Node>) -> NodeKind {
     }
 }
 
+/// Whether a whole number was written with digits that its value does not show; hexadecimal ones are values.
+fn keeps_digits(raw: &str, number: i64) -> bool {
+    !raw.starts_with('&') && number.to_string() != raw
+}
+
 /// The place of a constant argument, or of a part of its text.
 fn place(arguments: &[Argument], index: usize, part: Option<&std::ops::Range<usize>>) -> Span {
     let Some(argument) = arguments.get(index) else {
@@ -456,9 +472,9 @@ fn repeated(spec: &Spec, index: usize) -> bool {
 fn returns(spec: &Spec, arguments: &[Kinds]) -> Kinds {
     let all = |chosen: &mut dyn Iterator<Item = &Kinds>| chosen.fold(Kinds::NULL, |sum, kinds| sum | *kinds);
     match spec.body {
-        Body::Lazy(Form::If, _) => all(&mut arguments.iter().skip(1)),
-        Body::Lazy(Form::Switch, _) => all(&mut arguments.iter().skip(1).step_by(2)),
-        Body::Lazy(Form::Coalesce, _) => all(&mut arguments.iter()),
+        Body::Lazy(Form::If) => all(&mut arguments.iter().skip(1)),
+        Body::Lazy(Form::Switch) => all(&mut arguments.iter().skip(1).step_by(2)),
+        Body::Lazy(Form::Coalesce) => all(&mut arguments.iter()),
         _ if matches!(spec.name, "IgnoreFlowIfNullOrEmpty" | "Redact" | "RemoveDuplicates") => {
             all(&mut arguments.iter())
         }

@@ -9,7 +9,7 @@ use super::ast::{Argument, Expr, ExprKind};
 
 /// Slips in a call.
 pub(super) fn call(spec: &Spec, arguments: &[Argument], found: &mut Vec<Diagnostic>) {
-    if let Body::Lazy(Form::Switch, _) = spec.body {
+    if let Body::Lazy(Form::Switch) = spec.body {
         switch_keys(arguments, found);
     }
 }

@@ -45,7 +45,6 @@ pub struct Expression {
     kinds: Kinds,
     redacted: bool,
     unique: bool,
-    pure: bool,
 }
 
 impl Expression {
@@ -107,11 +106,6 @@ impl Expression {
     /// Whether the outermost function is `SelectUniqueValue`.
     pub fn is_unique(&self) -> bool {
         self.unique
-    }
-
-    /// Whether the same record always gives the same value.
-    pub fn is_pure(&self) -> bool {
-        self.pure
     }
 }
 

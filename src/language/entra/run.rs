@@ -49,17 +49,17 @@ impl<'a> Frame<'_, 'a> {
             NodeKind::Constant(constant) => Ok(constant.value()),
             NodeKind::Omitted => Ok(Value::Absent),
             NodeKind::Call { call, arguments } => {
-                let values = match self.arguments(arguments, depth, observer)? {
-                    Ok(values) => values,
-                    Err(ignored) => return Ok(ignored),
-                };
+                let mut values = Arguments::new();
+                if let Some(ignored) = self.arguments(arguments, depth, observer, &mut values)? {
+                    return Ok(ignored);
+                }
                 call(self.context, &values).map_err(|fault| located(fault, node.span, arguments))
             }
             NodeKind::Prepared { prepared, arguments } => {
-                let values = match self.arguments(arguments, depth, observer)? {
-                    Ok(values) => values,
-                    Err(ignored) => return Ok(ignored),
-                };
+                let mut values = Arguments::new();
+                if let Some(ignored) = self.arguments(arguments, depth, observer, &mut values)? {
+                    return Ok(ignored);
+                }
                 prepared.call(self.context, &values).map_err(|fault| located(fault, node.span, arguments))
             }
             NodeKind::If { condition, then, otherwise } => {
@@ -137,22 +137,28 @@ impl<'a> Frame<'_, 'a> {
         }
     }
 
-    /// The arguments' values, or the first of them that is not to flow: then the whole call is not.
+    /// Puts the arguments' values into `values`, or gives the first of them that is not to flow: then the whole call is
+    /// not. The caller owns the values: moving them out of here would cost more than making them.
     fn arguments<O: Observer<'a>>(
         &self,
         arguments: &'a [Node],
         depth: usize,
         observer: &mut O,
-    ) -> Fallible<Result<Arguments<'a>, Value<'a>>> {
-        let mut values = Arguments::new();
+        values: &mut Arguments<'a>,
+    ) -> Fallible<Option<Value<'a>>> {
         for argument in arguments {
-            let value = self.run(argument, depth + 1, observer)?;
+            // Most arguments are leaves.
+            let value = match &argument.kind {
+                NodeKind::Omitted => Value::Absent,
+                NodeKind::Constant(constant) => constant.value(),
+                _ => self.run(argument, depth + 1, observer)?,
+            };
             if let Value::Ignored(_) = value {
-                return Ok(Err(value));
+                return Ok(Some(value));
             }
             values.push(value);
         }
-        Ok(Ok(values))
+        Ok(None)
     }
 }
 
