@@ -30,6 +30,8 @@ const FOREIGN: &[Foreign] = foreign! {
     "Concat" VB "write `Join(\"\", [a], [b])` or `Append([a], [b])`";
     "Concatenate" VB "write `Join(\"\", [a], [b])` or `Append([a], [b])`";
     "ConvertFromUTF8Hex" CONNECT "Entra has no function for it";
+    "DNComponentRev" CONNECT "Entra counts from the left: `DNComponent([dn], 2)`";
+    "EscapeDNComponent" CONNECT "escape by hand: `Replace([x], \",\", , , \"\\,\", , )`";
     "If" VB "write `IIF([a] = \"x\", …, …)`";
     "InStrRev" CONNECT "cut with a pattern: `Replace([x], , \"^.*@\", , \"\", , )`";
     "IsDate" CONNECT "compare with a pattern or let CDate fail; Entra has no test";
@@ -40,7 +42,7 @@ const FOREIGN: &[Foreign] = foreign! {
     "LCase" CONNECT "write `ToLower([x])`";
     "LTrim" CONNECT "write `Trim([x])`, or `Replace([x], , \"^\\\\s+\", , \"\", , )` for the left side alone";
     "Lower" VB "write `ToLower([x])`";
-    "PadLeft" CONNECT "pad and cut: `Replace(Join(\"\", \"000000\", [x]), , \"^.*(.{6})$\", , \"$1\", , )`";
+    "PadLeft" CONNECT "pad and cut: `Replace(Join(\"\", \"000000\", [x]), , \"^0*(.{6,})$\", , \"$1\", , )`";
     "PadRight" CONNECT "pad and cut: `Left(Append([x], \"      \"), 6)`";
     "Proper" VB "write `PCase([x])`";
     "RandomNum" CONNECT "write `RandomString(4, 4, 0, 0, 0)` for four digits";
@@ -48,6 +50,7 @@ const FOREIGN: &[Foreign] = foreign! {
     "Right" CONNECT "cut with a pattern: `Replace([x], , \"^.*(.{4})$\", , \"$1\", , )` for the last four characters";
     "RTrim" CONNECT "write `Trim([x])`, or `Replace([x], , \"\\\\s+$\", , \"\", , )` for the right side alone";
     "Select" CONNECT "Entra cannot run over the values of an attribute";
+    "StringFromGuid" CONNECT "Entra works on text: use the attribute as it is";
     "Substring" VB "write `Mid([x], 1, 5)`; the first character is 1";
     "UCase" CONNECT "write `ToUpper([x])`";
     "Upper" VB "write `ToUpper([x])`";

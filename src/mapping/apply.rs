@@ -106,6 +106,8 @@ impl Mapping {
                     match rule.on_error {
                         OnError::Halt => return Outcome::Failed(failure),
                         OnError::Skip => return Outcome::Skipped(Skip::Failed(failure)),
+                        // Without a value the record would be skipped all the same; the failure says why.
+                        OnError::Null if rule.required => return Outcome::Skipped(Skip::Failed(failure)),
                         OnError::Null => {
                             borne.push(failure);
                             Value::Null

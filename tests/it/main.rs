@@ -9,6 +9,8 @@
     clippy::indexing_slicing,
     clippy::print_stderr,
     clippy::print_stdout,
+    clippy::format_collect,
+    clippy::format_push_string,
     reason = "a test may stop at what it does not expect"
 )]
 
@@ -18,4 +20,6 @@ mod conformance;
 mod diagnostics;
 mod properties;
 mod readme;
+mod schema;
 mod support;
+mod tidy;

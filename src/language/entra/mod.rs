@@ -13,7 +13,7 @@ mod run;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::function::{Context, Fallible, Kinds};
+use crate::function::{Context, Fallible, Fault, Kinds};
 use crate::text::{Diagnostic, Span};
 use crate::value::{Layout, Slot, Value};
 
@@ -59,7 +59,13 @@ impl Expression {
 
     /// Runs on the slots of one record.
     pub fn run<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Fallible<Value<'a>> {
-        Frame { slots, context }.run(&self.root, 0, &mut ())
+        Frame { slots, context }.run(&self.root, 0, &mut ()).map_err(|fault| self.told(fault))
+    }
+
+    /// A fault as it may be told: its words hold values, and these may be redacted.
+    #[cold]
+    fn told(&self, fault: Box<Fault>) -> Box<Fault> {
+        if self.redacted { fault.redacted() } else { fault }
     }
 
     /// Runs and keeps every sub-expression's value.
@@ -70,7 +76,7 @@ impl Expression {
     ) -> (Fallible<Value<'a>>, Vec<TraceStep<'a>>) {
         let mut steps = Vec::new();
         let result = Frame { slots, context }.run(&self.root, 0, &mut steps);
-        (result, steps)
+        (result.map_err(|fault| self.told(fault)), steps)
     }
 
     /// The attributes read, each once, in the order in which they stand.
