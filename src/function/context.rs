@@ -1,9 +1,9 @@
 //! [`Context`]: what a body may know besides its arguments: clock, taken values, randomness from a seed, memory.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -116,7 +116,8 @@ pub struct Context<'a> {
     pub env: &'a Env,
     /// Counts up from record to record, so that each has randomness of its own whatever thread maps it.
     stream: u64,
-    random: RefCell<Option<ChaCha12Rng>>,
+    /// Made when it is first asked for: few records need any, and it is large.
+    random: RefCell<Option<Box<ChaCha12Rng>>>,
 }
 
 impl<'a> Context<'a> {
@@ -131,7 +132,7 @@ impl<'a> Context<'a> {
         let generator = random.get_or_insert_with(|| {
             let mut generator = ChaCha12Rng::from_seed(self.env.seed.0);
             generator.set_stream(self.stream);
-            generator
+            Box::new(generator)
         });
         generator.next_u64()
     }

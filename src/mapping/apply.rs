@@ -99,6 +99,10 @@ impl Mapping {
                 *place = Value::Ignored(Ignore::Attribute);
                 continue;
             }
+            if let Some(text) = rule.direct_text(slots) {
+                *place = Value::Text(text);
+                continue;
+            }
             let value = match rule.value(slots, context) {
                 Ok(value) => value,
                 Err(fault) => {
@@ -128,11 +132,19 @@ impl Mapping {
 }
 
 impl Rule {
+    /// The text that the rule hands on as it is. Half of all rules are no more than that, and no rule's `default`,
+    /// `required` or conversion has anything to say to a text that is not empty.
+    #[inline]
+    fn direct_text<'a>(&self, slots: &[Value<'a>]) -> Option<&'a str> {
+        match slots.get(self.copies?.index()) {
+            Some(Value::Text(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
     /// The rule's value, as its target takes it.
     pub(super) fn value<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Fallible<Value<'a>> {
         let result = match &self.body {
-            // Half of all rules read one attribute and do nothing to it.
-            RuleBody::Program { direct: Some(slot), .. } => Ok(slots.get(slot.index()).copied().unwrap_or_default()),
             RuleBody::Program { program, .. } => program.run(slots, context),
             RuleBody::Constant(constant) => Ok(from_json(constant, context.arena)),
         };

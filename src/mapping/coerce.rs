@@ -28,6 +28,11 @@ impl Coercion {
     /// Nothing is changed.
     pub(super) const KEEP: Coercion = Coercion { kind: Kind::Keep, multi_valued: false };
 
+    /// Whether a text is what it takes, as it is.
+    pub(super) fn takes_text(self) -> bool {
+        self.kind == Kind::Keep || self.kind == Kind::Text && !self.multi_valued
+    }
+
     /// For a place in a SCIM payload.
     pub(super) fn scim(kind: AttributeType, multi_valued: bool) -> Coercion {
         let kind = match kind {
@@ -48,8 +53,7 @@ impl Coercion {
     pub(super) fn apply<'a>(self, value: Value<'a>, arena: &'a Arena) -> Fallible<Value<'a>> {
         match (self.kind, value) {
             // What most rules give to most targets.
-            (Kind::Text, Value::Text(_)) if !self.multi_valued => Ok(value),
-            (Kind::Keep, _) | (_, Value::Absent | Value::Null | Value::Ignored(_)) => Ok(value),
+            (Kind::Text, Value::Text(text)) if !self.multi_valued => Ok(Value::Text(text)),
             _ => self.convert(value, arena),
         }
     }

@@ -310,6 +310,7 @@ impl<'c> Compiler<'c> {
                 default.span,
             ));
         }
+        let mut copies = None;
         let body = match program {
             ProgramEntry::Constant(constant) => {
                 if let Err(fault) = coercion.apply(from_json(&constant.value, &arena), &arena) {
@@ -339,8 +340,8 @@ impl<'c> Compiler<'c> {
                 }
                 self.check_rule(&expression, entry.matching.as_ref(), entry.create_only, span);
                 let tree::Text { value, places } = text;
-                let direct = expression.direct();
-                RuleBody::Program { program: Program::Entra(expression), direct, text: value, places, language }
+                copies = expression.direct().filter(|_| coercion.takes_text());
+                RuleBody::Program { program: Program::Entra(expression), text: value, places, language }
             }
         };
         Some(Rule {
@@ -353,6 +354,7 @@ impl<'c> Compiler<'c> {
             create_only: entry.create_only.is_some(),
             on_error: entry.on_error,
             coercion,
+            copies,
         })
     }
 

@@ -69,18 +69,13 @@ pub struct Rule {
     create_only: bool,
     on_error: OnError,
     coercion: Coercion,
+    /// The attribute whose text is the rule's value, when that is all there is to the rule.
+    copies: Option<Slot>,
 }
 
 #[derive(Debug)]
 enum RuleBody {
-    Program {
-        program: Program,
-        /// The attribute, when the program is nothing but one.
-        direct: Option<Slot>,
-        text: String,
-        places: Places,
-        language: Language,
-    },
+    Program { program: Program, text: String, places: Places, language: Language },
     Constant(serde_json::Value),
 }
 

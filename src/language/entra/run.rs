@@ -14,14 +14,21 @@ type Arguments<'a> = SmallVec<[Value<'a>; 8]>;
 
 /// Sees the value of every sub-expression. The one that sees nothing costs nothing.
 pub(super) trait Observer<'a> {
+    /// Whether it wants to see.
+    const LOOKS: bool;
+
     fn saw(&mut self, node: &Node, depth: usize, value: Option<Value<'a>>);
 }
 
 impl<'a> Observer<'a> for () {
+    const LOOKS: bool = false;
+
     fn saw(&mut self, _: &Node, _: usize, _: Option<Value<'a>>) {}
 }
 
 impl<'a> Observer<'a> for Vec<TraceStep<'a>> {
+    const LOOKS: bool = true;
+
     fn saw(&mut self, node: &Node, depth: usize, value: Option<Value<'a>>) {
         if !matches!(node.kind, NodeKind::Constant(_) | NodeKind::Omitted) {
             let slot = if let NodeKind::Attribute(slot) = node.kind { Some(slot) } else { None };
@@ -38,6 +45,10 @@ pub(super) struct Frame<'f, 'a> {
 
 impl<'a> Frame<'_, 'a> {
     pub(super) fn run<O: Observer<'a>>(&self, node: &'a Node, depth: usize, observer: &mut O) -> Fallible<Value<'a>> {
+        // Not a word between the evaluation and the way back: a value that is copied just after it was made stalls.
+        if !O::LOOKS {
+            return self.evaluate(node, depth, observer);
+        }
         let result = self.evaluate(node, depth, observer);
         observer.saw(node, depth, result.as_ref().ok().copied());
         result
@@ -53,14 +64,20 @@ impl<'a> Frame<'_, 'a> {
                 if let Some(ignored) = self.arguments(arguments, depth, observer, &mut values)? {
                     return Ok(ignored);
                 }
-                call(self.context, &values).map_err(|fault| located(fault, node.span, arguments))
+                match call(self.context, &values) {
+                    Err(fault) => Err(located(fault, node.span, arguments)),
+                    made => made,
+                }
             }
             NodeKind::Prepared { prepared, arguments } => {
                 let mut values = Arguments::new();
                 if let Some(ignored) = self.arguments(arguments, depth, observer, &mut values)? {
                     return Ok(ignored);
                 }
-                prepared.call(self.context, &values).map_err(|fault| located(fault, node.span, arguments))
+                match prepared.call(self.context, &values) {
+                    Err(fault) => Err(located(fault, node.span, arguments)),
+                    made => made,
+                }
             }
             NodeKind::If { condition, then, otherwise } => {
                 let value = self.run(condition, depth + 1, observer)?;
@@ -151,6 +168,7 @@ impl<'a> Frame<'_, 'a> {
             let value = match &argument.kind {
                 NodeKind::Omitted => Value::Absent,
                 NodeKind::Constant(constant) => constant.value(),
+                NodeKind::Attribute(slot) if !O::LOOKS => self.slots.get(slot.index()).copied().unwrap_or_default(),
                 _ => self.run(argument, depth + 1, observer)?,
             };
             if let Value::Ignored(_) = value {
