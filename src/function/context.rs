@@ -158,8 +158,14 @@ impl<'a> Context<'a> {
     }
 
     /// The text of an argument; `None` for null, a fault for lists and complex values.
+    #[inline]
     pub fn text(&self, arguments: &[Value<'a>], index: usize) -> Fallible<Option<&'a str>> {
-        self.text_of(self.argument(arguments, index)).map_err(|fault| fault.at(index))
+        match arguments.get(index) {
+            // What most arguments are.
+            Some(Value::Text(text)) => Ok(Some(text)),
+            None | Some(Value::Absent | Value::Null) => Ok(None),
+            Some(value) => self.text_of(*value).map_err(|fault| fault.at(index)),
+        }
     }
 
     /// The text of a value; `None` for null, a fault for lists and complex values.

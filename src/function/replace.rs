@@ -248,7 +248,7 @@ impl Replacer {
             return Ok(found.map_or(Value::Null, Value::Text));
         }
         let Some(source) = source else { return Ok(Value::Null) };
-        let mut out = context.arena.builder(0);
+        let mut out = context.arena.builder(source.len());
         let value = || context.text(arguments, VALUE).map(Option::unwrap_or_default);
         let changed = match (self.mode, &self.template) {
             (Mode::Group, _) => {

@@ -120,6 +120,11 @@ pub(super) fn to_lower<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fa
         return Ok(Value::Text(source));
     }
     let mut out = context.arena.builder(source.len());
+    if culture != casing::Culture::Turkic && source.is_ascii() {
+        out.push_str(source);
+        out.make_ascii_lowercase();
+        return context.built(out);
+    }
     let _ = casing::lower(source, culture, &mut out);
     context.built(out)
 }
@@ -132,6 +137,11 @@ pub(super) fn to_upper<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fa
         return Ok(Value::Text(source));
     }
     let mut out = context.arena.builder(source.len());
+    if culture != casing::Culture::Turkic && source.is_ascii() {
+        out.push_str(source);
+        out.make_ascii_uppercase();
+        return context.built(out);
+    }
     let _ = casing::upper(source, culture, &mut out);
     context.built(out)
 }

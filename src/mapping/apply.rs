@@ -104,6 +104,10 @@ impl Mapping {
                 continue;
             }
             let value = match rule.value(slots, context) {
+                Ok(Value::Text(text)) if !text.is_empty() => {
+                    *place = Value::Text(text);
+                    continue;
+                }
                 Ok(value) => value,
                 Err(fault) => {
                     let failure = super::Failure::in_rule(number, fault);
@@ -145,10 +149,17 @@ impl Rule {
     /// The rule's value, as its target takes it.
     pub(super) fn value<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Fallible<Value<'a>> {
         let result = match &self.body {
-            RuleBody::Program { program, .. } => program.run(slots, context),
-            RuleBody::Constant(constant) => Ok(from_json(constant, context.arena)),
+            RuleBody::Program { program, .. } => match program.run(slots, context) {
+                // A text that fits goes its way in two words; other values are copied once more.
+                Ok(Value::Text(text)) if !text.is_empty() && self.coercion.takes_text() => {
+                    return Ok(Value::Text(text));
+                }
+                Ok(value) => self.finish(value, context),
+                Err(fault) => Err(fault),
+            },
+            RuleBody::Constant(constant) => self.finish(from_json(constant, context.arena), context),
         };
-        match result.and_then(|value| self.finish(value, context)) {
+        match result {
             Err(fault) if self.is_redacted() => Err(fault.redacted()),
             result => result,
         }

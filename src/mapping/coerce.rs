@@ -54,6 +54,7 @@ impl Coercion {
         match (self.kind, value) {
             // What most rules give to most targets.
             (Kind::Text, Value::Text(text)) if !self.multi_valued => Ok(Value::Text(text)),
+            (_, Value::Absent | Value::Null) => Ok(Value::Null),
             _ => self.convert(value, arena),
         }
     }

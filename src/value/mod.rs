@@ -85,6 +85,8 @@ pub type TextBuilder<'a> = bumpalo::collections::String<'a>;
 pub type ListBuilder<'a, T> = bumpalo::collections::Vec<'a, T>;
 
 /// The pseudo-results that say what is *not* to be sent.
+// As wide as the other payloads of a value, for the same reason as its tag.
+#[repr(u64)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ignore {
     /// Leave this attribute out of this flow; it is not cleared.

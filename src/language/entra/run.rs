@@ -7,7 +7,7 @@ use crate::language::TraceStep;
 use crate::text::Span;
 use crate::value::Value;
 
-use super::node::{Node, NodeKind};
+use super::node::{Constant, Node, NodeKind};
 
 /// Arguments of most calls, without the heap.
 type Arguments<'a> = SmallVec<[Value<'a>; 8]>;
@@ -79,6 +79,20 @@ impl<'a> Frame<'_, 'a> {
                     made => made,
                 }
             }
+            _ => self.choose(node, depth, observer),
+        }
+    }
+
+    /// The nodes that evaluate some of what is below them. By themselves, so that the way to a call stays short.
+    #[inline(never)]
+    fn choose<O: Observer<'a>>(&self, node: &'a Node, depth: usize, observer: &mut O) -> Fallible<Value<'a>> {
+        match &node.kind {
+            // `evaluate` has the others.
+            NodeKind::Omitted
+            | NodeKind::Constant(_)
+            | NodeKind::Attribute(_)
+            | NodeKind::Call { .. }
+            | NodeKind::Prepared { .. } => Ok(Value::Absent),
             NodeKind::If { condition, then, otherwise } => {
                 let value = self.run(condition, depth + 1, observer)?;
                 if let Value::Ignored(_) = value {
@@ -164,17 +178,20 @@ impl<'a> Frame<'_, 'a> {
         values: &mut Arguments<'a>,
     ) -> Fallible<Option<Value<'a>>> {
         for argument in arguments {
-            // Most arguments are leaves.
-            let value = match &argument.kind {
-                NodeKind::Omitted => Value::Absent,
-                NodeKind::Constant(constant) => constant.value(),
-                NodeKind::Attribute(slot) if !O::LOOKS => self.slots.get(slot.index()).copied().unwrap_or_default(),
-                _ => self.run(argument, depth + 1, observer)?,
-            };
-            if let Value::Ignored(_) = value {
-                return Ok(Some(value));
+            // Each arm puts its value in place by itself: most arguments are leaves, and most results are texts.
+            match &argument.kind {
+                NodeKind::Omitted => values.push(Value::Absent),
+                NodeKind::Constant(Constant::Text(text)) => values.push(Value::Text(text)),
+                NodeKind::Attribute(slot) if !O::LOOKS => {
+                    values.push(self.slots.get(slot.index()).copied().unwrap_or_default());
+                }
+                _ => match self.run(argument, depth + 1, observer) {
+                    Ok(Value::Text(text)) => values.push(Value::Text(text)),
+                    Ok(Value::Ignored(ignored)) => return Ok(Some(Value::Ignored(ignored))),
+                    Ok(other) => values.push(other),
+                    Err(fault) => return Err(fault),
+                },
             }
-            values.push(value);
         }
         Ok(None)
     }
