@@ -36,7 +36,10 @@ impl Reader<'_> {
         let ends: Vec<(String, Span)> = table
             .entries
             .iter()
-            .filter(|(key, _)| ["expect", "absent", "skip", "error", "in_scope"].contains(&key.name.as_str()))
+            .filter(|(key, node)| {
+                let empty = matches!(&node.item, Item::Array(items) if items.is_empty());
+                ["expect", "absent", "skip", "error", "in_scope"].contains(&key.name.as_str()) && !empty
+            })
             .map(|(key, _)| (key.name.clone(), key.span))
             .collect();
         for (key, node) in table.entries {
