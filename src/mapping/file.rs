@@ -220,9 +220,13 @@ pub(super) fn read(table: Table, found: &mut Vec<Diagnostic>) -> File {
                 .help("write the rules as Entra expressions: `target = '[attribute]'`"),
             ),
             name if matches!(node.item, Item::String(_)) && closest(name, keys).is_none() => reader.found.push(
-                Diagnostic::new(Code::UnknownKey, format!("`{}` is not a key of a mapping file", shorten(name)), key.span)
-                    .help("rules stand under `[attributes]`")
-                    .help(format!("the keys are {}", keys.join(", "))),
+                Diagnostic::new(
+                    Code::UnknownKey,
+                    format!("`{}` is not a key of a mapping file", shorten(name)),
+                    key.span,
+                )
+                .help("rules stand under `[attributes]`")
+                .help(format!("the keys are {}", keys.join(", "))),
             ),
             _ => reader.unknown(&key, &keys, "a mapping file"),
         }
@@ -238,7 +242,8 @@ pub(super) fn read(table: Table, found: &mut Vec<Diagnostic>) -> File {
 
 impl Reader<'_> {
     fn unknown(&mut self, key: &Key, known: &[&str], place: &str) {
-        let finding = Diagnostic::new(Code::UnknownKey, format!("`{}` is not a key of {place}", shorten(&key.name)), key.span);
+        let finding =
+            Diagnostic::new(Code::UnknownKey, format!("`{}` is not a key of {place}", shorten(&key.name)), key.span);
         self.found.push(match closest(&key.name, known.iter().copied()) {
             Some(near) => finding.fix(key.span, key.spell(near), format!("did you mean `{near}`?")),
             None => finding.help(format!("the keys are {}", known.join(", "))),
@@ -261,8 +266,9 @@ impl Reader<'_> {
     }
 
     fn wrong_value(&mut self, key: &Key, node: &Node, value: &str, allowed: &[&str]) {
-        let finding = Diagnostic::new(Code::WrongValue, format!("`{}` cannot be {:?}", key.name, shorten(value)), node.span)
-            .label(format!("it is one of {}", allowed.join(", ")));
+        let finding =
+            Diagnostic::new(Code::WrongValue, format!("`{}` cannot be {:?}", key.name, shorten(value)), node.span)
+                .label(format!("it is one of {}", allowed.join(", ")));
         self.found.push(match closest(value, allowed.iter().copied()) {
             Some(near) => finding.fix(node.span, format!("{near:?}"), format!("did you mean `{near}`?")),
             None => finding,

@@ -142,9 +142,9 @@ impl Node {
             Item::Float(number) if number.is_finite() => Json::from(*number),
             Item::Boolean(flag) => Json::from(*flag),
             Item::Array(items) => Json::Array(items.iter().map(|item| item.to_json(found)).collect()),
-            Item::Table(table) => Json::Object(
-                table.entries.iter().map(|(key, node)| (key.name.clone(), node.to_json(found))).collect(),
-            ),
+            Item::Table(table) => {
+                Json::Object(table.entries.iter().map(|(key, node)| (key.name.clone(), node.to_json(found))).collect())
+            }
             Item::Null => Json::Null,
             Item::Float(_) | Item::Other(_) => {
                 let message = "a value must be a text, a number, true or false, an array or a table";
@@ -193,11 +193,7 @@ fn toml_finding(source: &Source, message: &str, span: Span) -> Diagnostic {
             if target.contains('\'') || target.starts_with(' ') {
                 finding.help("put the target in quotes")
             } else {
-                finding.fix(
-                    Span::new(start, start + target.len()),
-                    format!("'{target}'"),
-                    "put the target in quotes",
-                )
+                finding.fix(Span::new(start, start + target.len()), format!("'{target}'"), "put the target in quotes")
             }
         }
         _ => finding,

@@ -141,7 +141,9 @@ fn open_string(text: &str, at: usize) -> Diagnostic {
             .label("this makes the quote behind it a part of the constant")
             .fix(Span::new(backslash, backslash + 1), "\\\\", "write `\\\\` for a backslash at the end of a constant");
     }
-    Diagnostic::new(Code::OpenString, message, Span::new(at, text.len())).label("it begins here").help("end it with `\"`")
+    Diagnostic::new(Code::OpenString, message, Span::new(at, text.len()))
+        .label("it begins here")
+        .help("end it with `\"`")
 }
 
 /// The first backslash before a quote that looks like the end of its constant, as in `"\"`.
@@ -213,14 +215,14 @@ fn syntax_error(text: &str, error: &pest::error::Error<Rule>) -> Diagnostic {
                 .label("the expression has ended already")
                 .help("an expression is one call: two texts become one with `Join(\" \", a, b)`")
         }
-        Some(character)
-            if ends_value(before) && (matches!(character, '"' | '[') || character.is_alphanumeric()) =>
-        {
+        Some(character) if ends_value(before) && (matches!(character, '"' | '[') || character.is_alphanumeric()) => {
             let behind = Span::new(before.len(), before.len());
             let comma = if before.len() == at { ", " } else { "," };
-            Diagnostic::new(Code::Syntax, "a comma is missing", behind)
-                .label("between two arguments")
-                .fix(behind, comma, "write a comma")
+            Diagnostic::new(Code::Syntax, "a comma is missing", behind).label("between two arguments").fix(
+                behind,
+                comma,
+                "write a comma",
+            )
         }
         Some(character) => {
             let expected = match &error.variant {

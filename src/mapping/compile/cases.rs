@@ -77,7 +77,11 @@ impl Compiler<'_> {
     fn spot(&self, name: &str, json: bool) -> Result<Option<Spot>, PathError> {
         let plain = !name.contains(['.', '[', ':']);
         if json {
-            return if plain { Ok(Some(Spot::top(name))) } else { scim::json_target(name).map(|steps| Some(Spot { schema: None, steps })) };
+            return if plain {
+                Ok(Some(Spot::top(name)))
+            } else {
+                scim::json_target(name).map(|steps| Some(Spot { schema: None, steps }))
+            };
         }
         let Some(schema) = &self.schema else { return Ok(None) };
         if schema.schema(name).is_some() {

@@ -60,8 +60,7 @@ impl Reader<'_> {
                     let span = node.span;
                     if let Some(table) = self.table(&key, node) {
                         let found = &mut *self.found;
-                        let entries =
-                            table.entries.into_iter().map(|(key, node)| (key, node.to_json(found))).collect();
+                        let entries = table.entries.into_iter().map(|(key, node)| (key, node.to_json(found))).collect();
                         test.expect = Some(Placed { value: entries, span });
                     }
                 }
@@ -94,7 +93,8 @@ impl Reader<'_> {
             );
         }
         let payload = test.expect.is_some() || absent;
-        let place = |name: &str| told.iter().find(|(known, _)| known == name).map(|(name, span)| (name.as_str(), *span));
+        let place =
+            |name: &str| told.iter().find(|(known, _)| known == name).map(|(name, span)| (name.as_str(), *span));
         let ways = [
             place("expect").or(place("absent")).filter(|_| payload),
             place("skip").filter(|_| test.skip.is_some()),
@@ -106,7 +106,9 @@ impl Reader<'_> {
             self.found.push(
                 Diagnostic::new(Code::TestCase, format!("`{first}` and `{second}` cannot both be expected"), also)
                     .also(at, "this is another end")
-                    .help("a record ends in one way: a payload, skipped, failed or out of scope; write a test for each"),
+                    .help(
+                        "a record ends in one way: a payload, skipped, failed or out of scope; write a test for each",
+                    ),
             );
         }
     }

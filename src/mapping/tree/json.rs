@@ -80,7 +80,8 @@ fn scan(text: &str) -> Result<(), Box<Diagnostic>> {
     let end = text.trim_end().len();
     match open.last() {
         Some(last) => Err(Box::new(
-            invalid("it ends too early", Span::new(end, end)).also(Span::new(*last, *last + 1), "this one is not closed"),
+            invalid("it ends too early", Span::new(end, end))
+                .also(Span::new(*last, *last + 1), "this one is not closed"),
         )),
         None => Ok(()),
     }
@@ -135,8 +136,10 @@ fn node(pair: Pair<'_, Rule>, found: &mut Vec<Diagnostic>) -> Node {
             for member in pair.into_inner() {
                 let mut parts = member.into_inner();
                 let (Some(name), Some(value)) = (parts.next(), parts.next()) else { continue };
-                let key =
-                    Key { span: Span::new(name.as_span().start(), name.as_span().end()), name: string(&name, found).value };
+                let key = Key {
+                    span: Span::new(name.as_span().start(), name.as_span().end()),
+                    name: string(&name, found).value,
+                };
                 let value = node(value, found);
                 if !known.insert(key.name.clone()) {
                     found.push(Diagnostic::new(
@@ -173,18 +176,16 @@ fn string(pair: &Pair<'_, Rule>, found: &mut Vec<Diagnostic>) -> Text {
         raw.trim_matches('"').to_owned()
     });
     let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
-    let places = align(inner, &value, start + 1, true, |rest| {
-        match rest.get(1..2) {
-            Some("u") => {
-                let half = rest.get(2..6).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-                if half.is_some_and(|half| (0xd800..0xdc00).contains(&half)) {
-                    (12, 4)
-                } else {
-                    (6, unicode_length(rest, 2..6))
-                }
+    let places = align(inner, &value, start + 1, true, |rest| match rest.get(1..2) {
+        Some("u") => {
+            let half = rest.get(2..6).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+            if half.is_some_and(|half| (0xd800..0xdc00).contains(&half)) {
+                (12, 4)
+            } else {
+                (6, unicode_length(rest, 2..6))
             }
-            _ => (2, 1),
         }
+        _ => (2, 1),
     });
     Text { value, places }
 }
