@@ -181,6 +181,9 @@ fn toml_finding(source: &Source, message: &str, span: Span) -> Diagnostic {
     if message.starts_with("missing escaped value") {
         return finding.help("write the expression in single quotes, where a backslash is itself: `'…'`");
     }
+    if source.line(source.position(span.start).line).trim_end().ends_with('=') {
+        return finding.label("a value is missing here");
+    }
     // `emails[type eq "work"].value = …`: the end of a bare key that would be a target in quotes.
     let position = source.position(span.start);
     let line = source.line(position.line);
