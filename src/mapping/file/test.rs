@@ -99,7 +99,7 @@ impl Reader<'_> {
             place("expect").or(place("absent")).filter(|_| payload),
             place("skip").filter(|_| test.skip.is_some()),
             place("error").filter(|_| test.error.is_some()),
-            place("in_scope").filter(|_| test.in_scope == Some(false)),
+            place("in_scope").filter(|_| test.in_scope == Some(false)).map(|(_, span)| ("in_scope = false", span)),
         ];
         let mut ways = ways.into_iter().flatten();
         if let (Some((first, at)), Some((second, also))) = (ways.next(), ways.next()) {
