@@ -363,7 +363,12 @@ impl<'c> Compiler<'c> {
         let quotes = usize::from(quote.is_some());
         let plain = raw.len() == name.len() + 2 * quotes;
         let span = if plain { error.span.shifted(at.start + u32::from(quote.is_some())) } else { at };
-        let finding = Diagnostic::new(code, error.message, span);
+        // A name in a headline is cut; the path's reader shows it whole.
+        let message = match name.get(error.span.range()) {
+            Some(part) if !part.is_empty() => error.message.replace(part, &shorten(part)),
+            _ => error.message,
+        };
+        let finding = Diagnostic::new(code, message, span);
         let Some(near) = error.help.as_deref().and_then(suggested).filter(|_| plain) else {
             return finding.help_if(error.help);
         };

@@ -5,6 +5,8 @@
 
 mod json;
 
+use std::collections::HashSet;
+
 use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -164,8 +166,13 @@ pub(super) fn read(source: &Source, found: &mut Vec<Diagnostic>) -> Table {
         return json::read(text, found).unwrap_or_default();
     }
     let (table, errors) = DeTable::parse_recoverable(text);
+    let mut lines = HashSet::new();
     for error in errors {
         let span = source.snap(error.span().map_or(Span::new(0, 0), Span::from));
+        // What comes behind the first error of a line follows from it.
+        if !lines.insert(source.position(span.start).line) {
+            continue;
+        }
         found.push(toml_finding(source, error.message().trim(), span));
     }
     from_table(text, table.get_ref())
@@ -178,26 +185,48 @@ fn toml_finding(source: &Source, message: &str, span: Span) -> Diagnostic {
             .help("put both into one, or remove one");
     }
     let finding = Diagnostic::new(Code::Toml, format!("the file is not valid TOML: {message}"), span);
-    if message.starts_with("missing escaped value") {
-        return finding.help("write the expression in single quotes, where a backslash is itself: `'…'`");
-    }
-    if source.line(source.position(span.start).line).trim_end().ends_with('=') {
-        return finding.label("a value is missing here");
-    }
-    // `emails[type eq "work"].value = …`: the end of a bare key that would be a target in quotes.
     let position = source.position(span.start);
     let line = source.line(position.line);
-    let target = line.split_once('=').map(|(target, _)| target.trim_end()).filter(|target| target.contains('['));
-    match target {
-        Some(target) if message.starts_with("key with no value") && !target.starts_with(['[', '\'', '"']) => {
-            let before: usize = line.chars().take(position.column - 1).map(char::len_utf8).sum();
-            let start = span.start as usize - before;
+    let before: usize = line.chars().take(position.column - 1).map(char::len_utf8).sum();
+    let start = span.start as usize - before;
+    let (key, value) = line.split_once('=').unwrap_or_default();
+    let is_literal = |text: &str| !text.is_empty() && !text.contains('\'');
+    match message {
+        _ if message.starts_with("missing escaped value") => {
+            finding.help("write the expression in single quotes, where a backslash is itself: `'…'`")
+        }
+        _ if line.trim_end().ends_with('=') => finding.label("a value is missing here"),
+        // `emails[type eq "work"].value = …`: the end of a bare key that would be a target in quotes.
+        _ if message.starts_with("key with no value") && key.contains('[') && !key.starts_with(['[', '\'', '"']) => {
+            let target = key.trim_end();
             let finding = finding.label("a bare key ends here");
-            if target.contains('\'') || target.starts_with(' ') {
-                finding.help("put the target in quotes")
+            if is_literal(target) && !target.starts_with(char::is_whitespace) {
+                let span = Span::new(start, start + target.len());
+                finding.fix(span, format!("'{target}'"), "put the target in quotes")
             } else {
-                finding.fix(Span::new(start, start + target.len()), format!("'{target}'"), "put the target in quotes")
+                finding.help("put the target in quotes: `'…' = …`")
             }
+        }
+        // `title = [jobTitle]`, `title = Trim([jobTitle])`
+        _ if message.starts_with("string values must be quoted")
+            || message.starts_with("missing opening quote")
+            || message.starts_with("unexpected key or value")
+                && value.trim_start().starts_with(|first: char| first.is_ascii_alphabetic()) =>
+        {
+            let program = value.trim();
+            let at = start + key.len() + 1 + value.len() - value.trim_start().len();
+            if is_literal(program) && program.ends_with([']', ')']) {
+                let span = Span::new(at, at + program.len());
+                finding.fix(span, format!("'{program}'"), "put the expression in quotes")
+            } else {
+                finding.help("an expression stands in quotes: `'…'`")
+            }
+        }
+        _ if message.starts_with("unexpected key or value") && value.trim_start().starts_with('"') => {
+            finding.help("write an expression with quotes in single ones: `'…'`")
+        }
+        _ if message.starts_with("unexpected key or value") && value.trim_start().starts_with('\'') => {
+            finding.help("write an expression with `'` in it in three of them: `\'\'\'…\'\'\'`")
         }
         _ => finding,
     }

@@ -125,7 +125,8 @@ fn longest_line(source: &Source, span: Span) -> usize {
 
 /// A fix in words: its title, and the text to paste when the title does not say it.
 fn said_fix(fix: &Fix) -> String {
-    if fix.replacement.is_empty() || fix.title.contains(&fix.replacement) {
+    let word = fix.replacement.trim_matches(['"', '\'']);
+    if word.is_empty() || fix.title.contains(word) {
         return fix.title.clone();
     }
     format!("{}: `{}`", fix.title, shorten(&fix.replacement))
