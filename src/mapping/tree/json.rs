@@ -55,6 +55,11 @@ fn scan(text: &str) -> Result<(), Box<Diagnostic>> {
         match (character, quoted) {
             ('\\', Some(start)) => escape(text, at, start)?,
             ('\n', Some(start)) => return Err(Box::new(not_closed(start, at))),
+            (control, Some(_)) if control < ' ' => {
+                let finding = invalid("a string holds a control character", Span::new(at, at + 1));
+                let written = format!("\\u{:04x}", u32::from(control));
+                return Err(Box::new(finding.fix(Span::new(at, at + 1), written, "write it as an escape")));
+            }
             ('"', Some(_)) => quoted = None,
             ('"', None) => quoted = Some(at),
             ('{' | '[', None) => {
