@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::text::{Code, Diagnostic, Span, closest};
+use crate::text::{Code, Diagnostic, Span, closest, shorten};
 
 /// The attributes of Microsoft Entra's user object that provisioning offers as sources, `IsSoftDeleted` among them.
 const ENTRA_USER: &[&str] = &[
@@ -180,8 +180,11 @@ impl SourceNames {
         match self.judge(name) {
             Verdict::Fine => None,
             Verdict::Undeclared(near) => {
-                let finding =
-                    Diagnostic::new(Code::UnknownAttribute, format!("the source has no attribute `{name}`"), span);
+                let finding = Diagnostic::new(
+                    Code::UnknownAttribute,
+                    format!("the source has no attribute `{}`", shorten(name)),
+                    span,
+                );
                 Some(match near {
                     Some(near) => fix(finding, &near),
                     None => finding.help("declare it under `[source]`: `attributes = [\"…\"]`"),

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use crate::dotnet::date::{Moment, parse_any};
 use crate::function::{Context, Env, Seed};
 use crate::scim::{ConstValue, Step};
-use crate::text::{Code, Diagnostic, Span};
+use crate::text::{Code, Diagnostic, Span, shorten};
 use crate::value::{Arena, RecordReader};
 
 use super::apply::{Apply, Outcome};
@@ -85,14 +85,18 @@ impl Mapping {
         let slots = match RecordReader::new().read(self.layout(), &text, &arena) {
             Ok(slots) => slots,
             Err(error) => {
-                let message = format!("the test {:?} gives a record that cannot be read: {error}", case.name);
+                let message = format!("the test {:?} gives a record that cannot be read: {error}", shorten(&case.name));
                 return result(Some(Diagnostic::new(Code::TestFailed, message, case.span)));
             }
         };
         let context = Context::new(&arena, &env, 0);
         let apply = if case.update { Apply::Update } else { Apply::Create };
         let failed = |message: String| {
-            Diagnostic::new(Code::TestFailed, format!("the test {:?} failed: {message}", case.name), case.span)
+            Diagnostic::new(
+                Code::TestFailed,
+                format!("the test {:?} failed: {message}", shorten(&case.name)),
+                case.span,
+            )
         };
         let outcome = self.apply(slots, &context, apply);
         let failure = match (&outcome, &case.error, &case.skip, case.in_scope) {

@@ -1,23 +1,23 @@
 //! A file's parts to a [`Mapping`]: programs compiled, targets resolved, rules checked against each other. All findings
 //! are kept; a mapping comes out only when none is an error.
 
+mod cases;
+
 use std::collections::BTreeMap;
 
-use crate::dotnet::date;
 use crate::function::Kinds;
 use crate::language::Program;
 use crate::language::entra::{Expression, Surroundings};
 use crate::language::names::SourceNames;
-use crate::scim::{self, AttributeType, ResourceSchema, Step};
-use crate::text::{Code, Diagnostic, Diagnostics, Source, Span, closest, did_you_mean};
+use crate::scim::{self, AttributeType, PathError, ResourceSchema, Step};
+use crate::text::{Code, Diagnostic, Diagnostics, Source, Span, closest, shorten};
 use crate::value::{Arena, Layout, from_json, write_json_string};
 
-use super::case::{Case, Expected, Spot};
 use super::coerce::Coercion;
-use super::file::{self, EnvTable, File, Language, Placed, ProgramEntry, RuleEntry};
+use super::file::{self, File, Language, Placed, ProgramEntry, RuleEntry};
 use super::scope::Scope;
 use super::shape::Shape;
-use super::{EnvLayer, MAX_FILE, MAX_RULES, Mapping, Rule, RuleBody, tree};
+use super::{MAX_FILE, MAX_RULES, Mapping, Rule, RuleBody, tree};
 
 /// What came of compiling a file.
 #[derive(Debug)]
@@ -36,13 +36,62 @@ pub(super) fn compile(source: &Source) -> Compiled {
         return Compiled { mapping: None, diagnostics };
     }
     let mut found = Vec::new();
-    let file = file::read(tree::read(source, &mut found), &mut found);
+    let tree = tree::read(source, &mut found);
+    let broken: Vec<Span> = found
+        .iter()
+        .filter(|finding| matches!(finding.code, Code::Toml | Code::Json))
+        .map(|finding| finding.primary.span)
+        .collect();
+    let file = file::read(tree, &mut found);
     let mapping = Compiler::new(source, &file, &mut found).mapping(file);
+    if !broken.is_empty() {
+        found.retain(|finding| !follows(source, finding, &broken));
+    }
     diagnostics.extend(found);
     diagnostics.finish();
     let mapping = (diagnostics.errors() == 0).then_some(mapping);
     Compiled { mapping, diagnostics }
 }
+
+/// Whether a finding only follows from a file that could not be read whole: what is missing may stand in the rest, and
+/// what is left of a broken line is not what was written.
+fn follows(source: &Source, finding: &Diagnostic, broken: &[Span]) -> bool {
+    match finding.code {
+        Code::Toml | Code::Json => false,
+        Code::MissingKey | Code::NoMatch => true,
+        Code::TestCase if finding.message.contains("expects nothing") => true,
+        _ => {
+            let line = source.position(finding.primary.span.start).line;
+            broken.iter().any(|span| source.position(span.start).line == line)
+        }
+    }
+}
+
+/// What a lone attribute name of a target or test was meant to be, when the advice is one name to put there.
+fn suggested(help: &str) -> Option<&str> {
+    help.strip_prefix("did you mean `")?.strip_suffix("`?")
+}
+
+/// Adds the word that was meant, quoted, as a fix of the whole place.
+fn instead(finding: Diagnostic, near: Option<&str>) -> Diagnostic {
+    let span = finding.primary.span;
+    match near {
+        Some(near) => finding.fix(span, format!("{near:?}"), format!("did you mean `{near}`?")),
+        None => finding,
+    }
+}
+
+/// A kind in a sentence: "gives a list".
+fn article(kinds: &str) -> String {
+    match kinds.chars().next() {
+        _ if kinds.starts_with("text") || kinds.starts_with("any") => kinds.to_owned(),
+        Some('a' | 'e' | 'i' | 'o' | 'u') => format!("an {kinds}"),
+        _ => format!("a {kinds}"),
+    }
+}
+
+/// How many pairs of names are compared to find slips in the records of tests.
+const MAX_SLIPS: usize = 200_000;
 
 struct Compiler<'c> {
     source: &'c Source,
@@ -50,7 +99,14 @@ struct Compiler<'c> {
     macros: BTreeMap<String, String>,
     schema: Option<ResourceSchema>,
     layout: Layout,
+    /// What is left of [`MAX_SLIPS`].
+    slips: usize,
     found: &'c mut Vec<Diagnostic>,
+}
+
+/// The resource type as the schema spells it.
+fn canonical(resource: &str) -> &str {
+    ["User", "Group"].into_iter().find(|known| known.eq_ignore_ascii_case(resource)).unwrap_or(resource)
 }
 
 /// The place of a rule in the payload and what it takes.
@@ -63,16 +119,34 @@ struct Place {
     coercion: Coercion,
 }
 
+/// What a rule above writes.
+struct Written {
+    schema: Option<String>,
+    steps: Vec<Step>,
+    span: Span,
+}
+
+impl Written {
+    /// Whether one of the two places holds the other, or one takes a list by index that the other takes by marks.
+    fn overlaps(&self, place: &Place) -> bool {
+        let differ = |(one, other): (&Step, &Step)| match (one, other) {
+            (Step::Index(_), Step::Element { .. }) | (Step::Element { .. }, Step::Index(_)) => false,
+            (one, other) => one != other,
+        };
+        self.schema == place.schema && !self.steps.iter().zip(&place.steps).any(differ)
+    }
+}
+
 impl<'c> Compiler<'c> {
     fn new(source: &'c Source, file: &File, found: &'c mut Vec<Diagnostic>) -> Self {
-        let resource = file.resource.as_ref().map_or("User", |resource| resource.value.as_str());
+        let resource = file.resource.as_ref().map_or("User", |resource| canonical(&resource.value));
         let names = match &file.source {
             Some(declared) if declared.entra => SourceNames::entra(resource, declared.attributes.iter().cloned()),
             Some(declared) if !declared.attributes.is_empty() => SourceNames::only(declared.attributes.iter().cloned()),
             _ => SourceNames::open(),
         };
         let macros = file.env.macros.iter().cloned().collect();
-        Self { source, names, macros, schema: None, layout: Layout::default(), found }
+        Self { source, names, macros, schema: None, layout: Layout::default(), slips: MAX_SLIPS, found }
     }
 
     fn mapping(mut self, file: File) -> Mapping {
@@ -89,34 +163,41 @@ impl<'c> Compiler<'c> {
             self.found.push(Diagnostic::new(Code::MissingKey, "the mapping has no rules", Span::new(0, 0)));
         }
         let scope = Scope::compile(&file.scope, &mut self.layout, &self.names, self.found);
+        let has_matching = file.rules.iter().any(|rule| rule.is_matching);
         let mut shape = Shape::new();
         let mut rules: Vec<Rule> = Vec::new();
-        let mut places: Vec<(String, Span)> = Vec::new();
+        let mut places: Vec<Written> = Vec::new();
+        let mut known: BTreeMap<String, Span> = BTreeMap::new();
         let mut extensions: Vec<String> = Vec::new();
         for entry in file.rules.into_iter().take(MAX_RULES) {
             let place = self.target(&entry, file.json_target);
             if let Some(place) = &place {
-                if let Some((_, first)) = places.iter().find(|(known, _)| *known == place.path) {
+                let span = entry.target.span;
+                if let Some(first) = known.get(&place.path) {
                     self.found.push(
                         Diagnostic::new(
                             Code::DuplicateTarget,
-                            format!("two rules write `{}`", place.path),
-                            entry.target.span,
+                            format!("two rules write `{}`", shorten(&place.path)),
+                            span,
                         )
                         .also(*first, "the first is here")
                         .help("keep one; for a fall-back write `Coalesce([a], [b])` in it"),
                     );
                 } else if shape.insert(place.schema.as_deref(), &place.steps, rules.len()).is_err() {
-                    self.found.push(
-                        Diagnostic::new(
-                            Code::DuplicateTarget,
-                            format!("`{}` overlaps with another rule's target", place.path),
-                            entry.target.span,
-                        )
-                        .help("write either the whole attribute or its parts"),
-                    );
+                    let finding = Diagnostic::new(
+                        Code::DuplicateTarget,
+                        format!("`{}` overlaps with another rule's target", shorten(&place.path)),
+                        span,
+                    )
+                    .help("write either the whole attribute or its parts");
+                    let other = places.iter().find(|other| other.overlaps(place));
+                    self.found.push(match other {
+                        Some(other) => finding.also(other.span, "the other is here"),
+                        None => finding,
+                    });
                 }
-                places.push((place.path.clone(), entry.target.span));
+                known.entry(place.path.clone()).or_insert(span);
+                places.push(Written { schema: place.schema.clone(), steps: place.steps.clone(), span });
                 if let Some(urn) = &place.schema
                     && !extensions.contains(urn)
                 {
@@ -126,7 +207,7 @@ impl<'c> Compiler<'c> {
             rules.extend(self.rule(entry, place.as_ref(), file.language.unwrap_or(Language::Entra)));
         }
         shape.finish();
-        self.check_matching(&rules, file.json_target);
+        self.check_matching(&rules, has_matching || file.json_target);
         let schemas = match (&self.schema, file.json_target) {
             (Some(schema), false) => schemas_json(&schema.core.id, &extensions),
             _ => Vec::new(),
@@ -159,7 +240,7 @@ impl<'c> Compiler<'c> {
                     self.found.push(
                         Diagnostic::new(
                             Code::WrongValue,
-                            format!("{:?} cannot be a mapping's name", name.value),
+                            format!("{:?} cannot be a mapping's name", shorten(&name.value)),
                             name.span,
                         )
                         .label("letters, digits, `-`, `_` and `.`, up to 100"),
@@ -189,16 +270,14 @@ impl<'c> Compiler<'c> {
             Some(schema) => Some(schema),
             None if file.json_target => None,
             None => {
-                self.found.push(
-                    Diagnostic::new(
-                        Code::WrongValue,
-                        format!("there is no resource type {:?}", resource.value),
-                        resource.span,
-                    )
-                    .label("the schema knows User and Group")
-                    .help_if(did_you_mean(&resource.value, ["User", "Group"]))
-                    .help("for another one say `[target]` `kind = \"json\"`"),
-                );
+                let finding = Diagnostic::new(
+                    Code::WrongValue,
+                    format!("there is no resource type {:?}", shorten(&resource.value)),
+                    resource.span,
+                )
+                .label("the schema knows User and Group")
+                .help("for another one say `[target]` `kind = \"json\"`");
+                self.found.push(instead(finding, closest(&resource.value, ["User", "Group"])));
                 None
             }
         };
@@ -207,7 +286,7 @@ impl<'c> Compiler<'c> {
                 self.found.push(
                     Diagnostic::new(
                         Code::WrongValue,
-                        format!("{:?} is not a schema URN", extension.urn.value),
+                        format!("{:?} is not a schema URN", shorten(&extension.urn.value)),
                         extension.urn.span,
                     )
                     .help("write `[extensions.\"urn:ietf:params:scim:schemas:extension:Name:2.0:User\"]`"),
@@ -222,76 +301,86 @@ impl<'c> Compiler<'c> {
                     ),
                     None => {
                         let words: Vec<&str> = AttributeType::ALL.iter().map(|kind| kind.as_str()).collect();
-                        self.found.push(
-                            Diagnostic::new(
-                                Code::WrongValue,
-                                format!("{:?} is not a type", attribute.kind.value),
-                                attribute.kind.span,
-                            )
-                            .label(format!("it is one of {}", words.join(", ")))
-                            .help_if(did_you_mean(&attribute.kind.value, words.iter().copied())),
-                        );
+                        let finding = Diagnostic::new(
+                            Code::WrongValue,
+                            format!("{:?} is not a type", shorten(&attribute.kind.value)),
+                            attribute.kind.span,
+                        )
+                        .label(format!("it is one of {}", words.join(", ")));
+                        self.found.push(instead(finding, closest(&attribute.kind.value, words.iter().copied())));
                     }
                 }
             }
             self.schema = self.schema.take().map(|schema| schema.with_extension(&extension.urn.value, attributes));
         }
-        resource.value.clone()
+        canonical(&resource.value).to_owned()
     }
 
     /// Where a rule writes.
     fn target(&mut self, entry: &RuleEntry, json: bool) -> Option<Place> {
-        let at = |span: Span| {
-            // The key's own span may hold quotes; its text begins behind them.
-            let key = self.source.slice(entry.target.span);
-            let quote = u32::from(key.starts_with(['"', '\'']));
-            if key.len() == entry.target.name.len() + 2 * quote as usize {
-                span.shifted(entry.target.span.start + quote)
-            } else {
-                entry.target.span
-            }
+        let (name, at) = (entry.target.name.as_str(), entry.target.span);
+        let syntax = |mut error: PathError| {
+            error.message = format!("target path: {}", error.message);
+            (Code::TargetSyntax, error)
         };
-        if json {
-            return match scim::json_target(&entry.target.name) {
-                Ok(steps) => Some(Place {
+        let result = if json {
+            scim::json_target(name).map_err(syntax).map(|steps| {
+                Some(Place {
                     schema: None,
                     steps,
-                    path: entry.target.name.clone(),
+                    path: name.to_owned(),
                     kind: AttributeType::Any,
                     multi_valued: true,
                     coercion: Coercion::KEEP,
-                }),
-                Err(error) => {
-                    let finding =
-                        Diagnostic::new(Code::TargetSyntax, error.message, at(error.span)).help_if(error.help);
-                    self.found.push(finding);
-                    None
-                }
-            };
-        }
-        let path = match scim::parse_path(&entry.target.name) {
-            Ok(path) => path,
-            Err(error) => {
-                let finding = Diagnostic::new(Code::TargetSyntax, error.message, at(error.span)).help_if(error.help);
-                self.found.push(finding);
-                return None;
-            }
+                })
+            })
+        } else {
+            scim::parse_path(name).map_err(syntax).and_then(|path| {
+                let Some(schema) = &self.schema else { return Ok(None) };
+                let target = scim::resolve(&path, schema).map_err(|error| (Code::UnknownTarget, error))?;
+                Ok(Some(Place {
+                    path: target.place(),
+                    coercion: Coercion::scim(target.kind, target.multi_valued),
+                    kind: target.kind,
+                    multi_valued: target.multi_valued,
+                    schema: target.schema,
+                    steps: target.steps,
+                }))
+            })
         };
-        let schema = self.schema.as_ref()?;
-        match scim::resolve(&path, schema) {
-            Ok(target) => Some(Place {
-                path: target.place(),
-                coercion: Coercion::scim(target.kind, target.multi_valued),
-                kind: target.kind,
-                multi_valued: target.multi_valued,
-                schema: target.schema,
-                steps: target.steps,
-            }),
-            Err(error) => {
-                let finding = Diagnostic::new(Code::UnknownTarget, error.message, at(error.span)).help_if(error.help);
-                self.found.push(finding);
-                None
-            }
+        result.unwrap_or_else(|(code, error)| {
+            let finding = self.path_finding(code, error, name, at);
+            self.found.push(finding);
+            None
+        })
+    }
+
+    /// What is wrong with the path `name` that stands at `at`, a key or a string.
+    fn path_finding(&self, code: Code, error: PathError, name: &str, at: Span) -> Diagnostic {
+        let raw = self.source.slice(at);
+        let quote = raw.chars().next().filter(|quote| matches!(quote, '"' | '\''));
+        // With escapes in it, or in several lines, the path is not found again in the file.
+        let quotes = usize::from(quote.is_some());
+        let plain = raw.len() == name.len() + 2 * quotes;
+        let span = if plain { error.span.shifted(at.start + u32::from(quote.is_some())) } else { at };
+        // A name in a headline is cut; the path's reader shows it whole.
+        let message = match name.get(error.span.range()) {
+            Some(part) if !part.is_empty() => error.message.replace(part, &shorten(part)),
+            _ => error.message,
+        };
+        let finding = Diagnostic::new(code, message, span);
+        let Some(near) = error.help.as_deref().and_then(suggested).filter(|_| plain) else {
+            return finding.help_if(error.help);
+        };
+        let title = format!("did you mean `{near}`?");
+        let word = near.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_$".contains(letter));
+        let whole = error.span == Span::new(0, name.len());
+        match quote {
+            _ if word => finding.fix(span, near, title),
+            // More than a name stands for the whole path or for nothing.
+            Some('\'') if whole && !near.contains('\'') => finding.fix(span, near, title),
+            None if whole && !near.contains('\'') => finding.fix(at, format!("'{near}'"), title),
+            _ => finding.help(title),
         }
     }
 
@@ -306,7 +395,7 @@ impl<'c> Compiler<'c> {
         {
             self.found.push(Diagnostic::new(
                 Code::TargetKind,
-                format!("the default does not fit: {fault}"),
+                format!("the default for `{}` does not fit: {fault}", shorten(&path)),
                 default.span,
             ));
         }
@@ -314,7 +403,7 @@ impl<'c> Compiler<'c> {
         let body = match program {
             ProgramEntry::Constant(constant) => {
                 if let Err(fault) = coercion.apply(from_json(&constant.value, &arena), &arena) {
-                    let message = format!("the constant does not fit: {fault}");
+                    let message = format!("the constant for `{}` does not fit: {fault}", shorten(&path));
                     self.found.push(Diagnostic::new(Code::TargetKind, message, constant.span));
                 }
                 if let Some(matching) = &entry.matching {
@@ -333,7 +422,7 @@ impl<'c> Compiler<'c> {
                 }
                 let surroundings = Surroundings { source: &self.names, macros: &self.macros, direct: true };
                 let (expression, found) = Expression::compile(&text.value, &mut self.layout, &surroundings);
-                self.found.extend(found.into_iter().map(|finding| finding.map_spans(|span| text.places.place(span))));
+                self.found.extend(found.into_iter().map(|finding| text.places.finding(finding)));
                 let expression = expression?;
                 if let Some(place) = place {
                     self.check_kind(place, &expression, &text, span);
@@ -372,17 +461,20 @@ impl<'c> Compiler<'c> {
         };
         let wanted = if place.multi_valued { wanted | Kinds::LIST } else { wanted };
         if !kinds.is_none() && !kinds.meets(wanted) {
+            let part = self.part(place);
             self.found.push(
                 Diagnostic::new(
                     Code::TargetKind,
-                    format!("`{}` takes {what}, and the expression gives {kinds}", place.path),
+                    format!("`{}` takes {what}, and the expression gives {}", place.path, article(&kinds.to_string())),
                     span,
                 )
                 .label("this can never fit")
-                .help(if kinds.meets(Kinds::LIST) {
-                    "take one value with `Item(…, 1)` or join them with `Join(\",\", …)`"
-                } else {
-                    "turn it into what the target takes, for example with IIF"
+                .help(match part {
+                    Some(part) => format!("write its parts, each in a rule of its own, such as `{part}`"),
+                    None if kinds.meets(Kinds::LIST) => {
+                        "take one value with `Item(…, 1)` or join them with `Join(\",\", …)`".to_owned()
+                    }
+                    None => "turn it into what the target takes, for example with IIF".to_owned(),
                 }),
             );
             return;
@@ -399,7 +491,7 @@ impl<'c> Compiler<'c> {
             if !fits {
                 let finding = Diagnostic::new(
                     Code::TargetKind,
-                    format!("`{}` takes {what}, and {constant:?} is none", place.path),
+                    format!("`{}` takes {what}, and {:?} is none", place.path, shorten(constant)),
                     text.places.place(at),
                 );
                 self.found.push(if place.kind == AttributeType::Boolean {
@@ -409,6 +501,21 @@ impl<'c> Compiler<'c> {
                 });
             }
         }
+    }
+
+    /// A sub-attribute of a single complex target, as a target of its own.
+    fn part(&self, place: &Place) -> Option<String> {
+        let (AttributeType::Complex, false, [Step::Key(name)]) = (place.kind, place.multi_valued, &*place.steps) else {
+            return None;
+        };
+        let schema = self.schema.as_ref()?;
+        let attribute = match &place.schema {
+            Some(urn) => schema.schema(urn)?.attribute(name)?,
+            None => schema.attribute(name)?,
+        };
+        let sub = ["givenName", "value"].into_iter().find_map(|usual| attribute.sub(usual));
+        let sub = sub.or(attribute.sub_attributes.first())?;
+        Some(format!("{}.{}", place.path, sub.name))
     }
 
     /// What Entra asks of matching rules and of SelectUniqueValue.
@@ -446,7 +553,7 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    fn check_matching(&mut self, rules: &[Rule], json: bool) {
+    fn check_matching(&mut self, rules: &[Rule], found: bool) {
         let mut seen: Vec<(u32, Span)> = Vec::new();
         for rule in rules {
             let Some(precedence) = rule.matching else { continue };
@@ -463,99 +570,11 @@ impl<'c> Compiler<'c> {
             }
             seen.push((precedence, rule.target_span));
         }
-        if seen.is_empty() && !json && !rules.is_empty() {
+        if !found && !rules.is_empty() {
             self.found.push(
                 Diagnostic::new(Code::NoMatch, "no rule says how an object is found", Span::new(0, 0))
                     .help("add `match = 1` to the rule of the attribute that identifies an object, such as userName"),
             );
-        }
-    }
-
-    fn env(&mut self, env: &EnvTable) -> EnvLayer {
-        let now = env.now.as_ref().and_then(|now| match date::parse_any(&now.value, None) {
-            Ok(moment) => Some(moment),
-            Err(error) => {
-                let finding = Diagnostic::new(Code::WrongValue, error.message, now.span)
-                    .help("write `now = \"2026-01-31T12:00:00Z\"`");
-                self.found.push(finding);
-                None
-            }
-        });
-        EnvLayer {
-            default_domain: env.default_domain.clone(),
-            taken: env.taken.clone(),
-            now,
-            guid: env.guid.clone(),
-            random: env.random.clone(),
-            seed: env.seed,
-        }
-    }
-
-    fn case(&mut self, test: file::TestEntry, json: bool) -> Case {
-        let env = self.env(&test.env);
-        let reads: Vec<&str> = self.layout.reads().collect();
-        for (key, span) in &test.given_keys {
-            if !reads.contains(&key.as_str())
-                && let Some(near) = closest(key, reads.iter().copied().filter(|name| name.len() > 4))
-                && near.len() == key.len().clamp(near.len().saturating_sub(1), near.len() + 1)
-                && strsim::osa_distance(near, key) <= 2
-                && !test.given_keys.iter().any(|(other, _)| other == near)
-            {
-                self.found.push(
-                    Diagnostic::new(
-                        Code::SuspiciousAttribute,
-                        format!("no rule reads `{key}`; it looks like a slip for `{near}`"),
-                        *span,
-                    )
-                    .fix(*span, near, format!("did you mean `{near}`?")),
-                );
-            }
-        }
-        let mut spot = |name: &str, span: Span| -> Option<Spot> {
-            if !name.contains(['.', '[', ':']) {
-                return Some(Spot::top(name));
-            }
-            let result = if json {
-                scim::json_target(name).map(|steps| Spot { schema: None, steps })
-            } else {
-                let schema = self.schema.as_ref()?;
-                if schema.schema(name).is_some() {
-                    return Some(Spot { schema: Some(name.to_owned()), steps: Vec::new() });
-                }
-                scim::parse_path(name)
-                    .and_then(|path| scim::resolve(&path, schema))
-                    .map(|target| Spot { schema: target.schema, steps: target.steps })
-            };
-            result
-                .map_err(|error| {
-                    self.found.push(Diagnostic::new(Code::TestCase, error.message, span).help_if(error.help));
-                })
-                .ok()
-        };
-        let expect = test.expect.map(|expect| {
-            let entries = expect.value.into_iter().filter_map(|(key, value)| {
-                let spot = spot(&key.name, key.span)?;
-                Some(Expected { name: key.name, spot, value })
-            });
-            (entries.collect(), expect.span)
-        });
-        let absent = test
-            .absent
-            .into_iter()
-            .filter_map(|path| Some((path.value.clone(), spot(&path.value, path.span)?)))
-            .collect();
-        Case {
-            name: test.name.value,
-            span: test.name.span,
-            given: test.given,
-            expect,
-            exact: test.exact,
-            absent,
-            skip: test.skip,
-            error: test.error,
-            in_scope: test.in_scope,
-            update: test.update,
-            env,
         }
     }
 }

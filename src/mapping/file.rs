@@ -1,9 +1,12 @@
 //! Reads the tree of a mapping file into typed parts, and says of every key what is wrong with it. Nothing is compiled
 //! here: that is `compile`'s.
 
+mod rule;
+mod test;
+
 use serde_json::Value as Json;
 
-use crate::text::{Code, Diagnostic, Span, closest};
+use crate::text::{Code, Diagnostic, Span, closest, shorten};
 
 use super::tree::{Item, Key, Node, Table, Text};
 
@@ -101,6 +104,8 @@ pub(super) struct RuleEntry {
     pub(super) target: Key,
     pub(super) program: Option<ProgramEntry>,
     pub(super) matching: Option<Placed<u32>>,
+    /// Whether `match` stands there, right or wrong.
+    pub(super) is_matching: bool,
     pub(super) default: Option<Placed<Json>>,
     pub(super) required: bool,
     pub(super) create_only: Option<Span>,
@@ -214,6 +219,15 @@ pub(super) fn read(table: Table, found: &mut Vec<Diagnostic>) -> File {
                 )
                 .help("write the rules as Entra expressions: `target = '[attribute]'`"),
             ),
+            name if matches!(node.item, Item::String(_)) && closest(name, keys).is_none() => reader.found.push(
+                Diagnostic::new(
+                    Code::UnknownKey,
+                    format!("`{}` is not a key of a mapping file", shorten(name)),
+                    key.span,
+                )
+                .help("rules stand under `[attributes]`")
+                .help(format!("the keys are {}", keys.join(", "))),
+            ),
             _ => reader.unknown(&key, &keys, "a mapping file"),
         }
     }
@@ -228,23 +242,33 @@ pub(super) fn read(table: Table, found: &mut Vec<Diagnostic>) -> File {
 
 impl Reader<'_> {
     fn unknown(&mut self, key: &Key, known: &[&str], place: &str) {
-        let finding = Diagnostic::new(Code::UnknownKey, format!("`{}` is not a key of {place}", key.name), key.span);
+        let finding =
+            Diagnostic::new(Code::UnknownKey, format!("`{}` is not a key of {place}", shorten(&key.name)), key.span);
         self.found.push(match closest(&key.name, known.iter().copied()) {
-            Some(near) => finding.fix(key.span, near, format!("did you mean `{near}`?")),
+            Some(near) => finding.fix(key.span, key.spell(near), format!("did you mean `{near}`?")),
             None => finding.help(format!("the keys are {}", known.join(", "))),
         });
     }
 
     fn wrong_type(&mut self, key: &Key, node: &Node, wanted: &str) {
         self.found.push(
-            Diagnostic::new(Code::WrongType, format!("`{}` must be {wanted}", key.name), node.span)
+            Diagnostic::new(Code::WrongType, format!("`{}` must be {wanted}", shorten(&key.name)), node.span)
+                .label(format!("this is {}", node.describe())),
+        );
+    }
+
+    /// An element of an array has the wrong type.
+    fn wrong_element(&mut self, key: &Key, node: &Node, wanted: &str) {
+        self.found.push(
+            Diagnostic::new(Code::WrongType, format!("each of `{}` must be {wanted}", shorten(&key.name)), node.span)
                 .label(format!("this is {}", node.describe())),
         );
     }
 
     fn wrong_value(&mut self, key: &Key, node: &Node, value: &str, allowed: &[&str]) {
-        let finding = Diagnostic::new(Code::WrongValue, format!("`{}` cannot be {value:?}", key.name), node.span)
-            .label(format!("it is one of {}", allowed.join(", ")));
+        let finding =
+            Diagnostic::new(Code::WrongValue, format!("`{}` cannot be {:?}", key.name, shorten(value)), node.span)
+                .label(format!("it is one of {}", allowed.join(", ")));
         self.found.push(match closest(value, allowed.iter().copied()) {
             Some(near) => finding.fix(node.span, format!("{near:?}"), format!("did you mean `{near}`?")),
             None => finding,
@@ -284,7 +308,14 @@ impl Reader<'_> {
     }
 
     fn words(&mut self, key: &Key, node: Node) -> Vec<Placed<String>> {
-        self.array(key, node).iter().filter_map(|item| self.word(key, item)).collect()
+        let mut words = Vec::new();
+        for item in self.array(key, node) {
+            match item.item {
+                Item::String(text) => words.push(Placed { value: text.value, span: item.span }),
+                _ => self.wrong_element(key, &item, "a string"),
+            }
+        }
+        words
     }
 
     fn choice(&mut self, key: &Key, node: &Node, allowed: &[&'static str]) -> Option<&'static str> {
@@ -345,11 +376,21 @@ impl Reader<'_> {
                 continue;
             }
             for group in self.array(&key, node) {
+                let Item::Array(items) = group.item else {
+                    self.wrong_element(&key, &group, "an array of clauses");
+                    continue;
+                };
+                if items.is_empty() {
+                    self.found.push(
+                        Diagnostic::new(Code::Scope, "a group without clauses lets every record in", group.span)
+                            .help("remove it, or write its clauses"),
+                    );
+                }
                 let mut clauses = Vec::new();
-                for clause in self.array(&key, group) {
-                    let span = clause.span;
-                    if let Some(table) = self.table(&key, clause) {
-                        clauses.extend(self.clause(table, span));
+                for clause in items {
+                    match clause.item {
+                        Item::Table(table) => clauses.extend(self.clause(table, clause.span)),
+                        _ => self.wrong_element(&key, &clause, "a clause, a table"),
                     }
                 }
                 groups.push(clauses);
@@ -360,6 +401,7 @@ impl Reader<'_> {
 
     fn clause(&mut self, table: Table, span: Span) -> Option<Clause> {
         let (mut attribute, mut operator, mut value) = (None, None, None);
+        let before = self.found.len();
         for (key, node) in table.entries {
             match key.name.as_str() {
                 "attribute" => attribute = self.word(&key, &node),
@@ -377,6 +419,10 @@ impl Reader<'_> {
                 }
                 _ => self.unknown(&key, &["attribute", "operator", "value"], "a scoping clause"),
             }
+        }
+        // What has the wrong type is there, if not as it must be.
+        if self.found.iter().skip(before).any(|finding| finding.code == Code::WrongType) {
+            return None;
         }
         if let (Some(attribute), Some(operator)) = (attribute, operator) {
             return Some(Clause { attribute, operator, value, span });
@@ -425,102 +471,6 @@ impl Reader<'_> {
         extensions
     }
 
-    fn rule(&mut self, target: Key, node: Node) -> RuleEntry {
-        let mut rule = RuleEntry {
-            target,
-            program: None,
-            matching: None,
-            default: None,
-            required: false,
-            create_only: None,
-            on_error: OnError::Halt,
-            span: node.span,
-        };
-        let table = match node.item {
-            Item::String(text) => {
-                rule.program = Some(ProgramEntry::Text { language: None, text, span: node.span });
-                return rule;
-            }
-            Item::Table(table) => table,
-            _ => {
-                let key = Key { name: rule.target.name.clone(), span: rule.target.span };
-                self.wrong_type(&key, &node, "an expression, or a table such as { expr = '[mail]', required = true }");
-                return rule;
-            }
-        };
-        let keys = ["expr", "const", "liquid", "rhai", "jinja", "match", "default", "required", "apply", "on_error"];
-        let mut program_key: Option<Key> = None;
-        for (key, node) in table.entries {
-            let language = match key.name.as_str() {
-                "expr" => Some(Language::Entra),
-                other => Language::parse(other).filter(|language| *language != Language::Entra),
-            };
-            if language.is_some() || key.name == "const" {
-                if let Some(first) = &program_key {
-                    self.found.push(
-                        Diagnostic::new(
-                            Code::ConflictingKeys,
-                            format!("the rule has two programs: `{}` and `{}`", first.name, key.name),
-                            key.span,
-                        )
-                        .also(first.span, "the first is here")
-                        .help("keep one of them"),
-                    );
-                    continue;
-                }
-                rule.program = match (language, node) {
-                    (Some(language), Node { item: Item::String(text), span }) => {
-                        if language != Language::Entra {
-                            self.not_yet(language, key.span);
-                        }
-                        Some(ProgramEntry::Text { language: Some(language), text, span })
-                    }
-                    (Some(_), node) => {
-                        self.wrong_type(&key, &node, "a string");
-                        None
-                    }
-                    (None, node) => Some(ProgramEntry::Constant(Placed { value: node.to_json(), span: node.span })),
-                };
-                program_key = Some(key);
-                continue;
-            }
-            match key.name.as_str() {
-                "match" => match node.item {
-                    Item::Integer(number @ 1..=1_000) => {
-                        rule.matching = Some(Placed { value: number as u32, span: node.span });
-                    }
-                    _ => self.wrong_type(&key, &node, "a whole number from 1 to 1000"),
-                },
-                "default" => rule.default = Some(Placed { value: node.to_json(), span: node.span }),
-                "required" => rule.required = self.flag(&key, &node).unwrap_or_default(),
-                "apply" => {
-                    if self.choice(&key, &node, &["always", "create"]) == Some("create") {
-                        rule.create_only = Some(node.span);
-                    }
-                }
-                "on_error" => {
-                    rule.on_error = match self.choice(&key, &node, &["halt", "skip", "null"]) {
-                        Some("skip") => OnError::Skip,
-                        Some("null") => OnError::Null,
-                        _ => OnError::Halt,
-                    }
-                }
-                _ => self.unknown(&key, &keys, "a rule"),
-            }
-        }
-        if program_key.is_none() {
-            self.found.push(
-                Diagnostic::new(
-                    Code::MissingKey,
-                    format!("the rule for `{}` has no program", rule.target.name),
-                    rule.span,
-                )
-                .help("add `expr = '…'` or `const = …`"),
-            );
-        }
-        rule
-    }
-
     fn env(&mut self, table: Table) -> EnvTable {
         let mut env = EnvTable::default();
         let keys = ["defaultDomain", "taken", "macros", "now", "guid", "random", "seed"];
@@ -550,92 +500,5 @@ impl Reader<'_> {
             }
         }
         env
-    }
-
-    fn tests(&mut self, key: &Key, node: Node) -> Vec<TestEntry> {
-        let mut tests = Vec::new();
-        for node in self.array(key, node) {
-            let span = node.span;
-            if let Some(table) = self.table(key, node) {
-                tests.push(self.test(table, span));
-            }
-        }
-        tests
-    }
-
-    fn test(&mut self, table: Table, span: Span) -> TestEntry {
-        let mut test = TestEntry {
-            name: Placed { value: String::new(), span },
-            given: Json::Object(serde_json::Map::new()),
-            given_keys: Vec::new(),
-            expect: None,
-            exact: false,
-            absent: Vec::new(),
-            skip: None,
-            error: None,
-            in_scope: None,
-            update: false,
-            env: EnvTable::default(),
-        };
-        let keys = ["name", "given", "expect", "exact", "absent", "skip", "error", "in_scope", "apply", "env"];
-        for (key, node) in table.entries {
-            match key.name.as_str() {
-                "name" => {
-                    if let Some(name) = self.word(&key, &node) {
-                        test.name = name;
-                    }
-                }
-                "given" => match &node.item {
-                    Item::Table(table) => {
-                        test.given_keys = table.entries.iter().map(|(key, _)| (key.name.clone(), key.span)).collect();
-                        test.given = node.to_json();
-                    }
-                    _ => self.wrong_type(&key, &node, "a table: the record"),
-                },
-                "expect" => {
-                    let span = node.span;
-                    if let Some(table) = self.table(&key, node) {
-                        let entries = table.entries.into_iter().map(|(key, node)| (key, node.to_json())).collect();
-                        test.expect = Some(Placed { value: entries, span });
-                    }
-                }
-                "exact" => test.exact = self.flag(&key, &node).unwrap_or_default(),
-                "absent" => test.absent = self.words(&key, node),
-                "skip" => test.skip = self.wanted(&key, &node),
-                "error" => test.error = self.wanted(&key, &node),
-                "in_scope" => test.in_scope = self.flag(&key, &node),
-                "apply" => test.update = self.choice(&key, &node, &["create", "update"]) == Some("update"),
-                "env" => test.env = self.table(&key, node).map(|table| self.env(table)).unwrap_or_default(),
-                _ => self.unknown(&key, &keys, "a test"),
-            }
-        }
-        if test.name.value.is_empty() {
-            self.found.push(
-                Diagnostic::new(Code::MissingKey, "the test has no name", span).help("add `name = \"what it shows\"`"),
-            );
-        }
-        let expects_nothing = test.expect.is_none()
-            && test.absent.is_empty()
-            && test.skip.is_none()
-            && test.error.is_none()
-            && test.in_scope.is_none();
-        if expects_nothing {
-            self.found.push(
-                Diagnostic::new(Code::TestCase, "the test expects nothing, so it cannot fail", test.name.span)
-                    .help("add `expect = { … }`, `absent = […]`, `skip`, `error` or `in_scope`"),
-            );
-        }
-        test
-    }
-
-    fn wanted(&mut self, key: &Key, node: &Node) -> Option<Wanted> {
-        match &node.item {
-            Item::Boolean(true) => Some(Wanted::Any),
-            Item::String(text) => Some(Wanted::Text(text.value.clone())),
-            _ => {
-                self.wrong_type(key, node, "true, or a text to be found in the reason");
-                None
-            }
-        }
     }
 }

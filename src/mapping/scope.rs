@@ -1,9 +1,9 @@
 //! Entra's scoping filters: groups OR'ed, clauses in a group AND'ed, and the null rule.
 
-use crate::dotnet::pattern::Pattern;
+use crate::dotnet::pattern::{Pattern, PatternError};
 use crate::function::{Context, Fallible, Fault};
 use crate::language::names::SourceNames;
-use crate::text::{Code, Diagnostic, Span, closest};
+use crate::text::{Code, Diagnostic, Span, closest, shorten};
 use crate::value::{Layout, Slot, Value, parse_integer};
 
 use super::file::{Clause as ClauseEntry, ClauseValue, Placed};
@@ -85,7 +85,7 @@ impl Scope {
                             found.push(
                                 Diagnostic::new(
                                     Code::Scope,
-                                    format!("a scoping filter cannot use `{}`", entry.attribute.value),
+                                    format!("a scoping filter cannot use `{}`", shorten(&entry.attribute.value)),
                                     entry.attribute.span,
                                 )
                                 .help("Entra's filters take single-valued text, integer and boolean attributes"),
@@ -174,7 +174,7 @@ fn compile_test(entry: &ClauseEntry, found: &mut Vec<Diagnostic>) -> Option<Test
     let Some(operator) = operator else {
         let finding = Diagnostic::new(
             Code::Scope,
-            format!("`{}` is not an operator of scoping filters", entry.operator.value),
+            format!("`{}` is not an operator of scoping filters", shorten(&entry.operator.value)),
             entry.operator.span,
         );
         found.push(match closest(&entry.operator.value, OPERATORS.iter().copied()) {
@@ -211,7 +211,7 @@ fn compile_test(entry: &ClauseEntry, found: &mut Vec<Diagnostic>) -> Option<Test
             found.push(
                 Diagnostic::new(
                     Code::Scope,
-                    format!("{operator} compares whole numbers; {:?} is none", text()),
+                    format!("{operator} compares whole numbers; {:?} is none", shorten(&text())),
                     value.span,
                 )
                 .help("Entra's order operators take integers only; for text use REGEX MATCH"),
@@ -239,7 +239,20 @@ fn compile_test(entry: &ClauseEntry, found: &mut Vec<Diagnostic>) -> Option<Test
 
 /// The clause's pattern, made to match the whole text: `([1-9][0-9])` means 10 to 99, not 110.
 fn pattern(entry: &ClauseEntry, source: &str, found: &mut Vec<Diagnostic>) -> Option<Box<Pattern>> {
-    let compiled = Pattern::compile(source).and_then(|_| Pattern::compile(&format!("^(?:{source})\\z")));
+    const BEFORE: usize = "^(?:".len();
+    let whole = |end: &str| Pattern::compile(&format!("^(?:{source}{end})\\z"));
+    let compiled = if may_leave_its_group(source) {
+        // In a pattern with comments (`x`) the last one ends with its line; without them a line feed would be matched.
+        Pattern::compile(source).and_then(|_| whole("").or_else(|_| whole("\n")))
+    } else {
+        whole("").map_err(|error| match Pattern::compile(source) {
+            Err(own) => own,
+            Ok(_) => {
+                let inside = |at: usize| at.saturating_sub(BEFORE).min(source.len());
+                PatternError { span: inside(error.span.start)..inside(error.span.end), ..error }
+            }
+        })
+    };
     match compiled {
         Ok(pattern) => Some(Box::new(pattern)),
         Err(error) => {
@@ -249,6 +262,74 @@ fn pattern(entry: &ClauseEntry, source: &str, found: &mut Vec<Diagnostic>) -> Op
             };
             found.push(Diagnostic::new(Code::Pattern, error.message, span).help_if(error.help));
             None
+        }
+    }
+}
+
+/// Whether the pattern might end the group that is put around it (`a)|(?:b`) or hide its end in a comment. When in
+/// doubt it might: then the pattern is compiled alone too.
+fn may_leave_its_group(source: &str) -> bool {
+    let mut depth = 0_usize;
+    let mut class = false;
+    let mut characters = source.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => {
+                characters.next();
+            }
+            '#' => return true,
+            '[' if class => return true,
+            '[' => {
+                class = true;
+                // The first bracket in a class is itself.
+                let rest = characters.as_str();
+                let rest = rest.strip_prefix('^').unwrap_or(rest);
+                characters = rest.strip_prefix(']').unwrap_or(rest).chars();
+            }
+            ']' => class = false,
+            '(' if !class => depth += 1,
+            ')' if !class => match depth.checked_sub(1) {
+                Some(less) => depth = less,
+                None => return true,
+            },
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::tree::{Places, Text};
+
+    fn compiled(source: &str) -> Option<Box<Pattern>> {
+        let word = |word: &str| Placed { value: word.to_owned(), span: Span::default() };
+        let text = Text { value: source.to_owned(), places: Places::default() };
+        let value = Some(Placed { value: ClauseValue::Text(text), span: Span::default() });
+        let entry = ClauseEntry { attribute: word("a"), operator: word("REGEX MATCH"), value, span: Span::default() };
+        pattern(&entry, source, &mut Vec::new())
+    }
+
+    #[test]
+    fn a_pattern_matches_the_whole_text_whatever_stands_in_it() {
+        let cases = [
+            ("a|b", "ab", false),
+            ("([1-9][0-9])", "110", false),
+            ("([1-9][0-9])", "11", true),
+            ("(?x)ab #c", "ab", true),
+            ("(?x)ab #c", "abc", false),
+            ("a#", "a#", true),
+            ("a#", "a#\n", false),
+            ("[)#(]", ")", true),
+            (r"\(a\)", "(a)", true),
+        ];
+        for (source, text, matches) in cases {
+            let pattern = compiled(source).unwrap_or_else(|| panic!("{source}"));
+            assert_eq!(pattern.is_match(text), Ok(matches), "{source} on {text:?}");
+        }
+        for source in ["a)|(?:b", "[(]a)|(?:b", "(a", "a)"] {
+            assert!(compiled(source).is_none(), "{source}");
         }
     }
 }

@@ -3,17 +3,15 @@
 //! Strings remember where each of their bytes stands in the file, so that a finding in an expression points at the very
 //! characters, whichever way the string is quoted.
 
-use pest::Parser;
-use pest::iterators::Pair;
-use pest_derive::Parser;
+mod json;
+
+use std::collections::HashSet;
+
 use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::text::{Code, Diagnostic, Source, Span};
-
-/// How deep a mapping given as JSON may nest.
-const MAX_DEPTH: usize = 64;
+use crate::text::{Code, Diagnostic, Source, Span, shorten};
 
 /// A value with its place.
 #[derive(Debug, Clone)]
@@ -47,6 +45,14 @@ pub(super) struct Key {
     pub(super) span: Span,
 }
 
+impl Key {
+    /// Another name, quoted when this one is: JSON takes no bare key.
+    pub(super) fn spell(&self, name: &str) -> String {
+        let bare = (self.span.end - self.span.start) as usize == self.name.len();
+        if bare { name.to_owned() } else { format!("{name:?}") }
+    }
+}
+
 /// A string and where its bytes come from.
 #[derive(Debug, Clone)]
 pub(super) struct Text {
@@ -61,6 +67,8 @@ pub(super) struct Places {
     steps: Vec<(u32, u32)>,
     /// Where the last character ends.
     end: u32,
+    /// Whether a backslash begins an escape, as in JSON and in TOML's basic strings.
+    escapes: bool,
 }
 
 impl Places {
@@ -69,6 +77,37 @@ impl Places {
         let (start, end) = (self.offset(span.start), self.offset(span.end));
         // The end of an escaped character is where the next one begins; only the last has nothing behind it.
         Span { start, end: end.max(start).min(self.end.max(start)) }
+    }
+
+    /// A finding about the value as one about the file, with its fixes written as the string is.
+    pub(super) fn finding(&self, mut finding: Diagnostic) -> Diagnostic {
+        finding.fixes.retain_mut(|fix| match self.written(&fix.replacement) {
+            Some(written) => {
+                fix.replacement = written;
+                true
+            }
+            None => false,
+        });
+        finding.map_spans(|span| self.place(span))
+    }
+
+    /// A part of the value as it is written in the file; `None` when a literal string cannot hold it.
+    fn written(&self, text: &str) -> Option<String> {
+        if !self.escapes {
+            return (!text.contains(['\'', '\n', '\r'])).then(|| text.to_owned());
+        }
+        let mut out = String::with_capacity(text.len());
+        for character in text.chars() {
+            match character {
+                '"' | '\\' => out.extend(['\\', character]),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                character if character.is_control() => return None,
+                character => out.push(character),
+            }
+        }
+        Some(out)
     }
 
     fn offset(&self, offset: u32) -> u32 {
@@ -86,6 +125,8 @@ impl Node {
         match self.item {
             Item::String(_) => "a string",
             Item::Integer(_) => "an integer",
+            Item::Float(number) if number.is_nan() => "not a number",
+            Item::Float(number) if number.is_infinite() => "a number that is too large; write it in quotes",
             Item::Float(_) => "a number",
             Item::Boolean(_) => "a boolean",
             Item::Array(_) => "an array",
@@ -95,18 +136,25 @@ impl Node {
         }
     }
 
-    /// The value as JSON, for constants and records of tests.
-    pub(super) fn to_json(&self) -> Json {
+    /// The value as JSON, for constants and records of tests. What JSON cannot hold is a finding, and null.
+    pub(super) fn to_json(&self, found: &mut Vec<Diagnostic>) -> Json {
         match &self.item {
             Item::String(text) => Json::from(text.value.as_str()),
             Item::Integer(number) => Json::from(*number),
-            Item::Float(number) => Json::from(*number),
+            Item::Float(number) if number.is_finite() => Json::from(*number),
             Item::Boolean(flag) => Json::from(*flag),
-            Item::Array(items) => Json::Array(items.iter().map(Node::to_json).collect()),
+            Item::Array(items) => Json::Array(items.iter().map(|item| item.to_json(found)).collect()),
             Item::Table(table) => {
-                Json::Object(table.entries.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect())
+                Json::Object(table.entries.iter().map(|(key, node)| (key.name.clone(), node.to_json(found))).collect())
             }
-            Item::Null | Item::Other(_) => Json::Null,
+            Item::Null => Json::Null,
+            Item::Float(_) | Item::Other(_) => {
+                let message = "a value must be a text, a number, true or false, an array or a table";
+                found.push(
+                    Diagnostic::new(Code::WrongType, message, self.span).label(format!("this is {}", self.describe())),
+                );
+                Json::Null
+            }
         }
     }
 }
@@ -115,20 +163,73 @@ impl Node {
 pub(super) fn read(source: &Source, found: &mut Vec<Diagnostic>) -> Table {
     let text = source.text();
     if text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
-        return read_json(text, found).unwrap_or_default();
+        return json::read(text, found).unwrap_or_default();
     }
     let (table, errors) = DeTable::parse_recoverable(text);
+    let mut lines = HashSet::new();
     for error in errors {
-        let span = error.span().map_or(Span::new(0, 0), Span::from);
-        let message = error.message().trim().to_owned();
-        let finding = if message.starts_with("duplicate key") {
-            Diagnostic::new(Code::DuplicateKey, "the key stands twice", span).help("put both into one, or remove one")
-        } else {
-            Diagnostic::new(Code::Toml, format!("the file is not valid TOML: {message}"), span)
-        };
-        found.push(finding);
+        let span = source.snap(error.span().map_or(Span::new(0, 0), Span::from));
+        // What comes behind the first error of a line follows from it.
+        if !lines.insert(source.position(span.start).line) {
+            continue;
+        }
+        found.push(toml_finding(source, error.message().trim(), span));
     }
     from_table(text, table.get_ref())
+}
+
+fn toml_finding(source: &Source, message: &str, span: Span) -> Diagnostic {
+    if message.starts_with("duplicate key") {
+        let key = shorten(source.slice(span));
+        return Diagnostic::new(Code::DuplicateKey, format!("the key `{key}` stands twice"), span)
+            .help("put both into one, or remove one");
+    }
+    let finding = Diagnostic::new(Code::Toml, format!("the file is not valid TOML: {message}"), span);
+    let position = source.position(span.start);
+    let line = source.line(position.line);
+    let before: usize = line.chars().take(position.column - 1).map(char::len_utf8).sum();
+    let start = span.start as usize - before;
+    let (key, value) = line.split_once('=').unwrap_or_default();
+    let is_literal = |text: &str| !text.is_empty() && !text.contains('\'');
+    match message {
+        _ if message.starts_with("missing escaped value") => {
+            finding.help("write the expression in single quotes, where a backslash is itself: `'…'`")
+        }
+        _ if line.trim_end().ends_with('=') => finding.label("a value is missing here"),
+        // `emails[type eq "work"].value = …`: the end of a bare key that would be a target in quotes.
+        _ if message.starts_with("key with no value") && key.contains('[') && !key.starts_with(['[', '\'', '"']) => {
+            let target = key.trim_end();
+            let finding = finding.label("a bare key ends here");
+            if is_literal(target) && !target.starts_with(char::is_whitespace) {
+                let span = Span::new(start, start + target.len());
+                finding.fix(span, format!("'{target}'"), "put the target in quotes")
+            } else {
+                finding.help("put the target in quotes: `'…' = …`")
+            }
+        }
+        // `title = [jobTitle]`, `title = Trim([jobTitle])`
+        _ if message.starts_with("string values must be quoted")
+            || message.starts_with("missing opening quote")
+            || message.starts_with("unexpected key or value")
+                && value.trim_start().starts_with(|first: char| first.is_ascii_alphabetic()) =>
+        {
+            let program = value.trim();
+            let at = start + key.len() + 1 + value.len() - value.trim_start().len();
+            if is_literal(program) && program.ends_with([']', ')']) {
+                let span = Span::new(at, at + program.len());
+                finding.fix(span, format!("'{program}'"), "put the expression in quotes")
+            } else {
+                finding.help("an expression stands in quotes: `'…'`")
+            }
+        }
+        _ if message.starts_with("unexpected key or value") && value.trim_start().starts_with('"') => {
+            finding.help("write an expression with quotes in single ones: `'…'`")
+        }
+        _ if message.starts_with("unexpected key or value") && value.trim_start().starts_with('\'') => {
+            finding.help("write an expression with `'` in it in three of them: `\'\'\'…\'\'\'`")
+        }
+        _ => finding,
+    }
 }
 
 fn from_table(text: &str, table: &DeTable<'_>) -> Table {
@@ -148,7 +249,7 @@ fn from_value(text: &str, value: &Spanned<DeValue<'_>>) -> Node {
         }
         DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
             Ok(number) => Item::Integer(number),
-            Err(_) => Item::Other("an integer of more than 64 bits"),
+            Err(_) => Item::Other("an integer of more than 64 bits; write it in quotes"),
         },
         DeValue::Float(float) => float.as_str().parse().map_or(Item::Other("a number"), Item::Float),
         DeValue::Boolean(flag) => Item::Boolean(*flag),
@@ -179,7 +280,7 @@ fn toml_places(raw: &str, value: &str, span: Span) -> Places {
             }
         }
     }
-    align(inner, value, start, |rest| if escapes && rest.starts_with('\\') { Some(escape_length(rest)) } else { None })
+    align(inner, value, start, escapes, escape_length)
 }
 
 /// How many bytes of the file an escape takes, and how many of the value (0 for a line continuation).
@@ -204,21 +305,20 @@ fn unicode_length(rest: &str, digits: std::ops::Range<usize>) -> usize {
     code.and_then(char::from_u32).map_or(1, char::len_utf8)
 }
 
-/// Walks the characters as written and the value side by side and notes where their distance changes.
-fn align(inner: &str, value: &str, start: usize, escape: impl Fn(&str) -> Option<(usize, usize)>) -> Places {
+/// Walks the characters as written and the value side by side and notes where their distance changes. `length` is told
+/// of each escape, when there are escapes.
+fn align(inner: &str, value: &str, start: usize, escapes: bool, length: impl Fn(&str) -> (usize, usize)) -> Places {
     let as_u32 = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let mut steps = vec![(0, as_u32(start))];
     let (mut written, mut made) = (0, 0);
     while let Some(rest) = inner.get(written..)
         && !rest.is_empty()
     {
-        let (long, short) = match escape(rest) {
-            Some(lengths) => lengths,
+        let (long, short) = match rest {
+            _ if escapes && rest.starts_with('\\') => length(rest),
             // TOML turns a line's end into one line feed.
-            None if rest.starts_with("\r\n") && value.get(made..).is_some_and(|value| value.starts_with('\n')) => {
-                (2, 1)
-            }
-            None => {
+            _ if rest.starts_with("\r\n") && value.get(made..).is_some_and(|value| value.starts_with('\n')) => (2, 1),
+            _ => {
                 let length = rest.chars().next().map_or(1, char::len_utf8);
                 (length, length)
             }
@@ -229,111 +329,7 @@ fn align(inner: &str, value: &str, start: usize, escape: impl Fn(&str) -> Option
             steps.push((as_u32(made), as_u32(start + written)));
         }
     }
-    Places { steps, end: as_u32(start + inner.len()) }
-}
-
-#[derive(Parser)]
-#[grammar = "../grammar/json.pest"]
-struct Grammar;
-
-fn read_json(text: &str, found: &mut Vec<Diagnostic>) -> Option<Table> {
-    // The grammar follows nesting as deep as it goes.
-    let mut depth = 0_usize;
-    let mut quoted = false;
-    let mut escaped = false;
-    for (at, character) in text.char_indices() {
-        match character {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            '{' | '[' if !quoted => depth += 1,
-            '}' | ']' if !quoted => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > MAX_DEPTH {
-            let message = format!("the JSON nests deeper than {MAX_DEPTH} levels");
-            found.push(Diagnostic::new(Code::Json, message, Span::new(at, at + 1)));
-            return None;
-        }
-    }
-    match Grammar::parse(Rule::document, text) {
-        Err(error) => {
-            let at = match error.location {
-                pest::error::InputLocation::Pos(at) | pest::error::InputLocation::Span((at, _)) => at,
-            };
-            let what = text.get(at..).and_then(|rest| rest.chars().next());
-            let message = match what {
-                Some(character) => format!("the file is not valid JSON: `{character}` is not expected here"),
-                None => "the file is not valid JSON: it ends too early".to_owned(),
-            };
-            found.push(Diagnostic::new(Code::Json, message, Span::new(at, at + what.map_or(0, char::len_utf8))));
-            None
-        }
-        Ok(mut pairs) => {
-            let value = pairs.next()?.into_inner().next()?;
-            match json_node(value, found).item {
-                Item::Table(table) => Some(table),
-                _ => None,
-            }
-        }
-    }
-}
-
-fn json_node(pair: Pair<'_, Rule>, found: &mut Vec<Diagnostic>) -> Node {
-    let span = Span::new(pair.as_span().start(), pair.as_span().end());
-    let item = match pair.as_rule() {
-        Rule::object => {
-            let mut table = Table::default();
-            for member in pair.into_inner() {
-                let mut parts = member.into_inner();
-                let (Some(name), Some(value)) = (parts.next(), parts.next()) else { continue };
-                let key =
-                    Key { span: Span::new(name.as_span().start(), name.as_span().end()), name: json_text(&name).value };
-                let node = json_node(value, found);
-                if table.entries.iter().any(|(known, _)| known.name == key.name) {
-                    found.push(Diagnostic::new(
-                        Code::DuplicateKey,
-                        format!("the key `{}` stands twice", key.name),
-                        key.span,
-                    ));
-                    continue;
-                }
-                table.entries.push((key, node));
-            }
-            Item::Table(table)
-        }
-        Rule::array => Item::Array(pair.into_inner().map(|item| json_node(item, found)).collect()),
-        Rule::string => Item::String(json_text(&pair)),
-        Rule::number => match (pair.as_str().parse::<i64>(), pair.as_str().parse::<f64>()) {
-            (Ok(number), _) => Item::Integer(number),
-            (Err(_), Ok(number)) if pair.as_str().contains(['.', 'e', 'E']) => Item::Float(number),
-            _ => Item::Other("an integer of more than 64 bits"),
-        },
-        Rule::boolean => Item::Boolean(pair.as_str() == "true"),
-        _ => Item::Null,
-    };
-    Node { item, span }
-}
-
-fn json_text(pair: &Pair<'_, Rule>) -> Text {
-    let raw = pair.as_str();
-    // The grammar has read it: only a half of a surrogate pair can still be wrong.
-    let value: String = serde_json::from_str(raw).unwrap_or_else(|_| raw.trim_matches('"').to_owned());
-    let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
-    let places = align(inner, &value, pair.as_span().start() + 1, |rest| {
-        rest.starts_with('\\').then(|| match rest.get(1..2) {
-            Some("u") => {
-                let half = rest.get(2..6).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-                if half.is_some_and(|half| (0xd800..0xdc00).contains(&half)) {
-                    (12, 4)
-                } else {
-                    (6, unicode_length(rest, 2..6))
-                }
-            }
-            _ => (2, 1),
-        })
-    });
-    Text { value, places }
+    Places { steps, end: as_u32(start + inner.len()), escapes }
 }
 
 #[cfg(test)]

@@ -6,10 +6,12 @@
 mod code;
 mod diagnostic;
 pub mod render;
+mod shorten;
 mod source;
 mod suggest;
 
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Fix, Label, MAX_DIAGNOSTICS, Severity};
+pub use shorten::shorten;
 pub use source::{Position, Source, Span};
 pub use suggest::{closest, did_you_mean};

@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 use serde_json::{Value as Json, json};
 
-use super::{Diagnostic, Diagnostics, Severity, Source};
+use super::{Diagnostic, Diagnostics, Fix, Severity, Source, Span, shorten};
 
 /// Lines longer than this are not drawn: the picture would hide what it shows.
 const MAX_LINE: usize = 4_000;
+/// On lines longer than this a fix is said, not drawn: both versions of the line would be printed whole.
+const MAX_FIX_LINE: usize = 200;
 
 /// How findings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,11 +50,9 @@ fn human(source: &Source, diagnostic: &Diagnostic, color: bool) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let drawable = source.text().lines().all(|line| line.len() <= MAX_LINE);
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.to_string());
-    let mut groups = Vec::new();
     let primary = source.snap(diagnostic.primary.span);
-    if drawable {
+    let mut group: Group<'_> = if is_drawable(source, diagnostic) {
         let mut snippet = Snippet::source(source.text())
             .path(source.name())
             .annotation(AnnotationKind::Primary.span(primary.range()).label(non_empty(&diagnostic.primary.text)));
@@ -60,31 +60,35 @@ fn human(source: &Source, diagnostic: &Diagnostic, color: bool) -> String {
             let span = source.snap(label.span);
             snippet = snippet.annotation(AnnotationKind::Context.span(span.range()).label(non_empty(&label.text)));
         }
-        groups.push(title.element(snippet));
+        title.element(snippet)
     } else {
         let at = source.position(primary.start);
         let origin = annotate_snippets::Origin::path(source.name()).line(at.line).char_column(at.column);
-        groups.push(title.element(origin));
+        let group = title.element(origin);
+        match non_empty(&diagnostic.primary.text) {
+            Some(label) => group.element(Level::NOTE.message(label)),
+            None => group,
+        }
+    };
+    for note in &diagnostic.notes {
+        group = group.element(Level::NOTE.message(note.as_str()));
     }
-    if let Some(last) = groups.pop() {
-        let mut group: Group<'_> = last;
-        for note in &diagnostic.notes {
-            group = group.element(Level::NOTE.message(note.as_str()));
-        }
-        for help in &diagnostic.help {
-            group = group.element(Level::HELP.message(help.as_str()));
-        }
-        groups.push(group);
+    for help in &diagnostic.help {
+        group = group.element(Level::HELP.message(help.as_str()));
     }
-    if drawable {
-        for fix in &diagnostic.fixes {
-            let patch = Patch::new(source.snap(fix.span).range(), fix.replacement.as_str());
-            groups.push(
-                Level::HELP
-                    .secondary_title(fix.title.as_str())
-                    .element(Snippet::source(source.text()).path(source.name()).patch(patch)),
-            );
-        }
+    let (drawn, said): (Vec<&Fix>, Vec<&Fix>) =
+        diagnostic.fixes.iter().partition(|fix| longest_line(source, fix.span) <= MAX_FIX_LINE);
+    for fix in said {
+        group = group.element(Level::HELP.message(said_fix(fix)));
+    }
+    let mut groups = vec![group];
+    for fix in drawn {
+        let patch = Patch::new(source.snap(fix.span).range(), fix.replacement.as_str());
+        groups.push(
+            Level::HELP
+                .secondary_title(fix.title.as_str())
+                .element(Snippet::source(source.text()).path(source.name()).patch(patch)),
+        );
     }
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut text: String = renderer.render(&groups).lines().fold(String::new(), |mut text, line| {
@@ -94,6 +98,38 @@ fn human(source: &Source, diagnostic: &Diagnostic, color: bool) -> String {
     });
     text.push('\n');
     text
+}
+
+/// Whether no line of the picture is too long: those of the labels, and the few between them that would be drawn too.
+fn is_drawable(source: &Source, diagnostic: &Diagnostic) -> bool {
+    let spans = std::iter::once(&diagnostic.primary).chain(&diagnostic.secondary).map(|label| label.span);
+    let mut borders: Vec<usize> = spans.flat_map(|span| lines(source, span)).collect();
+    borders.sort_unstable();
+    let between = borders.windows(2).filter_map(|pair| match pair {
+        [one, other] if other - one <= 3 => Some(*one..*other),
+        _ => None,
+    });
+    borders.iter().copied().chain(between.flatten()).all(|line| source.line(line).len() <= MAX_LINE)
+}
+
+/// The first and the last line of a span.
+fn lines(source: &Source, span: Span) -> [usize; 2] {
+    let span = source.snap(span);
+    [source.position(span.start).line, source.position(span.end).line]
+}
+
+fn longest_line(source: &Source, span: Span) -> usize {
+    let [first, last] = lines(source, span);
+    (first..=last).map(|line| source.line(line).len()).max().unwrap_or(0)
+}
+
+/// A fix in words: its title, and the text to paste when the title does not say it.
+fn said_fix(fix: &Fix) -> String {
+    let word = fix.replacement.trim_matches(['"', '\'']);
+    if word.is_empty() || fix.title.contains(word) {
+        return fix.title.clone();
+    }
+    format!("{}: `{}`", fix.title, shorten(&fix.replacement))
 }
 
 fn non_empty(text: &str) -> Option<&str> {

@@ -97,6 +97,13 @@ impl Source {
         Position { line, column }
     }
 
+    /// A line by its number from 1, without its end; empty when there is none.
+    pub fn line(&self, number: usize) -> &str {
+        let start = number.checked_sub(1).and_then(|index| self.inner.lines.get(index));
+        let end = self.inner.lines.get(number).copied().unwrap_or(self.inner.text.len());
+        start.and_then(|start| self.inner.text.get(*start..end)).unwrap_or_default().trim_end_matches(['\r', '\n'])
+    }
+
     /// `span` cut to the text and widened to character borders, so that it can be sliced and underlined.
     pub fn snap(&self, span: Span) -> Span {
         let start = self.floor_boundary(span.start as usize);
@@ -127,6 +134,12 @@ mod tests {
         assert_eq!(source.position(3), Position { line: 1, column: 3 });
         assert_eq!(source.position(4), Position { line: 2, column: 1 });
         assert_eq!(source.position(99), Position { line: 2, column: 2 });
+    }
+
+    #[test]
+    fn lines_are_counted_from_one() {
+        let source = Source::new("t", "a\r\nb");
+        assert_eq!([0, 1, 2, 3].map(|number| source.line(number)), ["", "a", "b", ""]);
     }
 
     #[test]

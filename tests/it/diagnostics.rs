@@ -155,6 +155,39 @@ fn every_runtime_case_fails_as_it_says_and_looks_as_it_was_approved() {
     assert!(complaints.is_empty(), "{} cases:\n{}", complaints.len(), complaints.join("\n"));
 }
 
+#[test]
+fn a_chain_as_long_as_an_expression_may_be_is_one_finding() {
+    let scratch = Scratch::new("chains");
+    let programs = [
+        format!("Append({}1, \"\")", "1=".repeat(4_900)),
+        format!("Append({}[a], \"\")", "[a]&".repeat(2_400)),
+        format!("Append([a]{}, \"\")", "[1]".repeat(3_000)),
+        format!("Append({}a{}, \"\")", "[".repeat(4_900), "]".repeat(4_900)),
+    ];
+    for program in programs {
+        let mapping = format!(
+            "name = \"x\"\nresource = \"User\"\n[attributes]\nuserName = {{ expr = '{program}', match = 1 }}\n"
+        );
+        let output = run(&["check", "--format", "concise", &scratch.write("chain.toml", mapping)], b"");
+        assert_eq!(code(&output), 1, "{}", stderr(&output));
+        assert_eq!(stdout(&output).matches("error[").count(), 1, "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn a_test_with_many_attributes_is_checked_soon() {
+    let scratch = Scratch::new("many-given");
+    let given: Vec<String> = (0..90_000).map(|number| format!("\"k{number:05}\":1")).collect();
+    let mapping = format!(
+        r#"{{"name":"x","resource":"User","attributes":{{"userName":{{"expr":"[userPrincipalName]","match":1}}}},"tests":[{{"name":"t","given":{{{}}},"expect":{{}}}}]}}"#,
+        given.join(",")
+    );
+    let begun = std::time::Instant::now();
+    let output = run(&["check", &scratch.write("given.json", mapping)], b"");
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
 /// What `map` says about a runtime case.
 fn told(name: &str, format: &str) -> String {
     let (mapping, records) =

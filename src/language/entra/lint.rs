@@ -3,7 +3,7 @@
 use crate::function::Body;
 use crate::function::{Form, Order, Spec};
 use crate::language::names::SourceNames;
-use crate::text::{Code, Diagnostic, Span};
+use crate::text::{Code, Diagnostic, Span, shorten};
 
 use super::ast::{Argument, Expr, ExprKind};
 
@@ -35,6 +35,11 @@ fn texts(source: &Expr) -> Texts {
     }
 }
 
+/// The text as a constant of an expression.
+fn constant(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 /// Keys that can never match: said before, or in a case the source never has.
 fn switch_keys(arguments: &[Argument], found: &mut Vec<Diagnostic>) {
     let Some(source) = arguments.first().and_then(|argument| argument.expr.as_ref()) else { return };
@@ -44,7 +49,7 @@ fn switch_keys(arguments: &[Argument], found: &mut Vec<Diagnostic>) {
         let Some(Expr { kind: ExprKind::Text(key), span }) = &argument.expr else { continue };
         if let Some((_, first)) = seen.iter().find(|(known, _)| *known == key.value) {
             found.push(
-                Diagnostic::new(Code::UnreachableKey, format!("the key {:?} stands twice", key.value), *span)
+                Diagnostic::new(Code::UnreachableKey, format!("the key {:?} stands twice", shorten(&key.value)), *span)
                     .label("never reached")
                     .also(*first, "this one is taken"),
             );
@@ -52,9 +57,13 @@ fn switch_keys(arguments: &[Argument], found: &mut Vec<Diagnostic>) {
         }
         seen.push((&key.value, *span));
         let unreachable = |wanted: String, why: &str| {
-            Diagnostic::new(Code::UnreachableKey, format!("the key {:?} never matches: {why}", key.value), *span)
-                .label("keys are compared case-sensitively")
-                .fix(*span, format!("\"{wanted}\""), format!("write \"{wanted}\""))
+            Diagnostic::new(
+                Code::UnreachableKey,
+                format!("the key {:?} never matches: {why}", shorten(&key.value)),
+                *span,
+            )
+            .label("keys are compared case-sensitively")
+            .fix(*span, constant(&wanted), format!("write \"{}\"", shorten(&wanted)))
         };
         match texts {
             Texts::Boolean if key.value.eq_ignore_ascii_case("true") && key.value != "True" => {
@@ -82,7 +91,7 @@ pub(super) fn comparison(order: Order, left: &Expr, right: &Expr, span: Span, fo
             found.push(
                 Diagnostic::new(
                     Code::Unsupported,
-                    format!("Microsoft lists a comparison of [{name}] with \"\" as unsupported"),
+                    format!("Microsoft lists a comparison of [{}] with \"\" as unsupported", shorten(name)),
                     span,
                 )
                 .label("in Entra the check fails when the attribute is null")

@@ -57,31 +57,28 @@ fn scan(text: &str) -> Result<(), Box<Diagnostic>> {
                     closing
                 });
                 if !closed {
-                    let rest = text.get(at..).unwrap_or_default();
-                    let mut found = Diagnostic::new(
-                        Code::OpenString,
-                        "the string constant is not closed",
-                        Span::new(at, text.len()),
-                    )
-                    .label("it begins here");
-                    found = if rest.contains("\\\"") {
-                        found.help("`\\\"` is a quote inside the constant; to end it with a backslash write `\\\\\"`")
-                    } else {
-                        found.help("end it with `\"`")
-                    };
-                    return Err(Box::new(found));
+                    return Err(Box::new(open_string(text, at)));
                 }
             }
             '[' => {
                 let mut depth = 1;
+                let mut deepest = 1;
                 let closed = characters.by_ref().any(|(_, character)| {
                     match character {
                         '[' => depth += 1,
                         ']' => depth -= 1,
                         _ => {}
                     }
+                    deepest = deepest.max(depth);
                     depth == 0
                 });
+                if closed && deepest > MAX_DEPTH {
+                    return Err(Box::new(Diagnostic::new(
+                        Code::TooDeep,
+                        format!("the attribute's name nests brackets deeper than {MAX_DEPTH}"),
+                        Span::new(at, at + 1),
+                    )));
+                }
                 if !closed {
                     return Err(Box::new(
                         Diagnostic::new(
@@ -136,26 +133,70 @@ fn scan(text: &str) -> Result<(), Box<Diagnostic>> {
     Ok(())
 }
 
+/// The constant that begins at `at` has no end: the quote of another one was taken for an escape, perhaps.
+fn open_string(text: &str, at: usize) -> Diagnostic {
+    let message = "the string constant is not closed";
+    if let Some(backslash) = escaped_end(text) {
+        return Diagnostic::new(Code::OpenString, message, Span::new(backslash, backslash + 1))
+            .label("this makes the quote behind it a part of the constant")
+            .fix(Span::new(backslash, backslash + 1), "\\\\", "write `\\\\` for a backslash at the end of a constant");
+    }
+    Diagnostic::new(Code::OpenString, message, Span::new(at, text.len()))
+        .label("it begins here")
+        .help("end it with `\"`")
+}
+
+/// The first backslash before a quote that looks like the end of its constant, as in `"\"`.
+fn escaped_end(text: &str) -> Option<usize> {
+    let mut quoted = false;
+    let mut characters = text.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => quoted = !quoted,
+            '\\' if quoted => {
+                if let Some((quote, _)) = characters.next_if(|(_, next)| matches!(next, '"' | '\\'))
+                    && text.get(quote..).is_some_and(|rest| rest.starts_with('"'))
+                {
+                    let rest = text.get(quote + 1..).unwrap_or_default().trim_start();
+                    if rest.is_empty() || rest.starts_with([',', ')']) {
+                        return Some(at);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// What the grammar stopped at, in words.
 fn syntax_error(text: &str, error: &pest::error::Error<Rule>) -> Diagnostic {
-    let at = match error.location {
+    let mut at = match error.location {
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     };
+    let until = |at: usize| text.get(..at).unwrap_or_default().trim_end();
+    // The grammar took the bracket for an indexer's and stopped behind it.
+    if let Some(outer) = until(at).strip_suffix('[')
+        && ends_value(outer.trim_end())
+    {
+        at = outer.len();
+    }
     let rest = text.get(at..).unwrap_or_default();
     let found = rest.chars().next();
     let end = at + found.map_or(0, char::len_utf8);
     let span = Span::new(at, end);
-    let before = text.get(..at).unwrap_or_default().trim_end();
+    let before = until(at);
     let diagnostic = |message: String| Diagnostic::new(Code::Syntax, message, span);
     match found {
         None => diagnostic("the expression ends too early".into()).label("something is missing here"),
         Some('\'') => diagnostic("a string constant is written in double quotes".into())
             .label("a single quote is an ordinary character in Entra")
             .help("write `\"text\"`"),
-        Some(quote @ ('“' | '”' | '„' | '«' | '»')) => {
+        Some(quote) if TYPOGRAPHIC.contains(&quote) => {
+            let (length, plain) = plain_quotes(rest);
             diagnostic(format!("`{quote}` is a typographic quote; Entra takes the plain one"))
                 .label("from a word processor, perhaps")
-                .fix(span, "\"", "write `\"`")
+                .fix(Span::new(at, at + length), plain, "write `\"`")
         }
         Some('{' | '}') => diagnostic("braces have no meaning in an Entra expression".into())
             .help("an attribute is written `[mail]`; `{{ … }}` is Liquid: write it as `{ liquid = '…' }`"),
@@ -168,6 +209,21 @@ fn syntax_error(text: &str, error: &pest::error::Error<Rule>) -> Diagnostic {
         Some('(') if before.ends_with(|character: char| character.is_alphanumeric()) => {
             diagnostic("this is not a function call".into()).label("unexpected here")
         }
+        Some(_) if before.ends_with(')') && open_calls(before) == 0 => {
+            let rest = Span::new(at, text.trim_end().len());
+            Diagnostic::new(Code::Syntax, "text stands behind the end of the expression", rest)
+                .label("the expression has ended already")
+                .help("an expression is one call: two texts become one with `Join(\" \", a, b)`")
+        }
+        Some(character) if ends_value(before) && (matches!(character, '"' | '[') || character.is_alphanumeric()) => {
+            let behind = Span::new(before.len(), before.len());
+            let comma = if before.len() == at { ", " } else { "," };
+            Diagnostic::new(Code::Syntax, "a comma is missing", behind).label("between two arguments").fix(
+                behind,
+                comma,
+                "write a comma",
+            )
+        }
         Some(character) => {
             let expected = match &error.variant {
                 ErrorVariant::ParsingError { positives, .. } => expected(positives),
@@ -176,7 +232,6 @@ fn syntax_error(text: &str, error: &pest::error::Error<Rule>) -> Diagnostic {
             let what = match character {
                 '"' => "a string constant".to_owned(),
                 '[' => "an attribute".to_owned(),
-                '\u{201a}'..='\u{201f}' => format!("`{character}`"),
                 letter if letter.is_alphanumeric() => {
                     let word: String = rest.chars().take_while(|letter| letter.is_alphanumeric()).take(30).collect();
                     format!("`{word}`")
@@ -184,15 +239,57 @@ fn syntax_error(text: &str, error: &pest::error::Error<Rule>) -> Diagnostic {
                 other => format!("`{other}`"),
             };
             let diagnostic = diagnostic(format!("{what} is not expected here"));
-            let diagnostic = if expected.is_empty() { diagnostic } else { diagnostic.label(expected) };
-            let ends_value = before.ends_with(['"', ']', ')']);
-            if ends_value && (matches!(character, '"' | '[') || character.is_alphanumeric()) {
-                diagnostic.help("a comma is missing before it")
-            } else {
-                diagnostic
-            }
+            if expected.is_empty() { diagnostic } else { diagnostic.label(expected) }
         }
     }
+}
+
+/// What word processors make of a quote.
+const TYPOGRAPHIC: &[char] = &['“', '”', '„', '‟', '«', '»'];
+
+/// The characters up to the last typographic quote outside of constants, with plain quotes instead, and their length
+/// before that.
+fn plain_quotes(rest: &str) -> (usize, String) {
+    let mut quoted = false;
+    let (mut length, mut made) = (0, String::new());
+    let mut kept = 0;
+    for (at, character) in rest.char_indices() {
+        quoted ^= character == '"';
+        if TYPOGRAPHIC.contains(&character) && !quoted {
+            made.push('"');
+            length = at + character.len_utf8();
+            kept = made.len();
+        } else {
+            made.push(character);
+        }
+    }
+    made.truncate(kept);
+    (length, made)
+}
+
+/// Whether the last character ends an attribute, a constant, a call, a macro or a number.
+fn ends_value(before: &str) -> bool {
+    before.ends_with(['"', ']', ')', '%']) || before.ends_with(|character: char| character.is_ascii_digit())
+}
+
+/// How many calls are open behind a text in which every constant and attribute is closed.
+fn open_calls(text: &str) -> usize {
+    let (mut open, mut brackets) = (0_usize, 0_usize);
+    let (mut quoted, mut escaped) = (false, false);
+    for character in text.chars() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' if brackets == 0 => quoted = !quoted,
+            _ if quoted => {}
+            '[' => brackets += 1,
+            ']' => brackets = brackets.saturating_sub(1),
+            '(' if brackets == 0 => open += 1,
+            ')' if brackets == 0 => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    open
 }
 
 fn expected(rules: &[Rule]) -> String {
@@ -224,46 +321,59 @@ fn span(pair: &Pair<'_, Rule>) -> Span {
     Span::new(pair.as_span().start(), pair.as_span().end())
 }
 
+/// One operand, a comparison, or what Entra does not have. A chain of operators is one finding, at the first of them
+/// that is foreign, and its operands stand side by side: a tree that grew with the chain would have no bound.
 fn condition(pair: Pair<'_, Rule>) -> Expr {
     let whole = span(&pair);
     let mut inner = pair.into_inner();
     let Some(first) = inner.next().map(operand) else { return nothing(whole) };
-    let mut left = first;
-    let mut compared = false;
+    let both = |left: &Expr, right: &Expr| left.span.to(right.span);
+    let mut operands = vec![first];
+    let mut operators: Vec<(Span, String)> = Vec::new();
     while let (Some(operator), Some(right)) = (inner.next(), inner.next()) {
-        let at = span(&operator);
-        let symbol = operator.as_str().to_ascii_lowercase();
-        let right = operand(right);
-        let both = left.span.to(right.span);
-        let order = match symbol.as_str() {
-            "=" => Some(Order::Equal),
-            "<>" => Some(Order::NotEqual),
-            "<" => Some(Order::Less),
-            "<=" => Some(Order::LessOrEqual),
-            ">" => Some(Order::Greater),
-            ">=" => Some(Order::GreaterOrEqual),
-            _ => None,
-        };
-        let kind = match order {
-            Some(order) if !compared => {
-                compared = true;
-                ExprKind::Compare { order, left: Box::new(left), right: Box::new(right) }
-            }
-            Some(_) => ExprKind::Foreign {
-                at,
-                message: "comparisons cannot be chained".into(),
-                help: "nest IIF: `IIF([a] = \"x\", IIF([b] = \"y\", …, …), …)`".into(),
-                parts: vec![left, right],
-            },
-            None => foreign_operator(&symbol, at, left, right),
-        };
-        left = Expr { kind, span: both };
+        operators.push((span(&operator), operator.as_str().to_ascii_lowercase()));
+        operands.push(operand(right));
     }
-    left
+    let span = match (operands.first(), operands.last()) {
+        (Some(left), Some(right)) => both(left, right),
+        _ => whole,
+    };
+    let foreign = operators.iter().find(|(_, symbol)| order(symbol).is_none());
+    let (at, message, help) = match (foreign, operators.as_slice()) {
+        (None, []) => return operands.pop().unwrap_or_else(|| nothing(whole)),
+        (None, [(_, symbol)]) => {
+            let (Some(order), Some(right), Some(left)) = (order(symbol), operands.pop(), operands.pop()) else {
+                return nothing(whole);
+            };
+            return Expr { kind: ExprKind::Compare { order, left: Box::new(left), right: Box::new(right) }, span };
+        }
+        (Some((at, symbol)), _) => {
+            let (message, help) = foreign_operator(symbol);
+            (*at, message, help)
+        }
+        (None, [_, (at, _), ..]) => (
+            *at,
+            "comparisons cannot be chained".to_owned(),
+            "nest IIF: `IIF([a] = \"x\", IIF([b] = \"y\", …, …), …)`".to_owned(),
+        ),
+    };
+    Expr { kind: ExprKind::Foreign { at, message, help, parts: operands }, span }
 }
 
-fn foreign_operator(symbol: &str, at: Span, left: Expr, right: Expr) -> ExprKind {
-    let (message, help) = match symbol {
+fn order(symbol: &str) -> Option<Order> {
+    Some(match symbol {
+        "=" => Order::Equal,
+        "<>" => Order::NotEqual,
+        "<" => Order::Less,
+        "<=" => Order::LessOrEqual,
+        ">" => Order::Greater,
+        ">=" => Order::GreaterOrEqual,
+        _ => return None,
+    })
+}
+
+fn foreign_operator(symbol: &str) -> (String, String) {
+    match symbol {
         "&" => (
             "`&` joins texts in Entra Connect; Entra has no such operator".to_owned(),
             "write `Join(\"\", a, b)`, or `Append(a, b)` for two texts".to_owned(),
@@ -290,8 +400,7 @@ fn foreign_operator(symbol: &str, at: Span, left: Expr, right: Expr) -> ExprKind
             format!("`{symbol}` is not an operator of Entra"),
             "compare with = <> < <= > >=, or find text with `InStr([x], \"text\") > 0`".into(),
         ),
-    };
-    ExprKind::Foreign { at, message, help, parts: vec![left, right] }
+    }
 }
 
 fn nothing(span: Span) -> Expr {
@@ -302,22 +411,20 @@ fn operand(pair: Pair<'_, Rule>) -> Expr {
     let whole = span(&pair);
     let mut inner = pair.into_inner();
     let Some(value) = inner.next() else { return nothing(whole) };
-    let mut value = primary(value);
-    for indexer in inner {
-        let at = span(&indexer);
-        let index: usize = indexer.into_inner().next().and_then(|index| index.as_str().parse().ok()).unwrap_or(0);
-        let both = value.span.to(at);
-        value = Expr {
-            kind: ExprKind::Foreign {
-                at,
-                message: format!("`[{index}]` is not an indexer in Entra"),
-                help: format!("write `Item(…, {})`; the first value is 1", index + 1),
-                parts: vec![value],
-            },
-            span: both,
-        };
+    let value = primary(value);
+    // The first is enough to be told.
+    let Some(indexer) = inner.next() else { return value };
+    let at = span(&indexer);
+    let index: usize = indexer.into_inner().next().and_then(|index| index.as_str().parse().ok()).unwrap_or(0);
+    Expr {
+        span: value.span.to(inner.last().map_or(at, |last| span(&last))),
+        kind: ExprKind::Foreign {
+            at,
+            message: format!("`[{index}]` is not an indexer in Entra"),
+            help: format!("write `Item(…, {})`; the first value is 1", index.saturating_add(1)),
+            parts: vec![value],
+        },
     }
-    value
 }
 
 fn primary(pair: Pair<'_, Rule>) -> Expr {
