@@ -33,7 +33,7 @@ impl Mapping {
     pub fn describe<'a>(&'a self, failure: &Failure, slots: &'a [Value<'a>], context: &Context<'a>) -> Diagnostic {
         let Some(rule) = failure.rule.and_then(|rule| self.rules.get(rule)) else {
             let span = failure.fault.span.unwrap_or_default();
-            return Diagnostic::new(failure.fault.code, failure.fault.to_string(), span)
+            return Diagnostic::new(failure.fault.code, headline(&failure.fault), span)
                 .help_if(failure.fault.help.clone());
         };
         let diagnostic = match &rule.body {
@@ -41,7 +41,7 @@ impl Mapping {
                 let whole = Span::new(0, text.len());
                 describe_fault(&failure.fault, program, &self.layout, slots, context, whole)
             }
-            RuleBody::Constant(_) => Diagnostic::new(failure.fault.code, failure.fault.to_string(), Span::default()),
+            RuleBody::Constant(_) => Diagnostic::new(failure.fault.code, headline(&failure.fault), Span::default()),
         };
         let message = format!("{}: {}", rule.target, diagnostic.message);
         let mut diagnostic = diagnostic.map_spans(|span| rule.place(span));
@@ -64,7 +64,7 @@ impl Mapping {
             }
             Skip::Ignored { rule } => format!("the rule for `{}` gave IgnoreObjectFlow", target(*rule)),
             Skip::Failed(failure) => {
-                format!("{}: {}: {}", failure.fault.code, failure.rule.map_or("", target), failure.fault)
+                format!("{}: {}: {}", failure.fault.code, failure.rule.map_or("", target), headline(&failure.fault))
             }
         }
     }
@@ -85,7 +85,7 @@ pub fn describe_fault<'a>(
         let fault = Box::new(fault.clone()).redacted();
         return Diagnostic::new(fault.code, fault.to_string(), span);
     }
-    let mut diagnostic = Diagnostic::new(fault.code, fault.to_string(), span).help_if(fault.help.clone());
+    let mut diagnostic = Diagnostic::new(fault.code, headline(fault), span).help_if(fault.help.clone());
     if call != span {
         diagnostic = diagnostic.also(call, "in this call");
     }
@@ -98,6 +98,20 @@ pub fn describe_fault<'a>(
         diagnostic = diagnostic.note(note);
     }
     diagnostic
+}
+
+/// The most characters of a headline that come from a record.
+const HEADLINE: usize = 200;
+
+/// A fault in words. They may hold a value, and a value may be long: what is cut out of the middle the notes show.
+pub fn headline(fault: &Fault) -> String {
+    let text = fault.to_string();
+    let characters = text.chars().count();
+    if characters <= HEADLINE {
+        return text;
+    }
+    let half = HEADLINE / 2;
+    text.chars().take(half).chain(['…']).chain(text.chars().skip(characters - half)).collect()
 }
 
 /// `[mail] = "x"` for each attribute read within the failing call, each once.

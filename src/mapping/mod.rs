@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub use apply::{Apply, Outcome, Payload, Skip};
 pub use case::{Case, CaseResult};
 pub use compile::Compiled;
-pub use failure::{Failure, describe_fault};
+pub use failure::{Failure, describe_fault, headline};
 pub use file::{Language, OnError};
 pub use trace::{RuleTrace, Traced};
 

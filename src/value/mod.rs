@@ -11,6 +11,8 @@ mod reader;
 
 use std::fmt;
 
+use crate::text::shorten;
+
 pub use json::{JsonText, from_json, to_json, write_json, write_json_string};
 pub use layout::{Layout, Slot};
 pub use number::{decimal_text, parse_integer};
@@ -207,10 +209,10 @@ impl fmt::Display for Shown<'_> {
             Value::Ignored(Ignore::Object) => f.write_str("(object ignored)"),
             value => {
                 let text = to_json(value).to_string();
-                match text.char_indices().nth(60) {
-                    Some((cut, _)) => write!(f, "{}…", text.get(..cut).unwrap_or_default()),
-                    None => f.write_str(&text),
-                }
+                let cut = shorten(&text);
+                // A text that is cut is still one.
+                let quote = if cut.len() < text.len() && text.starts_with('"') { "\"" } else { "" };
+                write!(f, "{cut}{quote}")
             }
         }
     }

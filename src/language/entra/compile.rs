@@ -3,7 +3,7 @@
 
 use crate::function::{Body, Form, Kinds, Literal, Param, Placement, Repeat, Spec, foreign, lookup};
 use crate::language::names::SourceNames;
-use crate::text::{Code, Diagnostic, Span, closest, did_you_mean};
+use crate::text::{Code, Diagnostic, Span, closest, shorten};
 use crate::value::{Ignore, Layout, Slot, parse_integer};
 
 use super::ast::{Argument, Expr, ExprKind, Text};
@@ -162,9 +162,10 @@ impl Compiler<'_, '_> {
             return Constant::Text(value.as_str().into());
         }
         let known = self.surroundings.macros.keys().map(String::as_str);
+        let finding =
+            Diagnostic::new(Code::UnknownMacro, format!("the macro `%{}%` is not defined", shorten(name)), span);
         self.report(
-            Diagnostic::new(Code::UnknownMacro, format!("the macro `%{name}%` is not defined"), span)
-                .help_if(did_you_mean(name, known))
+            mended(finding, span, closest(name, known), |near| format!("%{near}%"))
                 .help(format!("define it: `[env]` `macros = {{ {name} = \"…\" }}`")),
         );
         Constant::Null
@@ -203,11 +204,13 @@ impl Compiler<'_, '_> {
 
     fn unknown_word(&mut self, expr: &Expr, param: Option<&'static Param>) {
         let ExprKind::Word(word) = &expr.kind else { return };
-        let finding = Diagnostic::new(Code::UnknownWord, format!("`{word}` is neither text nor attribute"), expr.span);
+        let finding =
+            Diagnostic::new(Code::UnknownWord, format!("`{}` is neither text nor attribute", shorten(word)), expr.span);
         let finding = match param.filter(|param| !param.words.is_empty()) {
-            Some(param) => finding
-                .label(format!("`{}` takes {}", param.name, param.words.join(", ")))
-                .help_if(did_you_mean(word, param.words.iter().copied())),
+            Some(param) => {
+                let finding = finding.label(format!("`{}` takes {}", param.name, param.words.join(", ")));
+                mended(finding, expr.span, closest(word, param.words.iter().copied()), str::to_owned)
+            }
             None if lookup(word).is_some() => finding.help(format!("a call has parentheses: `{word}(…)`")),
             None => finding.help(format!("write `[{word}]` for the attribute or `\"{word}\"` for the text")),
         };
@@ -256,7 +259,7 @@ impl Compiler<'_, '_> {
                 .help("put the functions around its candidates inside each of them"),
             );
         }
-        let counted = self.check_count(spec, name_span, expr.span, arguments);
+        let counted = self.check_count(spec, name_span, arguments);
         let lowered: Vec<(Node, Kinds)> =
             arguments.iter().enumerate().map(|(index, argument)| self.argument(spec, index, argument)).collect();
         let kinds: Vec<Kinds> = lowered.iter().map(|(_, kinds)| *kinds).collect();
@@ -281,7 +284,7 @@ impl Compiler<'_, '_> {
                 .help(foreign.instead),
             );
         }
-        let finding = Diagnostic::new(Code::UnknownFunction, format!("there is no function `{name}`"), span);
+        let finding = Diagnostic::new(Code::UnknownFunction, format!("there is no function `{}`", shorten(name)), span);
         let near = closest(name, crate::function::TABLE.iter().map(|spec| spec.name));
         self.report(match near {
             Some(near) => finding.fix(span, near, format!("did you mean `{near}`?")),
@@ -290,7 +293,7 @@ impl Compiler<'_, '_> {
     }
 
     /// Whether the number of arguments is right, and those that must be given are.
-    fn check_count(&mut self, spec: &'static Spec, name_span: Span, span: Span, arguments: &[Argument]) -> bool {
+    fn check_count(&mut self, spec: &'static Spec, name_span: Span, arguments: &[Argument]) -> bool {
         // An empty argument at the end is one that was left out, unless its place alone counts.
         let stands = |(index, argument): (usize, &Argument)| {
             argument.expr.is_some() || spec.param(index).is_some_and(|param| param.required && param.may_be_empty)
@@ -310,7 +313,6 @@ impl Compiler<'_, '_> {
             self.report(
                 Diagnostic::new(Code::ArgumentCount, format!("{} takes {wanted}", spec.name), name_span)
                     .label(format!("{} given", if was == 1 { "1 is".into() } else { format!("{was} are") }))
-                    .also(span, "in this call")
                     .help(format!("the signature is `{}`", spec.signature())),
             );
         } else {
@@ -350,15 +352,14 @@ impl Compiler<'_, '_> {
         if let (false, ExprKind::Text(text)) = (param.words.is_empty(), &expr.kind) {
             let number = param.kinds.meets(Kinds::INTEGER) && parse_integer(&text.value).is_some();
             if !number && !param.words.iter().any(|word| word.eq_ignore_ascii_case(&text.value)) {
-                self.report(
-                    Diagnostic::new(
-                        Code::UnknownWord,
-                        format!("{:?} is none of the words `{}` takes", text.value, param.name),
-                        text.inner(),
-                    )
-                    .label(format!("{} takes {}", spec.name, param.words.join(", ")))
-                    .help_if(did_you_mean(&text.value, param.words.iter().copied())),
-                );
+                let message = format!("{:?} is none of the words `{}` takes", shorten(&text.value), param.name);
+                let finding = Diagnostic::new(Code::UnknownWord, message, text.inner()).label(format!(
+                    "{} takes {}",
+                    spec.name,
+                    param.words.join(", ")
+                ));
+                let near = closest(&text.value, param.words.iter().copied());
+                self.report(mended(finding, text.inner(), near, str::to_owned));
             }
             return;
         }
@@ -424,6 +425,14 @@ impl Compiler<'_, '_> {
             }
             Body::Lazy(form) => lazy(form, nodes),
         }
+    }
+}
+
+/// The finding with a fix, when there is a name near to what was written.
+fn mended(finding: Diagnostic, span: Span, near: Option<&str>, written: impl Fn(&str) -> String) -> Diagnostic {
+    match near {
+        Some(near) => finding.fix(span, written(near), format!("did you mean `{near}`?")),
+        None => finding,
     }
 }
 
