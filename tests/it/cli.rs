@@ -1114,3 +1114,75 @@ fn map_keeps_its_memory_flat_over_200_000_records() {
     assert!(peak > 1_000 && peak < 100_000, "the peak was {peak} kB");
     println!("peak {peak} kB");
 }
+
+// --- what records and mistakes of use may not do
+
+#[cfg(unix)]
+#[test]
+fn map_refuses_to_write_over_another_name_of_its_input() {
+    let scratch = Scratch::new("map-same-link");
+    let file = scratch.write("records.jsonl", records(2, &[]));
+    fs::hard_link(&file, scratch.path("link.jsonl")).unwrap();
+    let output = run(&["map", SHIPPED, "--in", &file, "--out", &scratch.path("link.jsonl")], b"");
+    assert_eq!(code(&output), 2);
+    assert_eq!(scratch.read("records.jsonl"), records(2, &[]));
+}
+
+#[test]
+fn map_takes_no_macros_and_says_where_they_belong() {
+    let output = map_small("map-macros", &["--env", r#"{"macros": {"x": "y"}}"#], b"");
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("[env]"), "{}", stderr(&output));
+}
+
+#[test]
+fn records_cannot_stand_for_the_marks_of_bad_lines() {
+    let output = map_small("map-marker", &["--on-error", "collect"], b"\x00too long\n{\"userPrincipalName\": \"b\"}\n");
+    assert_eq!((code(&output), names(&output)), (1, vec!["b".to_owned()]), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("longer"), "{}", stderr(&output));
+    let output = map_csv("csv-marker", &[], b"userPrincipalName\n\x00b\n");
+    assert_eq!((code(&output), names(&output)), (0, vec!["\u{0}b".to_owned()]), "{}", stderr(&output));
+}
+
+#[test]
+fn control_characters_of_records_do_not_reach_the_terminal() {
+    let input = b"{\"userPrincipalName\": \"a\", \"jobTitle\": \"x\", \"width\": \"\\u001b[2J\\n\"}\n";
+    let output = map_small("map-control", &["--format", "concise", "--quiet"], input);
+    assert_eq!((code(&output), stderr(&output).lines().count()), (1, 1), "{}", stderr(&output));
+    assert!(!stderr(&output).contains('\u{1b}'), "{:?}", stderr(&output));
+}
+
+#[test]
+fn csv_with_semicolons_is_told_that_the_separator_is_a_comma() {
+    let output = map_csv("csv-semicolon", &[], b"userPrincipalName;jobTitle;width\na;x;1\n");
+    assert!(stderr(&output).contains("the separator is a comma"), "{}", stderr(&output));
+    let whole = map_csv("csv-whole", &["--quiet"], b"userPrincipalName,jobTitle,width\na,x,1\n");
+    assert_eq!((code(&whole), stderr(&whole)), (0, ""));
+}
+
+#[test]
+fn csv_that_collects_goes_on_behind_a_field_of_17_mebibytes() {
+    let field = "x\n".repeat(9 * 1024 * 1024);
+    let input = format!("userPrincipalName,jobTitle,width\na,x,1\nb,\"{field}\",1\nc,x,wide\n");
+    let output = map_csv("csv-huge-collect", &["--on-error", "collect"], input.as_bytes());
+    assert_eq!((code(&output), names(&output)), (1, vec!["a".to_owned()]));
+    assert!(stderr(&output).contains(":3:1: the row is longer"), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&format!("line {} of", 4 + 9 * 1024 * 1024)), "{}", stderr(&output));
+}
+
+#[test]
+fn jsonl_refuses_a_key_it_does_not_have() {
+    let answers = ask(b"{\"id\": 1, \"progam\": \"Now()\"}\n{\"id\": 2, \"id\": 3}\n");
+    assert!(answers[0]["error"]["message"].as_str().unwrap().contains("did you mean `program`?"), "{}", answers[0]);
+    assert!(answers[1]["error"]["message"].as_str().unwrap().contains("twice"), "{}", answers[1]);
+}
+
+#[test]
+fn check_of_a_file_that_is_not_utf_8_is_a_finding_in_json_too() {
+    let scratch = Scratch::new("check-utf8-json");
+    let file = scratch.write("latin.toml", [MAPPING.as_bytes(), b"# caf\xe9\n"].concat());
+    let output = run(&["check", "--format", "json", &file], b"");
+    assert_eq!(code(&output), 1);
+    let finding = &json_lines(stdout(&output))[0];
+    assert_eq!((&finding["code"], &finding["line"], &finding["column"]), (&json!("E0102"), &json!(7), &json!(6)));
+}
