@@ -57,9 +57,7 @@ pub(super) fn json_trouble(text: &str, message: &str) -> String {
 pub(super) fn json_message(message: &str) -> String {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     let told = match message {
-        "expected ident" | "expected value" => {
-            "no JSON value can begin like this: a text stands in quotes, and else there are numbers, true, false, null, [ ] and { }"
-        }
+        "expected ident" | "expected value" => "no JSON value begins like this; a text stands in double quotes",
         "expected `:`" => "a colon is missing behind the name",
         "expected `,` or `}`" => "a comma or `}` is missing",
         "expected `,` or `]`" => "a comma or `]` is missing",
