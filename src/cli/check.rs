@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::text::render;
-
 use super::{Ending, Failure, Format, Outcome, compile, counted, mapping_files, print, tell};
 
 #[derive(Debug, clap::Args)]
@@ -23,8 +21,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let (mut errors, mut warnings, mut unreadable) = (0, 0, Vec::new());
     let files = mapping_files(&arguments.files)?;
     for file in &files {
-        let compiled = match compile(file) {
-            Ok(compiled) => compiled,
+        let loaded = match compile(file) {
+            Ok(loaded) => loaded,
             // The other files are checked all the same.
             Err(Failure::Told(message)) => {
                 unreadable.push(message);
@@ -32,11 +30,11 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             }
             Err(closed) => return Err(closed),
         };
-        errors += compiled.diagnostics.errors();
-        warnings += compiled.diagnostics.warnings();
+        errors += loaded.compiled.diagnostics.errors();
+        warnings += loaded.compiled.diagnostics.warnings();
         let color = arguments.format == Format::Human && std::io::IsTerminal::is_terminal(&std::io::stdout());
         let color = color && std::env::var_os("NO_COLOR").is_none();
-        print(&render::all(&compiled.diagnostics, arguments.format.into(), color))?;
+        print(&loaded.findings(arguments.format, color))?;
     }
     if !unreadable.is_empty() {
         return Err(Failure::told(unreadable.join("\nprovisor: ")));

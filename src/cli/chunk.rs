@@ -1,176 +1,218 @@
-//! Input in pieces: whole lines of JSONL, or rows of CSV, each piece with the number of its first line.
+//! Input in pieces: whole lines of JSONL or whole rows of CSV, each piece with the number of its first line.
 
 use std::io::{self, BufRead, Read};
+use std::sync::{Mutex, PoisonError};
 
 use super::Failure;
+use super::rows::{Rows, Scan, cells};
 
-/// How much JSONL one piece holds, about. Large enough that handing it over costs nothing, small enough to stay in cache.
+/// How much one piece holds, about. Large enough that handing it over costs nothing, small enough to stay in cache.
 const PIECE: usize = 256 * 1024;
-/// How many CSV rows one piece holds.
-const ROWS: usize = 512;
-/// The longest line, in bytes.
+/// The longest line, and the longest row of CSV, in bytes.
 pub(super) const MAX_LINE: usize = 16 * 1024 * 1024;
 
 /// A piece of the input.
 pub(super) struct Chunk {
     /// The piece's number, from 0.
     pub(super) number: u64,
-    /// How many records stand before it, blank lines counted.
+    /// How many records stand before it; of JSONL blank lines are counted.
     pub(super) records_before: u64,
     /// How many bytes of the input it took.
     pub(super) bytes: u64,
-    pub(super) content: Content,
+    /// Whole lines or whole rows.
+    pub(super) text: Vec<u8>,
+    /// The number of the text's first line, from 1.
+    pub(super) first_line: u64,
+    /// What stands behind the text and cannot be kept.
+    pub(super) bad: Option<Bad>,
 }
 
-pub(super) enum Content {
-    /// Whole lines; the first has this number, from 1.
-    Lines { text: Vec<u8>, first_line: u64 },
-    /// Rows with the lines on which they begin.
-    Rows(Vec<(u64, csv::StringRecord)>),
-    /// The input cannot be read on; what stood before is whole.
-    Broken { line: u64, message: String },
+/// A record that was passed over.
+pub(super) struct Bad {
+    pub(super) line: u64,
+    pub(super) message: String,
+}
+
+/// Buffers that are used again: each is larger than what an allocator keeps, so a new one costs page faults.
+#[derive(Default)]
+pub(super) struct Spare(Mutex<Vec<Vec<u8>>>);
+
+impl Spare {
+    pub(super) fn get(&self) -> Vec<u8> {
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(PIECE + PIECE / 4))
+    }
+
+    pub(super) fn put(&self, mut buffer: Vec<u8>) {
+        // What one huge record made grow is given back.
+        if buffer.capacity() <= 8 * PIECE {
+            buffer.clear();
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        }
+    }
 }
 
 /// Cuts an input into pieces.
 pub(super) struct Chunker<R: Read> {
-    state: State<R>,
+    input: io::BufReader<R>,
+    is_csv: bool,
+    /// The number of the next line.
+    line: u64,
     number: u64,
     records: u64,
-    broken: bool,
+    bytes: u64,
 }
 
-enum State<R: Read> {
-    Lines { input: io::BufReader<R>, line: u64 },
-    Rows { reader: Box<csv::Reader<R>> },
+/// What [`Chunker::unit`] met.
+enum Unit {
+    /// This many records, now in the text.
+    Records(u64),
+    Bad(Bad),
+    End,
 }
 
 impl<R: Read> Chunker<R> {
     /// Over JSON lines.
     pub(super) fn lines(input: R) -> Self {
-        let state = State::Lines { input: io::BufReader::with_capacity(64 * 1024, input), line: 1 };
-        Self { state, number: 0, records: 0, broken: false }
+        Self {
+            input: io::BufReader::with_capacity(64 * 1024, input),
+            is_csv: false,
+            line: 1,
+            number: 0,
+            records: 0,
+            bytes: 0,
+        }
     }
 
     /// Over CSV with a header; gives the column names too.
     pub(super) fn csv(input: R, name: &str) -> Result<(Self, Vec<String>), Failure> {
-        let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(input);
-        let headers = reader.headers().map_err(|error| Failure::told(format!("{name}: {error}")))?;
-        let names: Vec<String> =
-            headers.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
+        let mut chunker = Self { is_csv: true, ..Self::lines(input) };
+        let mut text = Vec::new();
+        loop {
+            match chunker.unit(&mut text)? {
+                Unit::Records(0) => {}
+                Unit::Records(_) | Unit::End => break,
+                Unit::Bad(Bad { line, message }) => return Err(Failure::told(format!("{name}:{line}: {message}"))),
+            }
+        }
+        let row = Rows::new(&text, 1).next();
+        let line = row.as_ref().map_or(1, |row| row.line);
+        let row = std::str::from_utf8(row.map_or(b"", |row| row.text))
+            .map_err(|_| Failure::told(format!("{name}:{line}: the header is not UTF-8: save the file as UTF-8")))?;
+        let mut header = Vec::new();
+        cells(row, &mut header);
+        let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
         if names.iter().all(String::is_empty) {
             return Err(Failure::told(format!("{name}: the first line of a CSV file names the columns; it is empty")));
         }
         for (index, name_of_column) in names.iter().enumerate() {
             if names.iter().take(index).any(|other| other == name_of_column) {
-                return Err(Failure::told(format!("{name}:1: the column `{name_of_column}` stands twice")));
+                return Err(Failure::told(format!("{name}:{line}: the column `{name_of_column}` stands twice")));
             }
         }
-        Ok((Self { state: State::Rows { reader: Box::new(reader) }, number: 0, records: 0, broken: false }, names))
+        chunker.records = 0;
+        Ok((chunker, names))
     }
 
     /// The next piece; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Chunk>, Failure> {
-        if self.broken {
+    pub(super) fn next(&mut self, spare: &Spare) -> Result<Option<Chunk>, Failure> {
+        let mut text = spare.get();
+        let (first_line, records_before, mut bad) = (self.line, self.records, None);
+        while text.len() < PIECE {
+            match self.unit(&mut text)? {
+                Unit::Records(records) => self.records += records,
+                Unit::Bad(found) => {
+                    self.records += 1;
+                    bad = Some(found);
+                    break;
+                }
+                Unit::End => break,
+            }
+        }
+        if text.is_empty() && bad.is_none() {
             return Ok(None);
         }
-        let (content, records, bytes) = match &mut self.state {
-            State::Lines { input, line } => {
-                let mut text = Vec::with_capacity(PIECE + PIECE / 4);
-                let first_line = *line;
-                while text.len() < PIECE {
-                    let start = text.len();
-                    let limit = MAX_LINE as u64 + 2;
-                    let read = input.by_ref().take(limit).read_until(b'\n', &mut text);
-                    let read = read.map_err(|error| Failure::told(format!("the input cannot be read: {error}")))?;
-                    if read == 0 {
-                        break;
-                    }
-                    if read > MAX_LINE && text.last() != Some(&b'\n') {
-                        if start > 0 {
-                            // What stands before it goes first; the line is met again as broken.
-                            text.truncate(start);
-                        }
-                        let message = format!("the line is longer than {MAX_LINE} bytes");
-                        self.broken = true;
-                        if start == 0 {
-                            return Ok(Some(self.piece(Content::Broken { line: first_line, message }, 0, read as u64)));
-                        }
-                        let broken_line = *line;
-                        let content = Content::Lines { text, first_line };
-                        let mut piece = self.piece(content, broken_line - first_line, 0);
-                        if let Content::Lines { text, .. } = &mut piece.content {
-                            // A line that no parser takes stands for it, so that its error comes in its place.
-                            text.extend_from_slice(TOO_LONG);
-                        }
-                        return Ok(Some(piece));
-                    }
-                    *line += 1;
-                }
-                if text.is_empty() {
-                    return Ok(None);
-                }
-                let bytes = text.len() as u64;
-                (Content::Lines { text, first_line }, *line - first_line, bytes)
-            }
-            State::Rows { reader } => {
-                let mut rows = Vec::with_capacity(ROWS);
-                let start = reader.position().byte();
-                while rows.len() < ROWS {
-                    let mut row = csv::StringRecord::new();
-                    match reader.read_record(&mut row) {
-                        Ok(true) => {
-                            let line = row.position().map_or(0, csv::Position::line);
-                            rows.push((line, row));
-                        }
-                        Ok(false) => break,
-                        Err(error) => {
-                            if let csv::ErrorKind::Io(error) = error.kind() {
-                                return Err(Failure::told(format!("the input cannot be read: {error}")));
-                            }
-                            if rows.is_empty() {
-                                self.broken = true;
-                                let line = error.position().map_or(0, csv::Position::line);
-                                let content = Content::Broken { line, message: csv_message(&error) };
-                                return Ok(Some(self.piece(content, 0, 0)));
-                            }
-                            // The rows before it go first. The reader has passed the broken row, so it is kept.
-                            let line = error.position().map_or(0, csv::Position::line);
-                            let mut marker = csv::StringRecord::new();
-                            marker.push_field(&format!("\u{0}{}", csv_message(&error)));
-                            rows.push((line, marker));
-                            self.broken = true;
-                            break;
-                        }
-                    }
-                }
-                if rows.is_empty() {
-                    return Ok(None);
-                }
-                let bytes = reader.position().byte() - start;
-                let count = rows.len() as u64;
-                (Content::Rows(rows), count, bytes)
-            }
-        };
-        Ok(Some(self.piece(content, records, bytes)))
+        let number = self.number;
+        self.number += 1;
+        Ok(Some(Chunk { number, records_before, bytes: std::mem::take(&mut self.bytes), text, first_line, bad }))
     }
 
-    fn piece(&mut self, content: Content, records: u64, bytes: u64) -> Chunk {
-        let chunk = Chunk { number: self.number, records_before: self.records, bytes, content };
-        self.number += 1;
-        self.records += records;
-        chunk
+    /// Appends a line, or as many lines as a row takes, to `text`; what cannot be kept is read past.
+    fn unit(&mut self, text: &mut Vec<u8>) -> Result<Unit, Failure> {
+        let (start, first_line) = (text.len(), self.line);
+        let mut scan = Scan::new();
+        loop {
+            let line_start = text.len();
+            let limit = (MAX_LINE + 2).saturating_sub(line_start - start);
+            let read = self.input.by_ref().take(limit as u64).read_until(b'\n', text);
+            let read = read.map_err(|error| unreadable(&error))?;
+            self.bytes += read as u64;
+            if self.line == 1 && line_start == 0 && text.starts_with(b"\xef\xbb\xbf") {
+                text.drain(..3);
+            }
+            let line = text.get(line_start..).unwrap_or_default();
+            let ended = line.ends_with(b"\n");
+            if self.is_csv {
+                scan.line(line, self.line);
+            }
+            if read == limit && !ended || scan.is_quoted() && text.len() - start > MAX_LINE {
+                text.truncate(start);
+                return self.too_long(first_line, scan, ended).map(Unit::Bad);
+            }
+            self.line += u64::from(ended);
+            if scan.is_quoted() {
+                if ended {
+                    continue;
+                }
+                text.truncate(start);
+                let lines = (self.line - u64::from(read == 0)).saturating_sub(scan.quote);
+                let message = format!(
+                    "a quote is opened here and never closed; {} to the end of the file cannot be read",
+                    if lines == 0 { "this line".into() } else { format!("this line and {lines} below") }
+                );
+                return Ok(Unit::Bad(Bad { line: scan.quote, message }));
+            }
+            return Ok(if read == 0 {
+                Unit::End
+            } else if self.is_csv {
+                scan.end();
+                Unit::Records(scan.rows)
+            } else {
+                Unit::Records(1)
+            });
+        }
+    }
+
+    /// Reads to the end of a line or row that is too long to be kept; `ended` when all of its last line was read.
+    fn too_long(&mut self, line: u64, mut scan: Scan, mut ended: bool) -> Result<Bad, Failure> {
+        let message = if scan.is_quoted() {
+            let quote = scan.quote;
+            format!("the row is longer than {MAX_LINE} bytes; perhaps the quote opened in line {quote} is not closed")
+        } else if self.is_csv {
+            format!("the row is longer than {MAX_LINE} bytes")
+        } else {
+            format!("the line is longer than {MAX_LINE} bytes")
+        };
+        self.line += u64::from(ended);
+        while !ended || scan.is_quoted() {
+            let buffer = self.input.fill_buf().map_err(|error| unreadable(&error))?;
+            if buffer.is_empty() {
+                break;
+            }
+            let length = memchr::memchr(b'\n', buffer).map_or(buffer.len(), |feed| feed + 1);
+            let part = buffer.get(..length).unwrap_or_default();
+            ended = part.ends_with(b"\n");
+            if self.is_csv {
+                scan.line(part, self.line);
+            }
+            self.input.consume(length);
+            self.bytes += length as u64;
+            self.line += u64::from(ended);
+        }
+        Ok(Bad { line, message })
     }
 }
 
-/// Stands for a line that was too long to keep.
-pub(super) const TOO_LONG: &[u8] = b"\x00too long\n";
-
-fn csv_message(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("the row has {len} fields and the header has {expected_len}")
-        }
-        csv::ErrorKind::Utf8 { .. } => "the row is not UTF-8".into(),
-        _ => error.to_string(),
-    }
+fn unreadable(error: &io::Error) -> Failure {
+    Failure::told(format!("the input cannot be read: {error}"))
 }

@@ -10,6 +10,7 @@ use crate::dotnet::date::{Moment, parse_any};
 use crate::function::{Env, Seed, TakenList};
 
 use super::Failure;
+use super::words::{json_message, kind};
 
 /// The keys of `--env` and of `env` in `eval --jsonl`.
 #[derive(Debug, Default, Deserialize)]
@@ -30,8 +31,17 @@ impl EnvOverride {
     pub(super) fn parse(text: Option<&str>) -> Result<Self, Failure> {
         match text {
             None => Ok(Self::default()),
-            Some(text) => serde_json::from_str(text)
-                .map_err(|error| Failure::told(format!("--env is not what is taken: {error}"))),
+            Some(text) => {
+                Self::read(text).map_err(|message| Failure::told(format!("--env cannot be taken: {message}")))
+            }
+        }
+    }
+
+    /// From JSON; the message says what is wrong with it.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        match kind(text) {
+            Some(kind) => Err(format!("a JSON object such as {{\"seed\": 1}} is to stand here, this is {kind}")),
+            None => serde_json::from_str(text).map_err(|error| json_message(&error.to_string())),
         }
     }
 

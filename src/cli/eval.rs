@@ -10,11 +10,14 @@ use crate::language::entra::{Expression, Surroundings};
 use crate::language::names::SourceNames;
 use crate::language::{Program, TraceStep};
 use crate::mapping::{Language, describe_fault};
-use crate::text::{Code, Diagnostic, Diagnostics, Source, Span, render};
+use crate::text::{Code, Diagnostic, Diagnostics, Source, Span};
 use crate::value::{Arena, Layout, RecordReader, Shown, Value, to_json};
 
 use super::env::{EnvOverride, machine};
-use super::{Ending, Failure, Format, Outcome, color, jsonl, print, read_text, tell};
+use super::words::json_trouble;
+use super::{
+    Ending, Failure, Format, Input, Outcome, color, finding, findings, jsonl, print, read_text, record_finding, tell,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -58,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let mut diagnostics = Diagnostics::new(source.clone());
     if lang != Language::Entra {
         diagnostics.push(not_yet(lang, source.text().len()));
-        tell(&render::all(&diagnostics, arguments.format.into(), color()));
+        tell(&findings(&diagnostics, arguments.format, color(), 0));
         return Ok(Ending::Findings);
     }
     let overrides = EnvOverride::parse(arguments.env.as_deref())?;
@@ -69,21 +72,28 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let (expression, found) = Expression::compile(source.text(), &mut layout, &surroundings);
     diagnostics.extend(found);
     diagnostics.finish();
-    tell(&render::all(&diagnostics, arguments.format.into(), color()));
+    tell(&findings(&diagnostics, arguments.format, color(), 0));
     let Some(expression) = expression else { return Ok(Ending::Findings) };
     let record = match &arguments.input {
-        None => "{}".to_owned(),
-        Some(path) => read_text(path, MAX_RECORD)?.1,
+        None => Input { name: "the record".into(), text: "{}".into(), mark: 0, trouble: None },
+        Some(path) => read_text(path, MAX_RECORD)?,
     };
     let arena = Arena::new();
-    let slots = RecordReader::new().read(&layout, &record, &arena).map_err(|error| {
-        let name = arguments.input.as_ref().map_or("the record".to_owned(), |path| path.display().to_string());
-        let at = error
-            .offset
-            .map(|offset| Source::new("", record.as_str()).position(u32::try_from(offset).unwrap_or(u32::MAX)));
-        let at = at.map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
-        Failure::told(format!("{name}{at}: {error}"))
-    })?;
+    let read = match &record.trouble {
+        Some(trouble) => Err((trouble.at.start, trouble.message.clone())),
+        None => RecordReader::new().read(&layout, &record.text, &arena).map_err(|error| {
+            let at = error.offset.map_or(0, |offset| u32::try_from(offset).unwrap_or(u32::MAX));
+            (at, format!("the record cannot be read: {}", json_trouble(&record.text, &error.message)))
+        }),
+    };
+    let slots = match read {
+        Ok(slots) => slots,
+        Err((at, message)) => {
+            let at = Source::new("", record.text.as_str()).position(at);
+            tell(&record_finding(arguments.format, &record.name, at.line as u64, at.column, &message));
+            return Ok(Ending::Findings);
+        }
+    };
     let program = Program::Entra(expression);
     let context = Context::new(&arena, &env, 0);
     let (result, steps) = program.trace(slots, &context);
@@ -109,7 +119,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             let again = Context::new(&arena, &env, 0);
             let whole = Span::new(0, source.text().len());
             let diagnostic = describe_fault(&fault, &program, &layout, slots, &again, whole);
-            tell(&render::one(&source, &diagnostic, arguments.format.into(), color()));
+            tell(&finding(&source, &diagnostic, arguments.format, color(), 0));
             Ok(Ending::Findings)
         }
     }

@@ -1,5 +1,6 @@
 //! `provisor map MAPPING`: records in, payloads out, flat memory, in the order of the input.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
@@ -10,13 +11,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::function::{Context, Env};
 use crate::mapping::{Apply, Mapping, Outcome as Mapped};
-use crate::text::{Code, Diagnostic, Source, render};
-use crate::value::{Arena, RecordReader, Value};
+use crate::text::{Diagnostic, Source, did_you_mean};
+use crate::value::{Arena, AttributePath, Layout, RecordReader, Slot, Value};
 
-use super::chunk::{Chunk, Chunker, Content, TOO_LONG};
+use super::chunk::{Bad, Chunk, Chunker, Spare};
 use super::env::{EnvOverride, machine};
 use super::pool::{self, Go};
-use super::{Ending, Failure, Format, Outcome, color, compile, counted, grouped, tell};
+use super::rows::{Row, Rows, cells};
+use super::words::{json_trouble, printable};
+use super::{
+    Ending, Failure, Format, Outcome, color, compile, counted, finding, finding_json, grouped, record_finding, tell,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -113,8 +118,12 @@ struct Piece {
 struct Run<'r> {
     mapping: &'r Mapping,
     env: &'r Env,
+    /// The bytes of the mapping file's byte order mark.
+    mark: usize,
     name: &'r str,
-    columns: &'r [String],
+    /// Of CSV: for each column the slot it fills.
+    columns: Option<&'r [Option<Slot>]>,
+    spare: &'r Spare,
     halt: bool,
     apply: Apply,
     format: Format,
@@ -122,17 +131,21 @@ struct Run<'r> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let compiled = compile(&arguments.mapping)?;
-    let format = render::Format::from(arguments.format);
-    let Some(mapping) = compiled.mapping else {
-        tell(&render::all(&compiled.diagnostics, format, color()));
+    let loaded = compile(&arguments.mapping)?;
+    let Some(mapping) = &loaded.compiled.mapping else {
+        tell(&loaded.findings(arguments.format, color()));
         return Ok(Ending::Findings);
     };
     let overrides = EnvOverride::parse(arguments.env.as_deref())?;
+    if !overrides.macros.is_empty() {
+        return Err(Failure::told(
+            "--env: `macros` is not for map, since macros are put in when the mapping is compiled: write them in its [env]",
+        ));
+    }
     let env = overrides.over(&mapping.env(&machine()?)).map_err(Failure::told)?;
     let input_path = arguments.input.as_deref().filter(|path| path.as_os_str() != "-");
     let output_path = arguments.output.as_deref().filter(|path| path.as_os_str() != "-");
-    refuse_same_file(input_path, output_path)?;
+    refuse_same_file(&arguments.mapping, input_path, output_path)?;
     let name = input_path.map_or("<stdin>".to_owned(), |path| path.display().to_string());
     let (input, size): (Box<dyn Read + Send>, Option<u64>) = match input_path {
         None => (Box::new(io::stdin()), None),
@@ -149,7 +162,13 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         },
         |format| format == InputFormat::Csv,
     );
-    let (mut chunker, columns) = if is_csv { Chunker::csv(input, &name)? } else { (Chunker::lines(input), Vec::new()) };
+    let (mut chunker, columns) = if is_csv {
+        let (chunker, names) = Chunker::csv(input, &name)?;
+        tell(&missing_columns(&names, mapping.layout(), &name, arguments.format));
+        (chunker, Some(names.iter().map(|name| mapping.layout().find(name)).collect::<Vec<_>>()))
+    } else {
+        (Chunker::lines(input), None)
+    };
     let mut output: Box<dyn Write> = match output_path {
         None => Box::new(io::stdout().lock()),
         Some(path) => {
@@ -158,11 +177,14 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         }
     };
     let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let spare = Spare::default();
     let shared = Run {
-        mapping: &mapping,
+        mapping,
         env: &env,
+        mark: loaded.mark,
         name: &name,
-        columns: &columns,
+        columns: columns.as_deref(),
+        spare: &spare,
         halt: arguments.on_error == OnError::Halt,
         apply: if arguments.apply == ApplyTo::Create { Apply::Create } else { Apply::Update },
         format: arguments.format,
@@ -176,7 +198,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     };
     let ran = pool::run(
         jobs,
-        || chunker.next(),
+        || chunker.next(&spare),
         || {
             let mut worker = Worker { run: &shared, reader: RecordReader::new(), arena: Arena::new() };
             move |chunk| worker.work(chunk)
@@ -187,6 +209,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             bar.inc(piece.bytes);
             let halted = piece.halted;
             told.add(&piece, &bar);
+            spare.put(piece.output);
             Ok(if halted { Go::Stop } else { Go::On })
         },
     );
@@ -201,14 +224,70 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 }
 
 /// Writing over what is read would lose it.
-fn refuse_same_file(input: Option<&Path>, output: Option<&Path>) -> Result<(), Failure> {
-    if let (Some(input), Some(output)) = (input, output)
-        && let (Ok(input), Ok(canonical)) = (input.canonicalize(), output.canonicalize())
-        && input == canonical
-    {
-        return Err(Failure::told(format!("{}: the output would overwrite the input", output.display())));
+fn refuse_same_file(mapping: &Path, input: Option<&Path>, output: Option<&Path>) -> Result<(), Failure> {
+    let Some(output) = output else { return Ok(()) };
+    if is_same_file(Some(mapping), output) {
+        return Err(Failure::told(format!("{}: the output would overwrite the mapping", output.display())));
+    }
+    if is_same_file(input, output) {
+        return Err(Failure::told(format!(
+            "{}: the output would overwrite the input: write to another file",
+            output.display()
+        )));
     }
     Ok(())
+}
+
+/// Whether both are one file, under whatever names; no path is standard input.
+#[cfg(unix)]
+fn is_same_file(input: Option<&Path>, output: &Path) -> bool {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
+    let input = match input {
+        Some(path) => std::fs::metadata(path),
+        None => io::stdin().as_fd().try_clone_to_owned().and_then(|stdin| File::from(stdin).metadata()),
+    };
+    // Terminals and /dev/null may well be both.
+    matches!((input, std::fs::metadata(output)), (Ok(input), Ok(output))
+        if input.is_file() && (input.dev(), input.ino()) == (output.dev(), output.ino()))
+}
+
+/// Whether both paths lead to one file.
+#[cfg(not(unix))]
+fn is_same_file(input: Option<&Path>, output: &Path) -> bool {
+    matches!((input.map(Path::canonicalize), output.canonicalize()), (Some(Ok(input)), Ok(output)) if input == output)
+}
+
+/// A warning when the mapping reads columns that the file does not have; else nothing.
+fn missing_columns(columns: &[String], layout: &Layout, name: &str, format: Format) -> String {
+    let mut missing = layout
+        .reads()
+        // A path such as `name.givenName` is not looked for in a file that has no values within values.
+        .filter(|read| AttributePath::readings(read).len() == 1 && !columns.iter().any(|column| column == read))
+        .peekable();
+    let Some(first) = missing.peek().copied() else { return String::new() };
+    let listed: Vec<String> = missing.map(|name| format!("`{name}`")).collect();
+    let lacks = if let [one] = listed.as_slice() {
+        format!("the column {one}")
+    } else {
+        format!("the columns {}", listed.join(", "))
+    };
+    let hint = match columns {
+        [only] if only.contains([';', '\t']) => {
+            let found = if only.contains(';') { "a semicolon" } else { "a tab" };
+            Some(format!(
+                "the header is one column with {found} in it, and the separator is a comma: save the file with commas"
+            ))
+        }
+        _ => did_you_mean(first, columns.iter().map(String::as_str)),
+    };
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    let message = format!("the mapping reads {lacks}, which the file does not have{hint}");
+    if format == Format::Json {
+        let json = serde_json::json!({"severity": "warning", "message": message, "file": name, "line": 1});
+        return format!("{json}\n");
+    }
+    format!("warning: {name}:1: {}\n", printable(&message))
 }
 
 fn progress(quiet: bool, size: Option<u64>) -> ProgressBar {
@@ -262,11 +341,19 @@ impl Told {
     fn rest(&self) {
         for (count, what) in [(self.untold_failures, "failed"), (self.untold_skips, "were skipped")] {
             if count > 0 {
-                tell(&format!("{} more records {what}\n", grouped(count)));
+                let (records, what) = match (count, what) {
+                    (1, "were skipped") => ("record", "was skipped"),
+                    (1, what) => ("record", what),
+                    (_, what) => ("records", what),
+                };
+                tell(&format!("{} more {records} {what}\n", grouped(count)));
             }
         }
     }
 }
+
+const BORNE: &str = "failures borne by on_error = \"null\"";
+const BORNE_ONE: &str = "failure borne by on_error = \"null\"";
 
 fn summary(counts: &Counts, halted: bool) -> String {
     let mut text = format!(
@@ -278,7 +365,7 @@ fn summary(counts: &Counts, halted: bool) -> String {
         (counts.out_of_scope, "out of scope"),
         (counts.skipped, "skipped"),
         (counts.failed, "failed"),
-        (counts.borne, "failures borne by on_error = \"null\""),
+        (counts.borne, if counts.borne == 1 { BORNE_ONE } else { BORNE }),
     ] {
         if count > 0 {
             let _ = write!(text, ", {} {what}", grouped(count));
@@ -297,60 +384,42 @@ struct Worker<'r> {
 impl Worker<'_> {
     fn work(&mut self, chunk: Chunk) -> Piece {
         let mut piece = Piece {
-            output: Vec::new(),
+            output: self.run.spare.get(),
             bytes: chunk.bytes,
             counts: Counts::default(),
             failures: Vec::new(),
             skips: Vec::new(),
             halted: false,
         };
-        match chunk.content {
-            Content::Lines { text, first_line } => {
-                piece.output.reserve(text.len() + text.len() / 4);
-                for (index, line) in lines(&text).enumerate() {
-                    let number = chunk.records_before + index as u64;
-                    self.line(line, first_line + index as u64, number, &mut piece);
+        match self.run.columns {
+            None => {
+                for (index, line) in (0..).zip(lines(&chunk.text)) {
+                    self.line(line, chunk.first_line + index, chunk.records_before + index, &mut piece);
                     if piece.halted {
                         break;
                     }
                 }
             }
-            Content::Rows(rows) => {
-                for (index, (line, row)) in rows.iter().enumerate() {
-                    let number = chunk.records_before + index as u64;
-                    match row.get(0).and_then(|field| field.strip_prefix('\u{0}')).filter(|_| row.len() == 1) {
-                        Some(message) => self.bad_input(*line, 0, message, "", &mut piece),
-                        None => self.row(row, *line, number, &mut piece),
-                    }
+            Some(columns) => {
+                let mut row_cells = Vec::with_capacity(columns.len());
+                for (index, row) in (0..).zip(Rows::new(&chunk.text, chunk.first_line)) {
+                    self.row(&row, columns, &mut row_cells, chunk.records_before + index, &mut piece);
                     if piece.halted {
                         break;
                     }
                 }
-            }
-            Content::Broken { line, message } => {
-                self.bad_input(line, 0, &message, "", &mut piece);
-                piece.halted = true;
             }
         }
+        if let (Some(Bad { line, message }), false) = (&chunk.bad, piece.halted) {
+            self.bad_input(*line, "", message, &mut piece);
+        }
+        self.run.spare.put(chunk.text);
         piece
     }
 
     fn line(&mut self, line: &[u8], number: u64, record: u64, piece: &mut Piece) {
-        if line == TOO_LONG.trim_ascii_end() {
-            let message = format!("the line is longer than {} bytes", super::chunk::MAX_LINE);
-            self.bad_input(number, 0, &message, "", piece);
-            piece.halted = true;
-            return;
-        }
-        let line = if number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
-        let text = match std::str::from_utf8(line) {
-            Ok(text) => text.trim_ascii(),
-            Err(error) => {
-                let at = error.valid_up_to();
-                let message = format!("the line is not UTF-8: byte {} is not part of a character", at + 1);
-                return self.bad_input(number, at, &message, "", piece);
-            }
-        };
+        let Some(text) = self.text(line, "line", number, piece) else { return };
+        let text = text.trim_ascii();
         if text.is_empty() {
             return;
         }
@@ -358,47 +427,71 @@ impl Worker<'_> {
         match self.reader.read(self.run.mapping.layout(), text, &self.arena) {
             Ok(slots) => self.run.record(slots, &self.arena, number, record, piece),
             Err(error) => {
-                let offset = error.offset.unwrap_or(0);
-                self.bad_input(number, offset, &format!("the line is not a record: {error}"), text, piece);
+                let before = text.get(..error.offset.unwrap_or(0)).unwrap_or_default();
+                let message = format!("the line is not a record: {}", json_trouble(text, &error.message));
+                self.bad_input(number, before, &message, piece);
             }
         }
     }
 
-    fn row(&mut self, row: &csv::StringRecord, line: u64, record: u64, piece: &mut Piece) {
+    fn row<'t>(
+        &mut self,
+        row: &Row<'t>,
+        columns: &[Option<Slot>],
+        row_cells: &mut Vec<Cow<'t, str>>,
+        record: u64,
+        piece: &mut Piece,
+    ) {
+        let Some(text) = self.text(row.text, "row", row.line, piece) else { return };
+        cells(text, row_cells);
+        if row_cells.len() != columns.len() {
+            let fields = counted(row_cells.len(), "field");
+            let mut message = format!("the row has {fields} and the header has {}", columns.len());
+            if row.lines > 1 {
+                let _ = write!(message, "; the row takes {} lines: is a quote not closed?", row.lines);
+            }
+            return self.bad_input(row.line, "", &message, piece);
+        }
         self.arena.reset();
         let layout = self.run.mapping.layout();
         let slots = self.arena.filled(layout.len(), Value::Absent);
-        for (name, field) in self.run.columns.iter().zip(row.iter()) {
+        for (slot, cell) in columns.iter().zip(row_cells.iter()) {
             // An empty cell is no value: CSV cannot say null.
-            if let (false, Some(slot)) = (field.is_empty(), layout.find(name))
+            if let (false, Some(slot)) = (cell.is_empty(), slot)
                 && let Some(place) = slots.get_mut(slot.index())
             {
-                *place = Value::Text(field);
+                *place = Value::Text(cell);
             }
         }
         layout.derive(slots);
-        self.run.record(slots, &self.arena, line, record, piece);
+        self.run.record(slots, &self.arena, row.line, record, piece);
     }
 
-    /// What stands in the input is no record.
-    fn bad_input(&self, line: u64, column: usize, message: &str, text: &str, piece: &mut Piece) {
+    /// The text of a line or row; what is not UTF-8 is told.
+    fn text<'t>(&self, bytes: &'t [u8], what: &str, line: u64, piece: &mut Piece) -> Option<&'t str> {
+        let error = match std::str::from_utf8(bytes) {
+            Ok(text) => return Some(text),
+            Err(error) => error,
+        };
+        let at = error.valid_up_to();
+        let before = bytes.get(..at).and_then(|before| std::str::from_utf8(before).ok()).unwrap_or_default();
+        let message = format!("the {what} is not UTF-8: byte {} is not part of a character", at + 1);
+        // A row may have gone on to further lines.
+        let line_start = before.rfind('\n').map_or(0, |feed| feed + 1);
+        let line = line + before.bytes().filter(|byte| *byte == b'\n').count() as u64;
+        self.bad_input(line, before.get(line_start..).unwrap_or_default(), &message, piece);
+        None
+    }
+
+    /// What stands in the input is no record; `before` is what stands before the place in its line.
+    fn bad_input(&self, line: u64, before: &str, message: &str, piece: &mut Piece) {
         piece.counts.records += 1;
         piece.counts.failed += 1;
         piece.halted |= self.run.halt;
-        if piece.failures.len() >= MAX_TOLD {
-            return;
+        if piece.failures.len() < MAX_TOLD {
+            let column = before.chars().count() + 1;
+            piece.failures.push(record_finding(self.run.format, self.run.name, line, column, message));
         }
-        let name = self.run.name;
-        let characters = text.get(..column).map_or(column, |before| before.chars().count());
-        piece.failures.push(if self.run.format == Format::Json {
-            let code = Code::BadRecord.to_string();
-            format!(
-                "{}\n",
-                serde_json::json!({"code": code, "severity": "error", "message": message, "file": name, "line": line, "column": characters + 1})
-            )
-        } else {
-            format!("error[{}]: {name}:{line}:{}: {message}\n", Code::BadRecord, characters + 1)
-        });
     }
 }
 
@@ -432,7 +525,7 @@ impl Run<'_> {
                     piece.skips.push(if self.format == Format::Json {
                         format!("{}\n", serde_json::json!({"skipped": reason, "file": self.name, "line": line}))
                     } else {
-                        format!("skipped: {}:{line}: {reason}\n", self.name)
+                        format!("skipped: {}:{line}: {}\n", self.name, printable(&reason))
                     });
                 }
             }
@@ -449,25 +542,20 @@ impl Run<'_> {
         }
     }
 
-    fn tell_failure(&self, diagnostic: Diagnostic, line: u64) -> String {
+    fn tell_failure(&self, mut diagnostic: Diagnostic, line: u64) -> String {
         let source: &Source = self.mapping.source();
-        match self.format {
-            Format::Json => {
-                let mut json = render::json(source, &diagnostic);
-                if let serde_json::Value::Object(fields) = &mut json {
-                    fields.insert("record".into(), serde_json::json!({"file": self.name, "line": line}));
-                }
-                format!("{json}\n")
+        if self.format == Format::Json {
+            let mut json = finding_json(source, &diagnostic, self.mark);
+            if let serde_json::Value::Object(fields) = &mut json {
+                fields.insert("record".into(), serde_json::json!({"file": self.name, "line": line}));
             }
-            format => {
-                let note = format!("the record is line {line} of {}", self.name);
-                let mut diagnostic = diagnostic;
-                if format == Format::Concise {
-                    diagnostic.message = format!("{} ({note})", diagnostic.message);
-                }
-                diagnostic.notes.insert(0, note);
-                render::one(source, &diagnostic, format.into(), self.color)
-            }
+            return format!("{json}\n");
         }
+        let note = format!("the record is line {line} of {}", self.name);
+        if self.format == Format::Concise {
+            diagnostic.message = format!("{} ({note})", diagnostic.message);
+        }
+        diagnostic.notes.insert(0, note);
+        finding(source, &diagnostic, self.format, self.color, self.mark)
     }
 }

@@ -13,9 +13,12 @@ mod functions;
 mod jsonl;
 mod map;
 mod pool;
+mod rows;
 mod test;
+mod words;
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,7 +26,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::mapping::{Compiled, Mapping};
-use crate::text::{Source, render};
+use crate::text::{Code, Diagnostic, Diagnostics, Source, Span, render};
+
+use words::printable;
 
 /// Check, explain, test and run attribute mappings for identity provisioning.
 #[derive(Debug, Parser)]
@@ -146,8 +151,26 @@ fn tell(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// The text of a file, or of standard input for `-`, with a name to show. Refuses what is too large or not UTF-8.
-fn read_text(path: &Path, limit: usize) -> Result<(String, String), Failure> {
+/// What was read of a file or of standard input.
+struct Input {
+    /// The name to show.
+    name: String,
+    /// The text without its byte order mark; in one that is not UTF-8 something stands for each byte that is none.
+    text: String,
+    /// How many bytes the byte order mark takes, so that spans count from the file's first byte.
+    mark: usize,
+    trouble: Option<Trouble>,
+}
+
+/// Why the content of a file is no text to work with.
+struct Trouble {
+    message: String,
+    help: &'static str,
+    at: Span,
+}
+
+/// The text of a file, or of standard input for `-`.
+fn read_text(path: &Path, limit: usize) -> Result<Input, Failure> {
     let name = if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() };
     let mut bytes = Vec::new();
     let limit_bytes = limit as u64 + 1;
@@ -158,20 +181,105 @@ fn read_text(path: &Path, limit: usize) -> Result<(String, String), Failure> {
     };
     read.map_err(|error| Failure::told(format!("{name}: {error}")))?;
     if bytes.len() > limit {
-        return Err(Failure::told(format!("{name}: the file is larger than {limit} bytes")));
+        let message = format!("the file is larger than {} bytes", grouped(limit as u64));
+        let trouble = Some(Trouble { message, help: "cut it in parts", at: Span::default() });
+        return Ok(Input { name, text: String::new(), mark: 0, trouble });
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
-        Failure::told(format!("{name}:{line}: the file is not UTF-8 (byte {at} is not part of a character)"))
-    })?;
-    Ok((name, text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+    let mark = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    bytes.drain(..mark);
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => Input { name, text, mark, trouble: None },
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let message = format!("the file is not UTF-8: byte {} is not part of a character", mark + at + 1);
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let at = Span::new(at, at + char::REPLACEMENT_CHARACTER.len_utf8());
+            Input { name, text, mark, trouble: Some(Trouble { message, help: "save it as UTF-8", at }) }
+        }
+    })
+}
+
+/// A mapping file that was read and compiled, and the way to print its findings.
+struct Loaded {
+    compiled: Compiled,
+    mark: usize,
 }
 
 /// A mapping file, compiled.
-fn compile(path: &Path) -> Result<Compiled, Failure> {
-    let (name, text) = read_text(path, 4 * crate::mapping::MAX_FILE)?;
-    Ok(Mapping::compile(&Source::new(name, text)))
+fn compile(path: &Path) -> Result<Loaded, Failure> {
+    let Input { name, text, mark, trouble } = read_text(path, 4 * crate::mapping::MAX_FILE)?;
+    let source = Source::new(name, text);
+    let compiled = match trouble {
+        None => Mapping::compile(&source),
+        Some(Trouble { message, help, at }) => {
+            let mut diagnostics = Diagnostics::new(source);
+            diagnostics.push(Diagnostic::new(Code::Unreadable, message, at).help(help));
+            Compiled { mapping: None, diagnostics }
+        }
+    };
+    Ok(Loaded { compiled, mark })
+}
+
+impl Loaded {
+    /// All findings of the file.
+    fn findings(&self, format: Format, color: bool) -> String {
+        findings(&self.compiled.diagnostics, format, color, self.mark)
+    }
+}
+
+/// All findings as text; the text of their source begins behind a byte order mark of `mark` bytes.
+fn findings(diagnostics: &Diagnostics, format: Format, color: bool, mark: usize) -> String {
+    if format == Format::Human {
+        return render::all(diagnostics, format.into(), color);
+    }
+    let mut text: String =
+        diagnostics.iter().map(|diagnostic| finding(diagnostics.source(), diagnostic, format, color, mark)).collect();
+    if diagnostics.dropped() > 0 && format != Format::Json {
+        let more = counted(diagnostics.dropped(), "more finding");
+        let _ = writeln!(text, "and {more} in {}", diagnostics.source().name());
+    }
+    text
+}
+
+/// One finding as text, ending in a line feed. On a line of its own nothing of the input may act on the terminal.
+fn finding(source: &Source, diagnostic: &Diagnostic, format: Format, color: bool, mark: usize) -> String {
+    match format {
+        Format::Json => format!("{}\n", finding_json(source, diagnostic, mark)),
+        Format::Human => render::one(source, diagnostic, format.into(), color),
+        Format::Concise => {
+            let line = render::one(source, diagnostic, format.into(), false);
+            format!("{}\n", printable(line.trim_end_matches('\n')))
+        }
+    }
+}
+
+/// A finding as JSON, its spans counted from the file's first byte.
+fn finding_json(source: &Source, diagnostic: &Diagnostic, mark: usize) -> serde_json::Value {
+    let mut json = render::json(source, diagnostic);
+    let shift = |object: &mut serde_json::Value| {
+        for bound in object.get_mut("span").and_then(serde_json::Value::as_array_mut).into_iter().flatten() {
+            *bound = bound.as_u64().map_or(0, |bound| bound + mark as u64).into();
+        }
+    };
+    if mark > 0 {
+        shift(&mut json);
+        for list in ["related", "fixes"] {
+            json.get_mut(list).and_then(serde_json::Value::as_array_mut).into_iter().flatten().for_each(shift);
+        }
+    }
+    json
+}
+
+/// A finding about what stands at a place of the records, in which there is nothing to draw.
+fn record_finding(format: Format, name: &str, line: u64, column: usize, message: &str) -> String {
+    let code = Code::BadRecord;
+    if format == Format::Json {
+        let json = serde_json::json!({
+            "code": code.to_string(), "severity": "error", "message": message, "file": name, "line": line, "column": column
+        });
+        return format!("{json}\n");
+    }
+    format!("error[{code}]: {name}:{line}:{column}: {}\n", printable(message))
 }
 
 /// The mapping files meant by the paths: files as they are, of directories every `.toml` file below that has rules.

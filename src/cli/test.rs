@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::text::render;
-
-use super::{Ending, Failure, Format, Outcome, compile, counted, mapping_files, print, tell};
+use super::{Ending, Failure, Format, Outcome, compile, counted, finding, finding_json, mapping_files, print, tell};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -28,17 +26,27 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     } else {
         arguments.files.clone()
     };
-    let (mut passed, mut failed, mut broken) = (0, 0, 0);
+    let (mut passed, mut failed, mut broken, mut left_out) = (0, 0, 0, 0);
+    let mut unreadable = Vec::new();
     for file in mapping_files(&paths)? {
-        let compiled = compile(&file)?;
-        let source = compiled.diagnostics.source().clone();
-        let Some(mapping) = compiled.mapping else {
+        let loaded = match compile(&file) {
+            Ok(loaded) => loaded,
+            // The other files are tested all the same.
+            Err(Failure::Told(message)) => {
+                unreadable.push(message);
+                continue;
+            }
+            Err(closed) => return Err(closed),
+        };
+        let source = loaded.compiled.diagnostics.source().clone();
+        let Some(mapping) = &loaded.compiled.mapping else {
             broken += 1;
-            print(&render::all(&compiled.diagnostics, arguments.format.into(), false))?;
+            print(&loaded.findings(arguments.format, false))?;
             continue;
         };
         for case in mapping.cases() {
             if arguments.filter.as_ref().is_some_and(|filter| !case.name().contains(filter.as_str())) {
+                left_out += 1;
                 continue;
             }
             let result = mapping.run_case(case);
@@ -49,13 +57,19 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             }
             let text = match (arguments.format, &result.failure) {
                 (Format::Json, failure) => {
-                    let finding = failure.as_ref().map(|failure| render::json(&source, failure));
+                    let finding = failure.as_ref().map(|failure| finding_json(&source, failure, loaded.mark));
                     let ok = finding.is_none();
                     format!("{}\n", json!({"file": source.name(), "name": result.name, "ok": ok, "failure": finding}))
                 }
                 (_, None) => format!("ok      {} :: {}\n", source.name(), result.name),
                 (format, Some(failure)) => {
-                    let told = render::one(&source, failure, format.into(), false);
+                    let mut failure = failure.clone();
+                    if format == Format::Concise && !failure.notes.is_empty() {
+                        // What was expected and what came stands in the notes, which a line has no room for.
+                        failure.message = format!("{}: {}", failure.message, failure.notes.join("; "));
+                        failure.primary.text.clear();
+                    }
+                    let told = finding(&source, &failure, format, false, loaded.mark);
                     format!("FAILED  {} :: {}\n{told}", source.name(), result.name)
                 }
             };
@@ -73,8 +87,16 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         }
         tell(&format!("{summary}\n"));
     }
+    if !unreadable.is_empty() {
+        return Err(Failure::told(unreadable.join("\nprovisor: ")));
+    }
     if passed + failed + broken == 0 {
-        return Err(Failure::told("there is no test to run: add [[tests]] to a mapping file"));
+        return Err(Failure::told(match &arguments.filter {
+            Some(filter) if left_out > 0 => {
+                format!("no test has {filter:?} in its name: {} left out", counted(left_out, "test"))
+            }
+            _ => "there is no test to run: add [[tests]] to a mapping file".to_owned(),
+        }));
     }
     Ok(if failed + broken > 0 { Ending::Findings } else { Ending::Clean })
 }
