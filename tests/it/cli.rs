@@ -214,7 +214,6 @@ fn check_names_the_line_that_is_not_utf_8() {
 }
 
 #[test]
-#[ignore = "bug: no finding of a file is drawn when one of its lines, any line, is longer than 4,000 bytes"]
 fn one_line_too_long_to_draw_leaves_the_other_findings_their_pictures() {
     let scratch = Scratch::new("check-long-line");
     let keys = (0..400).map(|number| format!("\"key {number}\", \"v\"")).collect::<Vec<_>>().join(", ");
