@@ -306,6 +306,7 @@ pub struct Example {
 
 /// Everything there is to know of one function.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of facts, each a yes or no")]
 pub struct Spec {
     /// The name as Entra prints it.
     pub name: &'static str,

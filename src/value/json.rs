@@ -55,8 +55,9 @@ pub fn to_json(value: Value<'_>) -> Json {
 /// Writes a text as a JSON string.
 pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
     // Names and addresses rarely need an escape: look once, copy once. Folding looks at every byte, and so at many at once.
-    let escapes = text.bytes().fold(false, |any, byte| any | (byte < 0x20) | (byte == b'"') | (byte == b'\\'));
-    if !escapes {
+    let escape = |byte: u8| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    let escapes = text.bytes().fold(0, |any, byte| any | escape(byte));
+    if escapes == 0 {
         out.reserve(text.len() + 2);
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
