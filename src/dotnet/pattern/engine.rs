@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use super::error::{PatternError, Runaway};
 
-/// How many ways to match one search of the backtracking engine may try: some 20 ms.
-pub(super) const BACKTRACK_LIMIT: usize = 400_000;
+/// How many ways to match one search of the backtracking engine may try: 10 to 40 ms.
+pub(super) const BACKTRACK_LIMIT: usize = 250_000;
 /// How many searches of a call may take that many; they need no second engine, and most calls make no more.
 const FREE_SEARCHES: u32 = 2;
 /// How many attempts all further searches of a call may take together.
@@ -16,8 +16,8 @@ const CALL_LIMIT: usize = 2 * BACKTRACK_LIMIT;
 const LEVELS: [usize; 3] = [64, 1_024, 16_384];
 /// How many attempts a search may take for each byte it gets on without using up the allowance of the call.
 const ATTEMPTS_PER_BYTE: usize = 64;
-/// How many steps one attempt may be forced to take; patterns that force more may try less often.
-const STEPS_PER_ATTEMPT: usize = 32;
+/// How many rounds of a loop one attempt may be forced to go; patterns that force more may try less often.
+const ROUNDS_PER_ATTEMPT: usize = 4;
 /// How many steps a compiled pattern of the backtracking engine may have.
 const PROGRAM_LIMIT: usize = 1 << 16;
 /// How deep the printed pattern may nest for the engine: each of our levels prints as a few of its own.
@@ -62,9 +62,9 @@ pub(super) struct LateEngine {
 
 impl LateEngine {
     /// Keeps the printed pattern.
-    pub(super) fn new(printed: String, room: usize, forced_steps: u64) -> LateEngine {
+    pub(super) fn new(printed: String, room: usize, forced_rounds: u64) -> LateEngine {
         // Its twin without `$` is compiled already, and the room is twice as large, so it does not fail.
-        LateEngine { printed, room: 2 * room, limit: attempts(forced_steps), engine: OnceLock::new() }
+        LateEngine { printed, room: 2 * room, limit: attempts(forced_rounds), engine: OnceLock::new() }
     }
 
     /// The engine. If it failed to compile, that would be reported like a search that gave up, not as "no match".
@@ -126,10 +126,10 @@ impl Backtracking {
     }
 }
 
-/// How many attempts a search may take, each of so many steps at least.
-fn attempts(forced_steps: u64) -> usize {
-    let steps = usize::try_from(forced_steps).unwrap_or(usize::MAX).max(STEPS_PER_ATTEMPT);
-    (BACKTRACK_LIMIT / (steps / STEPS_PER_ATTEMPT)).max(1_000)
+/// How many attempts a search may take, each of so many rounds at least.
+fn attempts(forced_rounds: u64) -> usize {
+    let rounds = usize::try_from(forced_rounds).unwrap_or(usize::MAX).max(ROUNDS_PER_ATTEMPT);
+    (BACKTRACK_LIMIT / (rounds / ROUNDS_PER_ATTEMPT)).max(200)
 }
 
 /// The spans of one match, by engine group.
@@ -158,9 +158,9 @@ impl Engine {
         printed: &str,
         source: &str,
         room: usize,
-        forced_steps: u64,
+        forced_rounds: u64,
     ) -> Result<Engine, PatternError> {
-        let engine = Backtracking::new(printed, room, attempts(forced_steps));
+        let engine = Backtracking::new(printed, room, attempts(forced_rounds));
         engine.map(|engine| Engine::Backtracking(Box::new(engine))).map_err(|error| {
             // The engine names its limits only in words.
             let words = error.to_string();
@@ -178,12 +178,7 @@ impl Engine {
 
     /// The first match at or after `from`.
     #[inline]
-    pub(super) fn find(
-        &self,
-        text: &str,
-        from: usize,
-        spent: &mut Spent,
-    ) -> Result<Option<(usize, usize)>, Runaway> {
+    pub(super) fn find(&self, text: &str, from: usize, spent: &mut Spent) -> Result<Option<(usize, usize)>, Runaway> {
         match self {
             Engine::Linear(regex) => Ok(regex.find_at(text, from).map(|found| (found.start(), found.end()))),
             Engine::Backtracking(engine) => {
@@ -276,7 +271,9 @@ fn backtracking(printed: &str, room: usize, limit: usize) -> Result<fancy_regex:
 /// The pattern takes too much room, most of it where `span` is.
 pub(super) fn too_large(span: Range<usize>, source: &str) -> PatternError {
     let message = match source.get(span.clone()) {
-        Some(piece) if span.len() < source.len() => format!("the pattern is too large: `{piece}` takes most of the room"),
+        Some(piece) if span.len() < source.len() => {
+            format!("the pattern is too large: `{piece}` takes most of the room")
+        }
         _ => "the pattern is too large when its repetitions are written out".to_owned(),
     };
     PatternError::unsupported(span, message).help("use lower counts, or `+` where the count does not matter")

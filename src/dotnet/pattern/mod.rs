@@ -108,14 +108,14 @@ impl Pattern {
             return Err(PatternError::unsupported(0..source.len(), message)
                 .help("use lower counts, or let the repeated part match at least one character"));
         }
-        let forced_steps = size::forced_steps(&tree);
+        let forced_rounds = size::forced_rounds(&tree);
         let printed = print::print(&tree, &groups, Ending::Plain, loops);
         let plain = if backtracking {
-            Engine::backtracking(&printed, source, 2 * room, forced_steps)?
+            Engine::backtracking(&printed, source, 2 * room, forced_rounds)?
         } else {
             Engine::linear(&printed, source, 2 * room)?
         };
-        let late = || LateEngine::new(print::print(&tree, &groups, Ending::LineFeed, loops), 2 * room, forced_steps);
+        let late = || LateEngine::new(print::print(&tree, &groups, Ending::LineFeed, loops), 2 * room, forced_rounds);
         let line_feed = print::has_end(&tree).then(late);
         let shape = match (needs_backtracking, looped) {
             (true, _) => None,

@@ -19,6 +19,9 @@ use super::tree::{Assertion, Class, Node};
 const STATE: u64 = 80;
 /// What is larger runs in a loop where the pattern as a whole is too large.
 const LOOP: u64 = 8 << 10;
+/// The same in a class of many ranges, whose states share their ends.
+const SHARED: u64 = 55;
+const MANY_RANGES: u64 = 30;
 /// Bytes for a step of the backtracking engine.
 const STEP: u64 = 160;
 /// Bytes for a range that the backtracking engine looks up.
@@ -104,7 +107,8 @@ impl Sizes {
                     Utf8Sequences::new(range.start(), range.end()).map(|sequence| sequence.len() as u64).sum::<u64>()
                 };
                 let all = ranges.ranges().len() as u64;
-                let written = STATE + ranges.ranges().iter().map(bytes).sum::<u64>() * STATE;
+                let bytes = ranges.ranges().iter().map(bytes).sum::<u64>();
+                let written = STATE + bytes * if all < MANY_RANGES { STATE } else { SHARED };
                 let kept = written > LOOP;
                 Size { written, looped: if kept { STEP + all * LOOKED_UP } else { written }, kept }
             }
@@ -173,10 +177,10 @@ fn most(node: &Node, number: impl Fn(&Node) -> u64) -> u64 {
     }
 }
 
-/// How many steps one attempt must take before it can fail by itself: the least counts of loops, multiplied.
-pub(super) fn forced_steps(node: &Node) -> u64 {
+/// How many rounds of loops one attempt must go before it can fail: the least counts, multiplied.
+pub(super) fn forced_rounds(node: &Node) -> u64 {
     match node {
-        Node::Repeat { inner, min, .. } => forced_steps(inner).saturating_mul(u64::from(*min).max(1)),
-        node => most(node, forced_steps),
+        Node::Repeat { inner, min, .. } => forced_rounds(inner).saturating_mul(u64::from(*min).max(1)),
+        node => most(node, forced_rounds),
     }
 }

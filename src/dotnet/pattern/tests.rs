@@ -417,7 +417,7 @@ fn a_call_has_one_allowance() {
         let mut out = String::new();
         pattern.replace_all(text, &template, OUTPUT_LIMIT, &mut out).map(|_| out)
     };
-    let bad = format!("{}x", "a".repeat(15));
+    let bad = format!("{}x", "a".repeat(13));
     assert!(run(&bad).is_ok());
     assert!(matches!(run(&bad.repeat(1_000)), Err(Runaway::Backtracking { .. })));
     // Many searches that each do little are fine.
