@@ -10,10 +10,10 @@ pub(super) const BACKTRACK_LIMIT: usize = 250_000;
 /// How many searches of a call may take that many; they need no second engine, and most calls make no more.
 const FREE_SEARCHES: u32 = 2;
 /// How many attempts all further searches of a call may take together.
-const CALL_LIMIT: usize = 2 * BACKTRACK_LIMIT;
+const CALL_LIMIT: usize = 4 * BACKTRACK_LIMIT;
 /// The limits that further searches climb, before the full one. An engine has one limit for good, and nothing tells
 /// how much of it a search used: that it passed one limit and not the one before is all that is known.
-const LEVELS: [usize; 3] = [64, 1_024, 16_384];
+const LEVELS: [usize; 6] = [64, 256, 1_024, 4_096, 16_384, 65_536];
 /// How many attempts a search may take for each byte it gets on without using up the allowance of the call.
 const ATTEMPTS_PER_BYTE: usize = 64;
 /// How many rounds of a loop one attempt may be forced to go; patterns that force more may try less often.
