@@ -219,17 +219,29 @@ pub fn title_case(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
     })
 }
 
+/// More separators than this are sorted first, so that many of them cost no walk for each letter.
+const FEW_SEPARATORS: usize = 16;
+
 /// Writes the text with the letter after each of the separators, and the first one, raised, and all else
-/// lowered: `PCase` with separators.
+/// lowered: `PCase` with separators. The text is lowered before it is cut, so a capital separates nothing.
 ///
 /// # Errors
 /// Only when the writer fails.
 pub fn title_case_with(text: &str, separators: &str, out: &mut impl fmt::Write) -> fmt::Result {
+    if separators.len() <= FEW_SEPARATORS {
+        return title_case_by(text, |letter| separators.contains(letter), out);
+    }
+    let mut sorted: Vec<char> = separators.chars().collect();
+    sorted.sort_unstable();
+    title_case_by(text, |letter| sorted.binary_search(&letter).is_ok(), out)
+}
+
+fn title_case_by(text: &str, separates: impl Fn(char) -> bool, out: &mut impl fmt::Write) -> fmt::Result {
     let mut start = true;
     map(text, out, |letter| {
         let lowered = lower_char(letter, Culture::Invariant);
         let raised = if start { upper_char(lowered, Culture::Invariant) } else { lowered };
-        start = separators.contains(letter);
+        start = separates(lowered);
         raised
     })
 }
@@ -431,6 +443,10 @@ mod tests {
         assert_eq!(title_with("2nd floor", " "), "2nd Floor");
         assert_eq!(title_with("ab cd", ""), "Ab cd");
         assert_eq!(title_with("äb–äc", "–"), "Äb–Äc");
+        assert_eq!(title_with("hELLO wORLD", "l"), "HelLO worlD");
+        assert_eq!(title_with("hELLO wORLD", "L"), "Hello world");
+        assert_eq!(title_with("jane.doe@x", "0123456789zyxw.@"), "Jane.Doe@X");
+        assert_eq!(title_with("jane.doe@x", "0123456789zyxwv.@"), "Jane.Doe@X");
     }
 
     #[test]

@@ -58,9 +58,14 @@ pub fn find(text: &str, needle: &str, from: usize, ignore_case: bool) -> Option<
     }
     let start = boundary(text, from, true);
     let rest = text.get(start..)?;
-    let at = if ignore_case { find_folded(rest, needle) } else { rest.find(needle) }?;
-    Some(len(text.get(..start + at)?))
+    if ignore_case {
+        return find_folded(rest, needle).map(|at| len(text.get(..start).unwrap_or_default()) + at);
+    }
+    Some(len(text.get(..start + rest.find(needle)?)?))
 }
+
+/// A longer needle is sought in a folded copy of the text, which takes time for both once and not for each place.
+const SHORT_NEEDLE: usize = 16;
 
 fn find_bytes(text: &str, needle: &str, ignore_case: bool) -> Option<usize> {
     if !ignore_case {
@@ -69,15 +74,18 @@ fn find_bytes(text: &str, needle: &str, ignore_case: bool) -> Option<usize> {
     if needle.is_empty() {
         return Some(0);
     }
+    if needle.len() > SHORT_NEEDLE {
+        return text.to_ascii_lowercase().find(&needle.to_ascii_lowercase());
+    }
     text.as_bytes().windows(needle.len()).position(|part| part.eq_ignore_ascii_case(needle.as_bytes()))
 }
 
+/// The unit of the first place; folding keeps the units of every character, so none has to be mapped back.
 fn find_folded(text: &str, needle: &str) -> Option<usize> {
-    let wanted = || needle.chars().map(fold);
-    text.char_indices().map(|(index, _)| index).find(|&index| {
-        let mut letters = text.get(index..).unwrap_or_default().chars().map(fold);
-        wanted().all(|letter| letters.next() == Some(letter))
-    })
+    let folded = |text: &str| text.chars().map(fold).collect::<String>();
+    let text = folded(text);
+    let at = text.find(&folded(needle))?;
+    Some(len(text.get(..at)?))
 }
 
 #[cfg(test)]
@@ -138,6 +146,17 @@ mod tests {
         assert_eq!(find("", "x", 0, false), None);
         assert_eq!(find("abc", "abcd", 0, true), None);
         assert_eq!(find("abc", "ë", 0, true), None);
+        assert_eq!(find("xxABCDEFGHIJKLMNOPQRST", "abcdefghijklmnopqrst", 1, true), Some(2));
+        assert_eq!(find("xxABCDEFGHIJKLMNOPQRST", "abcdefghijklmnopqrst", 3, true), None);
+    }
+
+    /// A walk for each place would take hours here.
+    #[test]
+    fn long_needles_take_linear_time() {
+        let (text, needle) = ("aé".repeat(100_000), format!("{}x", "AÉ".repeat(50_000)));
+        assert_eq!(find(&text, &needle, 0, true), None);
+        let (text, needle) = ("a".repeat(200_000), format!("{}b", "A".repeat(100_000)));
+        assert_eq!(find(&text, &needle, 0, true), None);
     }
 
     /// Every cut and search of short texts, against the same done on the units themselves.

@@ -86,12 +86,6 @@ impl Moment {
         self.kind
     }
 
-    /// The same ticks under another kind (`DateTime.SpecifyKind`).
-    #[must_use]
-    pub const fn with_kind(self, kind: Kind) -> Self {
-        Self { ticks: self.ticks, kind }
-    }
-
     /// Year, month and day at once: cheaper than asking three times.
     pub fn date(self) -> (u32, u32, u32) {
         // Days from 0000-03-01, so that the leap day ends the year; cycles of 400 years.

@@ -43,11 +43,6 @@ impl ReadFormat {
         &self.lints
     }
 
-    /// Whether the format reads a year; without one it is taken from the clock.
-    pub fn has_year(&self) -> bool {
-        self.items.iter().any(|item| matches!(item.part, Part::Year(_)))
-    }
-
     /// Reads a text. A part the format lacks is 1 (month, day) or 0 (time); a missing year, or a whole missing
     /// date, is taken from `now`, as .NET takes it from the machine's clock. An offset moves the value to UTC.
     ///

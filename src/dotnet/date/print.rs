@@ -270,7 +270,7 @@ mod tests {
     fn kinds() {
         let show = |kind| {
             let mut out = String::new();
-            PrintFormat::compile("s K").unwrap().print(Moment::MIN.with_kind(kind), &mut out).unwrap();
+            PrintFormat::compile("s K").unwrap().print(Moment::from_ticks(0, kind).unwrap(), &mut out).unwrap();
             out
         };
         assert_eq!(show(Kind::Unspecified), "0 ");

@@ -240,10 +240,6 @@ fn missing_parts() {
         ("yyyy-mm-dd", "2024-05-01", "2024-01-01 00:05:00"),
     ]);
     refuses(&[("dd.MM.", "29.02.")]);
-    assert!(!ReadFormat::compile("HH:mm").unwrap().has_year());
-    assert!(!ReadFormat::compile("dd.MM. 'yyyy'").unwrap().has_year());
-    assert!(ReadFormat::compile("yyMMdd").unwrap().has_year());
-    assert!(ReadFormat::compile("o").unwrap().has_year());
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub struct PatternLint {
 pub enum Runaway {
     /// The search tried too many ways to match.
     Backtracking {
-        /// How many ways one search may try.
+        /// How many ways it may try.
         limit: usize,
     },
     /// The result grew too long.

@@ -6,7 +6,7 @@
 //! theirs differ. Plain patterns (`shape.rs`) never reach an engine.
 //!
 //! ```text
-//! source -> parse (escape, class, open, fold, blocks) -> tree, groups -> print -> engine | shape
+//! source -> parse (escape, class, open, fold, blocks) -> tree, groups -> size -> print -> engine | shape
 //!                                                   template, replace <- groups
 //! ```
 
@@ -25,6 +25,7 @@ mod print;
 mod replace;
 mod shape;
 mod sink;
+mod size;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -34,13 +35,13 @@ pub use error::{PatternError, PatternLint, Runaway};
 pub use sink::Sink;
 pub use template::Template;
 
-use engine::{Engine, LateEngine};
+use engine::{Engine, LateEngine, Spent};
 use groups::{Groups, parse_number};
+use parse::Parsed;
 use print::Ending;
 use shape::Shape;
-
-/// How many bytes a replacement may write where nothing else is asked for: 1 MiB.
-pub const DEFAULT_OUTPUT_LIMIT: usize = 1 << 20;
+use size::Sizes;
+use tree::{Assertion, Node};
 
 /// A group of one pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,19 +61,69 @@ pub struct Pattern {
     lints: Vec<PatternLint>,
 }
 
+/// How many bytes a compiled pattern may take.
+const ROOM: usize = 3 << 19;
+/// How many bytes a compiled pattern may take that comes from a record.
+const SMALL_ROOM: usize = 1 << 18;
+/// How many rounds through what may be empty a pattern may go at one place.
+const IDLE_ROUNDS: u64 = 10_000;
+
 impl Pattern {
     /// Compiles a pattern as typed in .NET syntax.
     pub fn compile(source: &str) -> Result<Pattern, PatternError> {
         let parsed = parse::parse(source)?;
-        let (tree, groups, untrusted) = (parsed.tree, parsed.groups, parsed.untrusted);
-        let printed = print::print(&tree, &groups, Ending::Plain);
-        let backtracking = print::needs_backtracking(&tree);
-        let plain =
-            if backtracking { Engine::backtracking(&printed, source)? } else { Engine::linear(&printed, source)? };
-        let line_feed = print::has_end(&tree).then(|| LateEngine::new(print::print(&tree, &groups, Ending::LineFeed)));
-        let shape = if backtracking { None } else { Shape::of(&printed) };
+        Pattern::of(source, parsed, ROOM)
+    }
+
+    /// The same for a pattern that is known only at run time, in a fraction of the room: what does not fit there
+    /// runs in loops, which takes longer to match, or is refused.
+    pub fn compile_small(source: &str) -> Result<Pattern, PatternError> {
+        let parsed = parse::parse(source)?;
+        Pattern::of(source, parsed, SMALL_ROOM)
+    }
+
+    /// Compiles a pattern that is to match the whole text, like `^(?:…)\z` around it; spans are those of `source`.
+    pub fn compile_whole(source: &str) -> Result<Pattern, PatternError> {
+        let mut parsed = parse::parse(source)?;
+        let places = [Assertion::Start, Assertion::VeryEnd].map(Node::Assert);
+        let [start, end] = places;
+        parsed.tree = Node::Concat(vec![start, parsed.tree, end]);
+        Pattern::of(source, parsed, ROOM)
+    }
+
+    fn of(source: &str, parsed: Parsed, room: usize) -> Result<Pattern, PatternError> {
+        let Parsed { tree, groups, untrusted } = parsed;
+        let needs_backtracking = print::needs_backtracking(&tree);
+        let sizes = Sizes::default();
+        let size = sizes.of(&tree);
+        let looped = size.written > room as u64;
+        if looped && size.looped > room as u64 {
+            let span = sizes.largest(&tree).unwrap_or(0..source.len());
+            return Err(engine::too_large(span, source));
+        }
+        let loops = looped.then_some(&sizes);
+        let backtracking = needs_backtracking || looped;
+        if backtracking && size::idle_rounds(&tree) > IDLE_ROUNDS {
+            let message = "the pattern repeats what may be empty too often";
+            return Err(PatternError::unsupported(0..source.len(), message)
+                .help("use lower counts, or let the repeated part match at least one character"));
+        }
+        let forced_rounds = size::forced_rounds(&tree);
+        let printed = print::print(&tree, &groups, Ending::Plain, loops);
+        let plain = if backtracking {
+            Engine::backtracking(&printed, source, 2 * room, forced_rounds)?
+        } else {
+            Engine::linear(&printed, source, 2 * room)?
+        };
+        let late = || LateEngine::new(print::print(&tree, &groups, Ending::LineFeed, loops), 2 * room, forced_rounds);
+        let line_feed = print::has_end(&tree).then(late);
+        let shape = match (needs_backtracking, looped) {
+            (true, _) => None,
+            (false, true) => Shape::of(&print::print(&tree, &groups, Ending::Plain, None)),
+            (false, false) => Shape::of(&printed),
+        };
         let mut lints = Vec::new();
-        let only_a_place = matches!(tree, tree::Node::Assert(_));
+        let only_a_place = matches!(tree, Node::Assert(_));
         if tree.may_be_empty_anywhere() && !only_a_place {
             lints.push(PatternLint {
                 message: "the pattern can match the empty text, so it also matches between characters".to_owned(),
@@ -126,8 +177,8 @@ impl Pattern {
             Some(Shape::One(set)) => replace::constant(text, with, limit, out, |from| Ok(set.find(text, from))),
             Some(shape) => replace::constant(text, with, limit, out, |from| Ok(shape.find(text, from))),
             None => {
-                let engine = self.engine(text)?;
-                replace::constant(text, with, limit, out, |from| engine.find(text, from))
+                let (engine, mut spent) = (self.engine(text)?, Spent::default());
+                replace::constant(text, with, limit, out, |from| engine.find(text, from, &mut spent))
             }
         }
     }

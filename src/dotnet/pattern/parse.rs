@@ -219,8 +219,9 @@ impl<'p> Parser<'p> {
                 if max != Some(1) && self.captures > captures_before {
                     self.looped.push(captures_before + 1..self.captures + 1);
                 }
-                let node = repeat(atom, min, max, lazy)?;
-                parts.push(Part { node, span: self.span(start) });
+                let span = self.span(start);
+                let node = repeat(atom, min, max, lazy, span.clone())?;
+                parts.push(Part { node, span });
                 quantified = true;
             } else {
                 parts.push(atom);
@@ -387,7 +388,7 @@ pub(super) fn alternation(mut branches: Vec<Node>) -> Node {
 }
 
 /// Applies a quantifier.
-fn repeat(atom: Part, min: u32, max: Option<u32>, lazy: bool) -> Result<Node, PatternError> {
+fn repeat(atom: Part, min: u32, max: Option<u32>, lazy: bool, span: Range<usize>) -> Result<Node, PatternError> {
     let node = match atom.node {
         // Text is well formed, so halves come in pairs: a run of halves is a run of whole characters.
         Node::Half(ranges) if ranges == [SURROGATES] && min >= 1 && max.is_none() && !lazy => astral(vec![ASTRAL]),
@@ -397,7 +398,7 @@ fn repeat(atom: Part, min: u32, max: Option<u32>, lazy: bool) -> Result<Node, Pa
         Node::Half(_) => return Err(lone_half(atom.span)),
         node => node,
     };
-    Ok(Node::Repeat { inner: Box::new(node), min, max, lazy })
+    Ok(Node::Repeat { inner: Box::new(node), min, max, lazy, span })
 }
 
 /// Joins the parts of a sequence; here two halves become one character.

@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use super::fold;
 use super::groups::Groups;
+use super::size::Sizes;
 use super::tree::{Assertion, Class, Item, Node};
 
 /// Which texts a printed pattern is for; they differ in what `$` is.
@@ -37,10 +38,17 @@ pub(super) fn has_end(tree: &Node) -> bool {
     tree.any(&|node| matches!(node, Node::Assert(Assertion::End)))
 }
 
-/// Prints a tree.
-pub(super) fn print(tree: &Node, groups: &Groups, ending: Ending) -> String {
-    let mut printer = Printer { out: String::new(), groups, ending };
+/// Prints a tree. With `loops`, what is large is marked so that `fancy-regex` runs it in a loop of its own.
+pub(super) fn print(tree: &Node, groups: &Groups, ending: Ending, loops: Option<&Sizes>) -> String {
+    let mut printer = Printer { out: String::new(), groups, ending, loops };
     printer.node(tree);
+    printer.out
+}
+
+/// Prints a class by itself.
+pub(super) fn print_class(class: &Class) -> String {
+    let mut printer = Printer { out: String::new(), groups: &Groups::default(), ending: Ending::Plain, loops: None };
+    printer.class(class);
     printer.out
 }
 
@@ -48,6 +56,8 @@ struct Printer<'g> {
     out: String,
     groups: &'g Groups,
     ending: Ending,
+    /// None where nothing is to be marked.
+    loops: Option<&'g Sizes>,
 }
 
 impl Printer<'_> {
@@ -57,6 +67,12 @@ impl Printer<'_> {
             Node::Char { value, fold } => self.character(*value, *fold),
             Node::Dot { newline: true } => self.out.push_str("(?s:.)"),
             Node::Dot { newline: false } => self.out.push_str("[^\\n]"),
+            // An atomic group is never handed to the other engine, and around one character it changes nothing.
+            Node::Set(class) if self.loops.is_some_and(|sizes| sizes.is_wide(class)) => {
+                self.out.push_str("(?>");
+                self.class(class);
+                self.out.push(')');
+            }
             Node::Set(class) => self.class(class),
             Node::Concat(parts) => {
                 for part in parts {
@@ -72,7 +88,10 @@ impl Printer<'_> {
                 }
             }
             Node::Capture { inner, .. } => self.wrapped("(", inner),
-            Node::Repeat { inner, min, max, lazy } => self.repeat(inner, *min, *max, *lazy),
+            Node::Repeat { inner, min, max, lazy, .. } => {
+                let looped = self.loops.is_some_and(|sizes| sizes.needs_loop(node));
+                self.repeat(inner, *min, *max, *lazy, looped);
+            }
             Node::Assert(assertion) => self.assertion(*assertion),
             Node::Look { ahead, negative, inner } => {
                 let open = match (ahead, negative) {
@@ -81,7 +100,11 @@ impl Printer<'_> {
                     (false, false) => "(?<=",
                     (false, true) => "(?<!",
                 };
+                // A loop in a look-behind would be tried from every place before; there the other engine does better.
+                let loops = if *ahead { self.loops } else { None };
+                let outer = std::mem::replace(&mut self.loops, loops);
                 self.wrapped(open, inner);
+                self.loops = outer;
             }
             Node::Atomic(inner) => self.wrapped("(?>", inner),
             Node::Reference { slot, fold } => self.reference(*slot, *fold),
@@ -122,7 +145,7 @@ impl Printer<'_> {
         self.out.push_str(after);
     }
 
-    fn repeat(&mut self, inner: &Node, min: u32, max: Option<u32>, lazy: bool) {
+    fn repeat(&mut self, inner: &Node, min: u32, max: Option<u32>, lazy: bool, looped: bool) {
         // The engines do not repeat a place; once is as good as often.
         if matches!(inner, Node::Assert(_) | Node::Look { .. }) {
             return match (min, lazy) {
@@ -132,7 +155,14 @@ impl Printer<'_> {
             };
         }
         let single = matches!(inner, Node::Char { .. } | Node::Dot { .. } | Node::Set(_) | Node::Capture { .. });
-        self.grouped(inner, !single);
+        if looped {
+            // The empty atomic group does nothing but keep the repetition from the other engine.
+            self.out.push_str("(?:(?>)");
+            self.grouped(inner, !single);
+            self.out.push(')');
+        } else {
+            self.grouped(inner, !single);
+        }
         match (min, max) {
             (0, None) => self.out.push('*'),
             (1, None) => self.out.push('+'),

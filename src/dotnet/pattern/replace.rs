@@ -3,7 +3,7 @@
 //! .NET's loop differs from the engines' own: an empty match directly after a match counts, so `.*` in "abc" matches
 //! twice. The next search starts where the match ended, after an empty match one character on.
 
-use super::engine::{Captures, Engine};
+use super::engine::{Captures, Engine, Spent};
 use super::error::Runaway;
 use super::sink::{Limited, Sink};
 use super::template::{Piece, Template};
@@ -26,7 +26,7 @@ pub(super) fn constant<S: Sink>(
     with: &str,
     limit: usize,
     out: &mut S,
-    find: impl Fn(usize) -> Result<Option<(usize, usize)>, Runaway>,
+    mut find: impl FnMut(usize) -> Result<Option<(usize, usize)>, Runaway>,
 ) -> Result<bool, Runaway> {
     let Some(mut found) = find(0)? else {
         return Ok(false);
@@ -61,10 +61,11 @@ pub(super) fn template<S: Sink>(
     let engine = pattern.engine(text)?;
     let shape = pattern.shape(text).filter(|_| !template.needs_groups);
     let mut captures = if template.needs_groups { engine.captures() } else { Captures::none() };
-    let find = |captures: &mut _, from| match shape {
+    let mut spent = Spent::default();
+    let mut find = |captures: &mut _, from| match shape {
         Some(shape) => Ok(shape.find(text, from)),
-        None if template.needs_groups => engine.find_captures(text, from, captures),
-        None => engine.find(text, from),
+        None if template.needs_groups => engine.find_captures(text, from, captures, &mut spent),
+        None => engine.find(text, from, &mut spent),
     };
     let Some(mut found) = find(&mut captures, 0)? else {
         return Ok(false);
@@ -118,7 +119,8 @@ pub(super) fn group<S: Sink>(
     let mut captures = engine.captures();
     let mut out = Limited::new(out, limit);
     let (mut from, mut copied, mut changed) = (0, 0, false);
-    while let Some(found) = engine.find_captures(text, from, &mut captures)? {
+    let mut spent = Spent::default();
+    while let Some(found) = engine.find_captures(text, from, &mut captures, &mut spent)? {
         // A group in a look-around may lie in what is written already; that match stays as it is.
         if let Some((start, end)) = captures.of(engines).filter(|span| span.0 >= copied) {
             out.push_str(text.get(copied..start).unwrap_or_default())?;
@@ -140,9 +142,9 @@ pub(super) fn group<S: Sink>(
 /// The span of a group in the first match.
 pub(super) fn first_group(engine: &Engine, text: &str, engines: &[usize]) -> Result<Option<(usize, usize)>, Runaway> {
     if engines == [0] {
-        return engine.find(text, 0);
+        return engine.find(text, 0, &mut Spent::default());
     }
     let mut captures: Captures<'_> = engine.captures();
-    let found = engine.find_captures(text, 0, &mut captures)?;
+    let found = engine.find_captures(text, 0, &mut captures, &mut Spent::default())?;
     Ok(found.and_then(|_| captures.of(engines)))
 }

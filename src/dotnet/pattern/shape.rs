@@ -23,6 +23,8 @@ pub(super) enum Shape {
     RunAtEnd(CharSet),
     /// A run at either end: `^\s+|\s+$`.
     Trim(CharSet, CharSet),
+    /// A run of so many characters: `\w{2,64}`, `^.{1,256}$`.
+    Counted(Counted),
     /// A text: `&amp;`.
     Literal(Box<str>),
     /// A text at the start, each letter in some of its cases: `(?i)^smtp:`.
@@ -33,6 +35,18 @@ pub(super) enum Shape {
     Tail(Box<str>),
     /// From the start to the last such text in the first line: `^.*\\`.
     Head(Box<str>),
+}
+
+/// A run of so many characters of a set, perhaps with its start or end at that of the text.
+#[derive(Debug)]
+pub(super) struct Counted {
+    set: CharSet,
+    least: usize,
+    most: usize,
+    /// How many it takes if nothing else decides: the least if lazy.
+    wanted: usize,
+    at_start: bool,
+    at_end: bool,
 }
 
 /// One place of a literal: the characters that may stand there, padded with the last.
@@ -65,9 +79,10 @@ impl Shape {
             },
             HirKind::Concat(_) => Shape::of_sequence(hir),
             HirKind::Literal(_) => Shape::of_literal(&[hir]),
-            _ => match repeated(hir)? {
-                (set, true) => Some(Shape::Run(set)),
-                (set, false) => Some(Shape::One(set)),
+            _ => match repeated(hir) {
+                Some((set, true)) => Some(Shape::Run(set)),
+                Some((set, false)) => Some(Shape::One(set)),
+                None => Counted::of(hir, false, false).map(Shape::Counted),
             },
         }
     }
@@ -79,6 +94,9 @@ impl Shape {
         let parts: Vec<&Hir> = parts.iter().map(bare).collect();
         let look = |hir: &Hir, wanted| matches!(hir.kind(), HirKind::Look(look) if *look == wanted);
         match parts.as_slice() {
+            [first, all, last] if look(first, Look::Start) && look(last, Look::End) && is_repetition(all) => {
+                Counted::of(all, true, true).map(Shape::Counted)
+            }
             [first, any, rest @ ..] if look(first, Look::Start) && is_any(any) => text_of(rest).map(Shape::Head),
             [rest @ .., any, last] if look(last, Look::End) && is_any(any) => text_of(rest).map(Shape::Tail),
             [first, one] if look(first, Look::Start) && repeated(one).is_some() => match repeated(one) {
@@ -89,6 +107,12 @@ impl Shape {
                 Some((set, true)) => Some(Shape::RunAtEnd(set)),
                 _ => None,
             },
+            [first, run] if look(first, Look::Start) && is_repetition(run) => {
+                Counted::of(run, true, false).map(Shape::Counted)
+            }
+            [run, last] if look(last, Look::End) && is_repetition(run) => {
+                Counted::of(run, false, true).map(Shape::Counted)
+            }
             [first, rest @ ..] if look(first, Look::Start) => letters(rest).map(Shape::Prefix),
             [rest @ .., last] if look(last, Look::End) => letters(rest).map(Shape::Suffix),
             parts => Shape::of_literal(parts),
@@ -110,6 +134,7 @@ impl Shape {
         match self {
             Shape::One(set) => set.find(text, from),
             Shape::Run(set) => set.find(text, from).map(|(start, end)| (start, set.run_end(text, end))),
+            Shape::Counted(counted) => counted.find(text, from),
             Shape::Literal(literal) => find_literal(text, literal, from),
             Shape::RunAtStart(set) if from == 0 => Some((0, set.run_end(text, 0))).filter(|found| found.1 > 0),
             Shape::RunAtEnd(set) => run_at_end(set, text, from),
@@ -132,6 +157,61 @@ impl Shape {
             }
             Shape::RunAtStart(_) | Shape::Prefix(_) | Shape::Head(_) => None,
         }
+    }
+}
+
+impl Counted {
+    fn of(hir: &Hir, at_start: bool, at_end: bool) -> Option<Counted> {
+        let HirKind::Repetition(repetition) = bare(hir).kind() else {
+            return None;
+        };
+        let set = set_of(&repetition.sub)?;
+        let least = repetition.min as usize;
+        let most = repetition.max.map_or(usize::MAX, |most| most as usize);
+        // What may be empty matches between characters; only between both ends it does not.
+        let wanted = if repetition.greedy { most } else { least };
+        (least > 0 || (at_start && at_end)).then_some(Counted { set, least, most, wanted, at_start, at_end })
+    }
+
+    fn find(&self, text: &str, from: usize) -> Option<(usize, usize)> {
+        match (self.at_start, self.at_end) {
+            (true, _) if from > 0 => None,
+            (true, true) => {
+                let end = self.set.run_end(text, 0);
+                let fits = end == text.len() && (self.least..=self.most).contains(&text.chars().count());
+                fits.then_some((0, end))
+            }
+            (true, false) => self.run(text, 0).ok().map(|end| (0, end)),
+            (false, true) => {
+                let run = text.get(self.set.run_start(text).max(from)..)?;
+                let surplus = run.chars().count().checked_sub(self.least)?.saturating_sub(self.most - self.least);
+                let skipped: usize = run.chars().take(surplus).map(char::len_utf8).sum();
+                Some((text.len() - run.len() + skipped, text.len()))
+            }
+            (false, false) => {
+                let mut start = self.set.find(text, from)?.0;
+                loop {
+                    match self.run(text, start) {
+                        Ok(end) => return Some((start, end)),
+                        // Too short; nothing inside of it is longer.
+                        Err(end) => start = self.set.find(text, end)?.0,
+                    }
+                }
+            }
+        }
+    }
+
+    /// The end of the match at `start`, or of a run that is too short.
+    fn run(&self, text: &str, start: usize) -> Result<usize, usize> {
+        let (mut end, mut count) = (start, 0);
+        for c in text.get(start..).unwrap_or_default().chars() {
+            if count == self.wanted || !self.set.contains(c) {
+                break;
+            }
+            end += c.len_utf8();
+            count += 1;
+        }
+        if count < self.least { Err(end) } else { Ok(end) }
     }
 }
 
@@ -165,6 +245,10 @@ fn class_of(hir: &Hir) -> Option<ClassUnicode> {
         }
         _ => None,
     }
+}
+
+fn is_repetition(hir: &Hir) -> bool {
+    matches!(bare(hir).kind(), HirKind::Repetition(_))
 }
 
 /// The set of `x+` and whether it is greedy.

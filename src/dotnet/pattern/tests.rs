@@ -4,11 +4,13 @@
 
 use super::*;
 
+const OUTPUT_LIMIT: usize = 1 << 20;
+
 fn replace(pattern: &str, text: &str, with: &str) -> String {
     let pattern = Pattern::compile(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
     let template = Template::compile(with, &pattern);
     let mut out = String::new();
-    match pattern.replace_all(text, &template, DEFAULT_OUTPUT_LIMIT, &mut out) {
+    match pattern.replace_all(text, &template, OUTPUT_LIMIT, &mut out) {
         Ok(true) => out,
         Ok(false) => {
             assert!(out.is_empty());
@@ -254,6 +256,18 @@ fn shapes_find_what_the_engine_finds() {
         "[^\\n]",
         "(?i)@smp$",
         "\u{85}$",
+        "\\w{2,3}",
+        "\\w{2,3}?",
+        "[a-z]{2,}",
+        "^\\w{1,4}$",
+        "^[^a]{0,3}$",
+        "^\\D*$",
+        "^.{2,5}\\z",
+        "^[a-z]{2}",
+        "^\\W{1,2}?",
+        "[^a]{2,3}$",
+        "\\s{1,2}?$",
+        "(\\w{2,300})",
     ] {
         let fast = Pattern::compile(pattern).unwrap();
         let mut slow = Pattern::compile(pattern).unwrap();
@@ -267,8 +281,8 @@ fn shapes_find_what_the_engine_finds() {
                     dice.text(&letters, 12)
                 };
                 let (mut one, mut other) = (String::new(), String::new());
-                let found = fast.replace_all(&text, &template, DEFAULT_OUTPUT_LIMIT, &mut one);
-                assert_eq!(found, slow.replace_all(&text, &template, DEFAULT_OUTPUT_LIMIT, &mut other));
+                let found = fast.replace_all(&text, &template, OUTPUT_LIMIT, &mut one);
+                assert_eq!(found, slow.replace_all(&text, &template, OUTPUT_LIMIT, &mut other));
                 assert_eq!(one, other, "{pattern} on {text:?}");
                 assert_eq!(fast.is_match(&text), slow.is_match(&text));
             }
@@ -295,6 +309,11 @@ fn the_usual_patterns_have_a_shape() {
         "[^\\w]|_",
         "\\.",
         "^00",
+        "\\w{1,256}",
+        "^.{1,256}$",
+        "^\\w{0,64}$",
+        "^\\w{1000}",
+        "\\d{1,9}$",
     ] {
         assert!(Pattern::compile(pattern).unwrap().shape.is_some(), "{pattern}");
     }
@@ -321,7 +340,7 @@ fn any_text_compiles_or_is_refused_within_its_bytes() {
                 let template = Template::compile(&dice.text(&letters, 6), &pattern);
                 let text = dice.text(&letters, 10);
                 let mut out = String::new();
-                let _ = pattern.replace_all(&text, &template, DEFAULT_OUTPUT_LIMIT, &mut out);
+                let _ = pattern.replace_all(&text, &template, OUTPUT_LIMIT, &mut out);
             }
             Err(error) => {
                 assert!(source.get(error.span.clone()).is_some(), "{source:?}: {error:?}");
@@ -330,4 +349,91 @@ fn any_text_compiles_or_is_refused_within_its_bytes() {
         }
     }
     assert!(compiled > 300, "{compiled}");
+}
+
+/// With the room of a record almost everything with `\\w` runs in loops; it must mean the same.
+#[test]
+fn loops_find_what_is_found_written_out() {
+    let letters: Vec<char> = "abAB0 9_é.@\nあ".chars().collect();
+    let mut dice = Dice(3);
+    for pattern in [
+        "(\\w{1,3})@(\\w+)\\.(\\w{2,})",
+        "(\\w{2}|a\\w*?)(\\W|$)",
+        "(?i)(é|\\p{L}){2,3}(\\d?)(\\w)",
+        "(?:\\w{0,2}\\s?){1,4}$",
+        "^(\\w{1,2})(?:\\w\\.){0,3}(\\W*)",
+        "(?=\\w{2,3}@)(\\w)(\\p{L}?)",
+        "(?<=[a-zé]{1,2}@)\\w{1,2}(.?)",
+        "(\\w)(\\w)?\\W{1,2}?(\\1|$)",
+        "([a-z]{1,2}\\w{2}){2,}|(\\W)(.{1,20})",
+        "(a{2,3}|\\w\\w\\w)*b",
+    ] {
+        let wide = Pattern::compile(pattern).unwrap();
+        let parsed = parse::parse(pattern).unwrap();
+        let small = Pattern::of(pattern, parsed, 100_000).unwrap();
+        assert!(matches!(small.plain, Engine::Backtracking(_)), "{pattern}");
+        for template in ["<$1|$2|$3>", "-"] {
+            let template = Template::compile(template, &wide);
+            for _ in 0..300 {
+                let text = dice.text(&letters, 12);
+                let (mut one, mut other) = (String::new(), String::new());
+                let found = wide.replace_all(&text, &template, OUTPUT_LIMIT, &mut one);
+                assert_eq!(found, small.replace_all(&text, &template, OUTPUT_LIMIT, &mut other));
+                assert_eq!(one, other, "{pattern} on {text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn large_patterns_run_in_loops_or_are_refused() {
+    for pattern in [
+        "\\w{1,256}",
+        "^.{1,256}$",
+        "^(.{1,20}).*$",
+        "\\p{L}{2,64}",
+        "[^@]{1,64}@.{1,255}",
+        "(a{1000}){1000}",
+        "\\w{1000}",
+        "^(\\w{1,64})@(\\w{1,64})\\.\\w{2,10}$",
+        "(?=\\w{1,100})x",
+    ] {
+        assert!(Pattern::compile(pattern).is_ok(), "{pattern}");
+    }
+    for pattern in ["^[\\w.%+-]{1,64}@[\\w.-]{1,255}$", "\\w+@\\w+", "(\\p{L}+)\\s(\\w{1,100})"] {
+        assert!(Pattern::compile_small(pattern).is_ok(), "{pattern}");
+    }
+    let error = refusal("x(?<=\\w{1,500}y)");
+    assert_eq!((error.span, error.dotnet_refuses), (5..14, false));
+    assert!(error.message.contains("`\\w{1,500}`"), "{}", error.message);
+    assert!(!refusal("(?=x)(?:(?:a?){1000}){1000}").dotnet_refuses);
+}
+
+#[test]
+fn a_call_has_one_allowance() {
+    let pattern = Pattern::compile("(?:(a|a)*\\1c)|x").unwrap();
+    let template = Template::compile("y", &pattern);
+    let run = |text: &str| {
+        let mut out = String::new();
+        pattern.replace_all(text, &template, OUTPUT_LIMIT, &mut out).map(|_| out)
+    };
+    let bad = format!("{}x", "a".repeat(13));
+    assert!(run(&bad).is_ok());
+    assert!(matches!(run(&bad.repeat(1_000)), Err(Runaway::Backtracking { .. })));
+    // Many searches that each do little are fine.
+    let fine = "aax ".repeat(20_000);
+    assert_eq!(run(&fine), Ok("aay ".repeat(20_000)));
+    assert_eq!(replace("(?<=\\s)\\w", &"abcdefghij ".repeat(5_000), "-").len(), 55_000);
+}
+
+#[test]
+fn whole_texts() {
+    let whole = |pattern: &str, text: &str| Pattern::compile_whole(pattern).unwrap().is_match(text).unwrap();
+    assert!(whole("[1-9][0-9]", "42") && !whole("[1-9][0-9]", "420"));
+    assert!(whole("a|bc", "bc") && !whole("a|bc", "abc"));
+    assert!(whole("(?x) a b # comment", "ab"));
+    assert!(!whole("(?m)a", "a\nb") && !whole("a", "a\n") && whole("a\\n", "a\n"));
+    assert!(whole("(?<=^)a(?=$)", "a"));
+    assert_eq!(Pattern::compile_whole("a(b").unwrap_err().span, 1..2);
+    assert_eq!(Pattern::compile_whole("a|b)").unwrap_err().span, 3..4);
 }

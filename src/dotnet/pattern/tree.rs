@@ -3,6 +3,8 @@
 //! Options (`(?i)`, `(?s)`, …) are already applied: each node says what it matches by itself, so the printer needs no
 //! state. Character ranges are code points; half surrogates are resolved before a tree leaves the parser.
 
+use std::ops::Range;
+
 /// The first and the last UTF-16 surrogate.
 pub(super) const SURROGATES: (u32, u32) = (0xD800, 0xDFFF);
 /// All characters that take two UTF-16 units.
@@ -25,8 +27,8 @@ pub(super) enum Node {
     Alternation(Vec<Node>),
     /// A capturing group; `engine` counts opening parentheses from 1.
     Capture { engine: usize, inner: Box<Node> },
-    /// A quantified part.
-    Repeat { inner: Box<Node>, min: u32, max: Option<u32>, lazy: bool },
+    /// A quantified part and its place in the source, for the message when it is too large.
+    Repeat { inner: Box<Node>, min: u32, max: Option<u32>, lazy: bool, span: Range<usize> },
     /// A place without width.
     Assert(Assertion),
     /// Look-around.
@@ -63,7 +65,7 @@ pub(super) enum Assertion {
 }
 
 /// A character class: (items, perhaps negated) without the subtracted class.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Class {
     pub(super) negated: bool,
     pub(super) items: Vec<Item>,
@@ -71,7 +73,7 @@ pub(super) struct Class {
 }
 
 /// One entry of a class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Item {
     /// First and last code point.
     Range(u32, u32),
