@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::dotnet::pattern::{GroupId, Pattern, PatternError, Runaway, Template};
-use crate::text::{Code, did_you_mean};
+use crate::text::{Code, did_you_mean, shorten};
 use crate::value::{MAX_TEXT, TextBuilder, Value};
 
 use super::{ArgumentFinding, Context, Fallible, Fault, Literal, Preparation, Prepared};
@@ -284,32 +284,33 @@ fn runaway(runaway: Runaway) -> Box<Fault> {
     }
 }
 
-/// How many patterns that come from records are kept compiled.
+/// How many patterns that come from records are kept compiled, or refused.
 const KEPT: usize = 16;
 
+/// What came of a pattern: compiled, or why it cannot be.
+type Known = Result<Arc<Pattern>, Box<Fault>>;
+
 thread_local! {
-    static COMPILED: RefCell<Vec<(String, Arc<Pattern>)>> = const { RefCell::new(Vec::new()) };
+    static COMPILED: RefCell<Vec<(String, Known)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A pattern that is known only at run time, compiled or taken from those compiled last.
-fn compiled(source: &str) -> Fallible<Arc<Pattern>> {
+/// A pattern that is known only at run time, compiled or taken from those met last.
+fn compiled(source: &str) -> Known {
     COMPILED.with_borrow_mut(|kept| {
         if let Some(at) = kept.iter().position(|(known, _)| known == source) {
             let entry = kept.remove(at);
-            let pattern = Arc::clone(&entry.1);
+            let known = entry.1.clone();
             kept.push(entry);
-            return Ok(pattern);
+            return known;
         }
-        let pattern = Pattern::compile(source).map_err(|error| {
-            Fault::new(Code::BadArgument, format!("the pattern {source:?}: {}", error.message))
-                .at(PATTERN)
-                .help_if(error.help)
-        })?;
-        let pattern = Arc::new(pattern);
+        let known = Pattern::compile_small(source).map(Arc::new).map_err(|error| {
+            let message = format!("the pattern {:?}: {}", shorten(source), error.message);
+            Fault::new(Code::BadArgument, message).at(PATTERN).help_if(error.help)
+        });
         if kept.len() == KEPT {
-            kept.remove(0);
+            drop(kept.remove(0));
         }
-        kept.push((source.to_owned(), Arc::clone(&pattern)));
-        Ok(pattern)
+        kept.push((source.to_owned(), known.clone()));
+        known
     })
 }

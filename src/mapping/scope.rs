@@ -1,6 +1,6 @@
 //! Entra's scoping filters: groups OR'ed, clauses in a group AND'ed, and the null rule.
 
-use crate::dotnet::pattern::{Pattern, PatternError};
+use crate::dotnet::pattern::Pattern;
 use crate::function::{Context, Fallible, Fault};
 use crate::language::names::SourceNames;
 use crate::text::{Code, Diagnostic, Span, closest, shorten};
@@ -239,21 +239,7 @@ fn compile_test(entry: &ClauseEntry, found: &mut Vec<Diagnostic>) -> Option<Test
 
 /// The clause's pattern, made to match the whole text: `([1-9][0-9])` means 10 to 99, not 110.
 fn pattern(entry: &ClauseEntry, source: &str, found: &mut Vec<Diagnostic>) -> Option<Box<Pattern>> {
-    const BEFORE: usize = "^(?:".len();
-    let whole = |end: &str| Pattern::compile(&format!("^(?:{source}{end})\\z"));
-    let compiled = if may_leave_its_group(source) {
-        // In a pattern with comments (`x`) the last one ends with its line; without them a line feed would be matched.
-        Pattern::compile(source).and_then(|_| whole("").or_else(|_| whole("\n")))
-    } else {
-        whole("").map_err(|error| match Pattern::compile(source) {
-            Err(own) => own,
-            Ok(_) => {
-                let inside = |at: usize| at.saturating_sub(BEFORE).min(source.len());
-                PatternError { span: inside(error.span.start)..inside(error.span.end), ..error }
-            }
-        })
-    };
-    match compiled {
+    match Pattern::compile_whole(source) {
         Ok(pattern) => Some(Box::new(pattern)),
         Err(error) => {
             let span = match &entry.value {
@@ -264,38 +250,6 @@ fn pattern(entry: &ClauseEntry, source: &str, found: &mut Vec<Diagnostic>) -> Op
             None
         }
     }
-}
-
-/// Whether the pattern might end the group that is put around it (`a)|(?:b`) or hide its end in a comment. When in
-/// doubt it might: then the pattern is compiled alone too.
-fn may_leave_its_group(source: &str) -> bool {
-    let mut depth = 0_usize;
-    let mut class = false;
-    let mut characters = source.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => {
-                characters.next();
-            }
-            '#' => return true,
-            '[' if class => return true,
-            '[' => {
-                class = true;
-                // The first bracket in a class is itself.
-                let rest = characters.as_str();
-                let rest = rest.strip_prefix('^').unwrap_or(rest);
-                characters = rest.strip_prefix(']').unwrap_or(rest).chars();
-            }
-            ']' => class = false,
-            '(' if !class => depth += 1,
-            ')' if !class => match depth.checked_sub(1) {
-                Some(less) => depth = less,
-                None => return true,
-            },
-            _ => {}
-        }
-    }
-    false
 }
 
 #[cfg(test)]

@@ -189,6 +189,11 @@ impl Engine {
         }
     }
 
+    /// Whether it tries out matches, instead of following all at once.
+    pub(super) fn tries(&self) -> bool {
+        matches!(self, Engine::Backtracking(_))
+    }
+
     /// Whether anything matches.
     pub(super) fn is_match(&self, text: &str) -> Result<bool, Runaway> {
         match self {

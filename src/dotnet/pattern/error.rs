@@ -62,6 +62,12 @@ pub enum Runaway {
         /// How many ways it may try.
         limit: usize,
     },
+    /// The text is too long for a pattern that must try out its matches: some look at all the rest of the text from
+    /// every place in it, which no count of attempts tells.
+    TextTooLong {
+        /// How many bytes it may have.
+        limit: usize,
+    },
     /// The result grew too long.
     OutputTooLong {
         /// How many bytes it may have.
@@ -74,6 +80,12 @@ impl fmt::Display for Runaway {
         match self {
             Runaway::Backtracking { limit } => {
                 write!(f, "the pattern gave up on this text after {limit} attempts to match")
+            }
+            Runaway::TextTooLong { limit } => {
+                write!(
+                    f,
+                    "the text is longer than the {limit} bytes that a pattern with look-around or references takes"
+                )
             }
             Runaway::OutputTooLong { limit } => {
                 write!(f, "the result is longer than {limit} bytes")

@@ -68,6 +68,9 @@ const SMALL_ROOM: usize = 1 << 18;
 /// How many rounds through what may be empty a pattern may go at one place.
 const IDLE_ROUNDS: u64 = 10_000;
 
+/// The longest text for a pattern that tries out its matches, in bytes.
+const MAX_TRIED_TEXT: usize = 16 * 1024;
+
 impl Pattern {
     /// Compiles a pattern as typed in .NET syntax.
     pub fn compile(source: &str) -> Result<Pattern, PatternError> {
@@ -207,10 +210,14 @@ impl Pattern {
     /// The engine for a text.
     #[inline]
     fn engine(&self, text: &str) -> Result<&Engine, Runaway> {
-        match &self.line_feed {
-            Some(late) if text.ends_with('\n') => late.get(),
-            _ => Ok(&self.plain),
+        let engine = match &self.line_feed {
+            Some(late) if text.ends_with('\n') => late.get()?,
+            _ => &self.plain,
+        };
+        if text.len() > MAX_TRIED_TEXT && engine.tries() {
+            return Err(Runaway::TextTooLong { limit: MAX_TRIED_TEXT });
         }
+        Ok(engine)
     }
 
     /// The shape that finds the matches in a text without an engine.

@@ -70,7 +70,16 @@ impl Reader<'_> {
                 "error" => test.error = self.wanted(&key, &node),
                 "in_scope" => test.in_scope = self.flag(&key, &node),
                 "apply" => test.update = self.choice(&key, &node, &["create", "update"]) == Some("update"),
-                "env" => test.env = self.table(&key, node).map(|table| self.env(table)).unwrap_or_default(),
+                "env" => {
+                    test.env = self.table(&key, node).map(|table| self.env(table)).unwrap_or_default();
+                    if !test.env.macros.is_empty() {
+                        self.found.push(
+                            Diagnostic::new(Code::TestCase, "a test cannot define macros", key.span)
+                                .label("they are put in when the mapping compiles")
+                                .help("define them under `[env]`, for all tests"),
+                        );
+                    }
+                }
                 _ => self.unknown(&key, &keys, "a test"),
             }
         }
