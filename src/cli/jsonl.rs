@@ -234,7 +234,8 @@ fn evaluate(line: &Line<'_>, lang: Language, base: &Env, arena: &Arena, out: &mu
     let value = {
         let context = Context::new(arena, &env, 0);
         // The expression dies with the line; the value is written before.
-        expression.run(slots, &context).map(|value| written(line.id(), value, out))
+        let mut value = Value::Absent;
+        expression.run(slots, &context, &mut value).map(|()| written(line.id(), value, out))
     };
     value.map_err(|fault| Trouble { code: fault.code.to_string(), message: fault.to_string(), span: fault.span })
 }

@@ -202,7 +202,14 @@ fn format_fault(error: FormatError, argument: usize) -> Box<Fault> {
 }
 
 impl Prepared for Formatter {
-    fn call<'a>(&self, context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
+    fn call<'a>(&self, context: &Context<'a>, arguments: &[Value<'a>], out: &mut Value<'a>) -> Fallible<()> {
+        *out = self.value(context, arguments)?;
+        Ok(())
+    }
+}
+
+impl Formatter {
+    fn value<'a>(&self, context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
         let Some(source) = context.text(arguments, 0)? else { return Ok(Value::Null) };
         let made_styles;
         let styles = match (&self.styles, self.places.styles) {
@@ -245,5 +252,5 @@ impl Prepared for Formatter {
 
 /// `FormatDateTime` with nothing made ready.
 pub(super) fn format_date_time<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
-    Formatter { places: Places::of(arguments.len()), styles: None, input: None, output: None }.call(context, arguments)
+    Formatter { places: Places::of(arguments.len()), styles: None, input: None, output: None }.value(context, arguments)
 }

@@ -170,7 +170,14 @@ struct Replacer {
 }
 
 impl Prepared for Replacer {
-    fn call<'a>(&self, context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
+    fn call<'a>(&self, context: &Context<'a>, arguments: &[Value<'a>], out: &mut Value<'a>) -> Fallible<()> {
+        *out = self.value(context, arguments)?;
+        Ok(())
+    }
+}
+
+impl Replacer {
+    fn value<'a>(&self, context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
         match (self.mode, &self.pattern) {
             (Mode::Plain, _) => plain(context, arguments),
             (Mode::IntoTemplate, _) => into_template(context, arguments),
@@ -192,7 +199,7 @@ pub(super) fn call<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallib
     given.iter_mut().zip(arguments).for_each(|(given, value)| *given = !matches!(value, Value::Absent));
     let mode = mode(given)
         .map_err(|(argument, message, help)| Fault::new(Code::BadArgument, message).at(argument).help(help))?;
-    Replacer { mode, pattern: None, group: None, template: None }.call(context, arguments)
+    Replacer { mode, pattern: None, group: None, template: None }.value(context, arguments)
 }
 
 fn plain<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {

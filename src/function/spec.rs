@@ -219,7 +219,9 @@ pub enum Form {
 }
 
 /// A body: evaluated arguments in, a value out. Arguments that were left out are absent, at the end or in between.
-pub type Call = for<'a> fn(&Context<'a>, &[Value<'a>]) -> Fallible<Value<'a>>;
+///
+/// The value is written to its place: handed back, it would be copied just after it was made, and that stalls.
+pub type Call = for<'a> fn(&Context<'a>, &[Value<'a>], &mut Value<'a>) -> Fallible<()>;
 
 /// How a function runs.
 #[derive(Clone, Copy)]
@@ -266,7 +268,7 @@ impl<'t> Literal<'t> {
 /// A function with its constants made ready.
 pub trait Prepared: Send + Sync {
     /// Runs it on the arguments, the constants among them.
-    fn call<'a>(&self, context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>>;
+    fn call<'a>(&self, context: &Context<'a>, arguments: &[Value<'a>], out: &mut Value<'a>) -> Fallible<()>;
 }
 
 /// What came of making constants ready.

@@ -16,6 +16,16 @@ const fn example(expression: &'static str, given: &'static str, result: &'static
     Example { expression, given, result }
 }
 
+/// A body as the table keeps it: one that writes its value to its place.
+macro_rules! call {
+    ($body:path) => {
+        |context, arguments, out| {
+            *out = $body(context, arguments)?;
+            Ok(())
+        }
+    };
+}
+
 /// What most functions are; a row names what differs.
 const FUNCTION: Spec = Spec {
     name: "",
@@ -32,7 +42,7 @@ const FUNCTION: Spec = Spec {
     passes_on: false,
     redacts: false,
     examples: &[],
-    body: Body::Plain(logic::is_null),
+    body: Body::Plain(call!(logic::is_null)),
 };
 
 const TEXT: Kinds = Kinds::SINGLE;
@@ -55,7 +65,7 @@ pub const TABLE: &[Spec] = &[
             example(r#"Append([alias], "@contoso.com")"#, r#"{"alias": "ada"}"#, r#""ada@contoso.com""#),
             example(r#"Append([alias], "@contoso.com")"#, "{}", "null"),
         ],
-        body: Body::Plain(text::append),
+        body: Body::Plain(call!(text::append)),
         ..FUNCTION
     },
     Spec {
@@ -71,7 +81,7 @@ pub const TABLE: &[Spec] = &[
             r#"{"appRoleAssignments": [{"value": "r", "displayName": "Reader"}, {"value": "w", "displayName": "Writer"}]}"#,
             r#"["Reader", "Writer"]"#,
         )],
-        body: Body::Plain(roles::names),
+        body: Body::Plain(call!(roles::names)),
         ..FUNCTION
     },
     Spec {
@@ -88,7 +98,7 @@ pub const TABLE: &[Spec] = &[
             r#"{"appRoleAssignments": [{"value": "r", "displayName": "Reader"}]}"#,
             r#"[{"primary": false, "type": "WindowsAzureActiveDirectoryRole", "display": "Reader", "value": "r"}]"#,
         )],
-        body: Body::Plain(roles::complex),
+        body: Body::Plain(call!(roles::complex)),
         ..FUNCTION
     },
     Spec {
@@ -104,7 +114,7 @@ pub const TABLE: &[Spec] = &[
             r#"{"appRoleAssignments": [{"value": "r", "displayName": "Reader"}]}"#,
             r#"[{"primary": false, "type": "WindowsAzureActiveDirectoryRole", "display": "Reader", "value": "r"}]"#,
         )],
-        body: Body::Plain(roles::complex),
+        body: Body::Plain(call!(roles::complex)),
         ..FUNCTION
     },
     Spec {
@@ -126,7 +136,7 @@ pub const TABLE: &[Spec] = &[
                 r#""False""#,
             ),
         ],
-        body: Body::Plain(number::bit_and),
+        body: Body::Plain(call!(number::bit_and)),
         ..FUNCTION
     },
     Spec {
@@ -141,7 +151,7 @@ pub const TABLE: &[Spec] = &[
             example("CBool([a] = [b])", r#"{"a": "x", "b": "x"}"#, "true"),
             example("CBool([a])", r#"{"a": "0"}"#, "false"),
         ],
-        body: Body::Plain(logic::cbool),
+        body: Body::Plain(call!(logic::cbool)),
         ..FUNCTION
     },
     Spec {
@@ -157,7 +167,7 @@ pub const TABLE: &[Spec] = &[
             example("CDate([hireDate])", r#"{"hireDate": "2020-03-16-07:00"}"#, r#""3/16/2020 7:00:00 AM""#),
             example("CDate([hireDate])", r#"{"hireDate": "soon"}"#, r#"{"error": "E0702"}"#),
         ],
-        body: Body::Plain(date::cdate),
+        body: Body::Plain(call!(date::cdate)),
         ..FUNCTION
     },
     Spec {
@@ -198,7 +208,7 @@ pub const TABLE: &[Spec] = &[
             r#"{"proxyAddresses": ["smtp:old@x.org", "SMTP:ada@x.org"]}"#,
             r#""SMTP:ada@x.org""#,
         )],
-        body: Body::Plain(list::contains),
+        body: Body::Plain(call!(list::contains)),
         ..FUNCTION
     },
     Spec {
@@ -215,7 +225,7 @@ pub const TABLE: &[Spec] = &[
         cloud_sync_only: true,
         can_fail: true,
         examples: &[example(r#"ConvertFromBase64("SABlAGwAbABvAA==")"#, "{}", r#""Hello""#)],
-        body: Body::Plain(encoding::from_base64),
+        body: Body::Plain(call!(encoding::from_base64)),
         ..FUNCTION
     },
     Spec {
@@ -226,7 +236,7 @@ pub const TABLE: &[Spec] = &[
         summary: "The Base64 of a text's UTF-16LE bytes.",
         details: "Null gives null.",
         examples: &[example(r#"ConvertToBase64("Hello")"#, "{}", r#""SABlAGwAbABvAA==""#)],
-        body: Body::Plain(encoding::to_base64),
+        body: Body::Plain(call!(encoding::to_base64)),
         ..FUNCTION
     },
     Spec {
@@ -237,7 +247,7 @@ pub const TABLE: &[Spec] = &[
         summary: "The UTF-8 bytes of a text as hexadecimal digits.",
         details: "Digits are upper-case. Null gives null.",
         examples: &[example(r#"ConvertToUTF8Hex("Zoë")"#, "{}", r#""5A6FC3AB""#)],
-        body: Body::Plain(encoding::to_utf8_hex),
+        body: Body::Plain(call!(encoding::to_utf8_hex)),
         ..FUNCTION
     },
     Spec {
@@ -251,7 +261,7 @@ pub const TABLE: &[Spec] = &[
             example("Count([proxyAddresses])", r#"{"proxyAddresses": ["a", "b"]}"#, "2"),
             example("Count([proxyAddresses])", "{}", "0"),
         ],
-        body: Body::Plain(list::count),
+        body: Body::Plain(call!(list::count)),
         ..FUNCTION
     },
     Spec {
@@ -262,7 +272,7 @@ pub const TABLE: &[Spec] = &[
         summary: "A value as text.",
         details: "Booleans become True and False. Null gives null.",
         examples: &[example("CStr([accountEnabled])", r#"{"accountEnabled": true}"#, r#""True""#)],
-        body: Body::Plain(number::cstr),
+        body: Body::Plain(call!(number::cstr)),
         ..FUNCTION
     },
     Spec {
@@ -291,7 +301,7 @@ pub const TABLE: &[Spec] = &[
                 r#""2/29/2024 12:00:00 AM""#,
             ),
         ],
-        body: Body::Prepared { prepare: date::prepare_interval, call: date::date_add },
+        body: Body::Prepared { prepare: date::prepare_interval, call: call!(date::date_add) },
         ..FUNCTION
     },
     Spec {
@@ -320,7 +330,7 @@ pub const TABLE: &[Spec] = &[
                 "1",
             ),
         ],
-        body: Body::Prepared { prepare: date::prepare_interval, call: date::date_diff },
+        body: Body::Prepared { prepare: date::prepare_interval, call: call!(date::date_diff) },
         ..FUNCTION
     },
     Spec {
@@ -332,7 +342,7 @@ pub const TABLE: &[Spec] = &[
         details: "9223372036854775807 (never) and negative numbers are failures. Null gives null.",
         can_fail: true,
         examples: &[example("DateFromNum(129699324000000000)", "{}", r#""1/1/2012 11:00:00 PM""#)],
-        body: Body::Plain(date::date_from_num),
+        body: Body::Plain(call!(date::date_from_num)),
         ..FUNCTION
     },
     Spec {
@@ -343,7 +353,7 @@ pub const TABLE: &[Spec] = &[
         details: "Set under [env] in the mapping file; without it the call is a failure.",
         can_fail: true,
         examples: &[example("DefaultDomain()", "{}", r#""contoso.onmicrosoft.com""#)],
-        body: Body::Plain(identity::default_domain),
+        body: Body::Plain(call!(identity::default_domain)),
         ..FUNCTION
     },
     Spec {
@@ -359,7 +369,7 @@ pub const TABLE: &[Spec] = &[
         cloud_sync_only: true,
         can_fail: true,
         examples: &[example("DNComponent([dn], 2)", r#"{"dn": "CN=Doe\\, Jane,OU=Sales,DC=contoso"}"#, r#""Sales""#)],
-        body: Body::Plain(encoding::dn_component),
+        body: Body::Plain(call!(encoding::dn_component)),
         ..FUNCTION
     },
     Spec {
@@ -376,7 +386,7 @@ pub const TABLE: &[Spec] = &[
             "{}",
             r#"{"error": "E0704"}"#,
         )],
-        body: Body::Plain(identity::error),
+        body: Body::Plain(call!(identity::error)),
         ..FUNCTION
     },
     Spec {
@@ -410,7 +420,7 @@ pub const TABLE: &[Spec] = &[
                 r#"{"error": "E0702"}"#,
             ),
         ],
-        body: Body::Prepared { prepare: date::prepare_format, call: date::format_date_time },
+        body: Body::Prepared { prepare: date::prepare_format, call: call!(date::format_date_time) },
         ..FUNCTION
     },
     Spec {
@@ -421,7 +431,7 @@ pub const TABLE: &[Spec] = &[
         details: "Repeats for the same seed, so that plans and tests repeat.",
         pure: false,
         examples: &[example("Len(Guid())", "{}", "36")],
-        body: Body::Plain(identity::guid),
+        body: Body::Plain(call!(identity::guid)),
         ..FUNCTION
     },
     Spec {
@@ -436,7 +446,7 @@ pub const TABLE: &[Spec] = &[
             example("IgnoreFlowIfNullOrEmpty([department])", r#"{"department": "Sales"}"#, r#""Sales""#),
             example("IgnoreFlowIfNullOrEmpty([department])", r#"{"department": ""}"#, r#"{"ignore": "attribute"}"#),
         ],
-        body: Body::Plain(logic::ignore_flow),
+        body: Body::Plain(call!(logic::ignore_flow)),
         ..FUNCTION
     },
     Spec {
@@ -489,7 +499,7 @@ pub const TABLE: &[Spec] = &[
             example(r#"InStr("repEated", "e", 3, vbTextCompare)"#, "{}", "4"),
             example(r#"InStr([mail], "@")"#, r#"{"mail": "ada@contoso.com"}"#, "4"),
         ],
-        body: Body::Plain(text::in_str),
+        body: Body::Plain(call!(text::in_str)),
         ..FUNCTION
     },
     Spec {
@@ -500,7 +510,7 @@ pub const TABLE: &[Spec] = &[
         summary: "True when the attribute is absent or null.",
         details: "\"\" is not null.",
         examples: &[example("IsNull([mail])", "{}", "true"), example("IsNull([mail])", r#"{"mail": ""}"#, "false")],
-        body: Body::Plain(logic::is_null),
+        body: Body::Plain(call!(logic::is_null)),
         ..FUNCTION
     },
     Spec {
@@ -514,7 +524,7 @@ pub const TABLE: &[Spec] = &[
             example("IsNullOrEmpty([mail])", r#"{"mail": ""}"#, "true"),
             example("IsNullOrEmpty([mail])", r#"{"mail": "a"}"#, "false"),
         ],
-        body: Body::Plain(logic::is_null_or_empty),
+        body: Body::Plain(call!(logic::is_null_or_empty)),
         ..FUNCTION
     },
     Spec {
@@ -528,7 +538,7 @@ pub const TABLE: &[Spec] = &[
             example("IsPresent([mail])", r#"{"mail": "a"}"#, "true"),
             example("IsPresent([mail])", "{}", "false"),
         ],
-        body: Body::Plain(logic::is_present),
+        body: Body::Plain(call!(logic::is_present)),
         ..FUNCTION
     },
     Spec {
@@ -542,7 +552,7 @@ pub const TABLE: &[Spec] = &[
             example("IsString([accountEnabled])", r#"{"accountEnabled": true}"#, "true"),
             example("IsString([mail])", "{}", "false"),
         ],
-        body: Body::Plain(logic::is_string),
+        body: Body::Plain(call!(logic::is_string)),
         ..FUNCTION
     },
     Spec {
@@ -560,7 +570,7 @@ pub const TABLE: &[Spec] = &[
             example(r#"Item(Split([mail], "@"), 2)"#, r#"{"mail": "ada@contoso.com"}"#, r#""contoso.com""#),
             example("Item([proxyAddresses], 3)", r#"{"proxyAddresses": ["a", "b"]}"#, r#"{"error": "E0703"}"#),
         ],
-        body: Body::Plain(list::item),
+        body: Body::Plain(call!(list::item)),
         ..FUNCTION
     },
     Spec {
@@ -582,7 +592,7 @@ pub const TABLE: &[Spec] = &[
             ),
             example(r#"Join(", ", [surname], [givenName])"#, r#"{"surname": "Lovelace"}"#, r#""Lovelace""#),
         ],
-        body: Body::Plain(text::join),
+        body: Body::Plain(call!(text::join)),
         ..FUNCTION
     },
     Spec {
@@ -595,7 +605,7 @@ pub const TABLE: &[Spec] = &[
             example("Left([displayName], 3)", r#"{"displayName": "John Doe"}"#, r#""Joh""#),
             example("Left([displayName], -1)", r#"{"displayName": "John Doe"}"#, r#""John Doe""#),
         ],
-        body: Body::Plain(text::left),
+        body: Body::Plain(call!(text::left)),
         ..FUNCTION
     },
     Spec {
@@ -605,7 +615,7 @@ pub const TABLE: &[Spec] = &[
         summary: "How long a text is.",
         details: "Counts UTF-16 units, as .NET does: an emoji is two. Null is 0.",
         examples: &[example(r#"Len("John Doe")"#, "{}", "8")],
-        body: Body::Plain(text::len),
+        body: Body::Plain(call!(text::len)),
         ..FUNCTION
     },
     Spec {
@@ -627,7 +637,7 @@ pub const TABLE: &[Spec] = &[
                 r#""contoso.com""#,
             ),
         ],
-        body: Body::Plain(text::mid),
+        body: Body::Plain(call!(text::mid)),
         ..FUNCTION
     },
     Spec {
@@ -640,7 +650,7 @@ pub const TABLE: &[Spec] = &[
             example("NormalizeDiacritics([givenName])", r#"{"givenName": "Zoë"}"#, r#""Zoe""#),
             example("NormalizeDiacritics([surname])", r#"{"surname": "Łęcki"}"#, r#""Lecki""#),
         ],
-        body: Body::Plain(text::normalize_diacritics),
+        body: Body::Plain(call!(text::normalize_diacritics)),
         ..FUNCTION
     },
     Spec {
@@ -654,7 +664,7 @@ pub const TABLE: &[Spec] = &[
             example("Not([IsSoftDeleted])", r#"{"IsSoftDeleted": "True"}"#, "false"),
             example("Not([IsSoftDeleted])", "{}", "true"),
         ],
-        body: Body::Plain(logic::not),
+        body: Body::Plain(call!(logic::not)),
         ..FUNCTION
     },
     Spec {
@@ -665,7 +675,7 @@ pub const TABLE: &[Spec] = &[
         details: "One run has one time, whatever it takes.",
         pure: false,
         examples: &[example(r#"DateDiff("d", Now(), Now())"#, "{}", "0")],
-        body: Body::Plain(date::now),
+        body: Body::Plain(call!(date::now)),
         ..FUNCTION
     },
     Spec {
@@ -677,7 +687,7 @@ pub const TABLE: &[Spec] = &[
         details: "Earlier dates are failures. Null gives null.",
         can_fail: true,
         examples: &[example(r#"NumFromDate("2020-12-31 23:59:59-08:00")"#, "{}", "132539615990000000")],
-        body: Body::Plain(date::num_from_date),
+        body: Body::Plain(call!(date::num_from_date)),
         ..FUNCTION
     },
     Spec {
@@ -697,7 +707,7 @@ pub const TABLE: &[Spec] = &[
             example("PCase([name])", r#"{"name": "MARY-ANN VAN DER BERG"}"#, r#""Mary-Ann Van Der Berg""#),
             example(r#"PCase([name], " ")"#, r#"{"name": "mary-ann smith"}"#, r#""Mary-ann Smith""#),
         ],
-        body: Body::Plain(text::pcase),
+        body: Body::Plain(call!(text::pcase)),
         ..FUNCTION
     },
     Spec {
@@ -720,7 +730,7 @@ pub const TABLE: &[Spec] = &[
             example("Len(RandomString(6, 3, 0, 0, 3))", "{}", "6"),
             example("RandomString(3, 2, 1, 1, 0)", "{}", r#"{"error": "E0707"}"#),
         ],
-        body: Body::Plain(identity::random_string),
+        body: Body::Plain(call!(identity::random_string)),
         ..FUNCTION
     },
     Spec {
@@ -733,7 +743,7 @@ pub const TABLE: &[Spec] = &[
         passes_on: true,
         redacts: true,
         examples: &[example("Redact([employeeId])", r#"{"employeeId": "4711"}"#, r#""4711""#)],
-        body: Body::Plain(identity::redact),
+        body: Body::Plain(call!(identity::redact)),
         ..FUNCTION
     },
     Spec {
@@ -745,7 +755,7 @@ pub const TABLE: &[Spec] = &[
         details: "The first of equal values stays; letter case counts.",
         passes_on: true,
         examples: &[example("RemoveDuplicates([x])", r#"{"x": ["a", "b", "a"]}"#, r#"["a", "b"]"#)],
-        body: Body::Plain(list::remove_duplicates),
+        body: Body::Plain(call!(list::remove_duplicates)),
         ..FUNCTION
     },
     Spec {
@@ -794,7 +804,7 @@ pub const TABLE: &[Spec] = &[
                 r#""ada""#,
             ),
         ],
-        body: Body::Prepared { prepare: replace::prepare, call: replace::call },
+        body: Body::Prepared { prepare: replace::prepare, call: call!(replace::call) },
         ..FUNCTION
     },
     Spec {
@@ -831,7 +841,7 @@ pub const TABLE: &[Spec] = &[
             r#"{"appRoleAssignments": [{"value": "r", "displayName": "Reader"}]}"#,
             r#""Reader""#,
         )],
-        body: Body::Plain(roles::single),
+        body: Body::Plain(call!(roles::single)),
         ..FUNCTION
     },
     Spec {
@@ -843,7 +853,7 @@ pub const TABLE: &[Spec] = &[
         details: "Blanks around the values go, empty values stay. Null gives null.",
         can_fail: true,
         examples: &[example(r#"Split([x], ",")"#, r#"{"x": "one, two"}"#, r#"["one", "two"]"#)],
-        body: Body::Plain(text::split),
+        body: Body::Plain(call!(text::split)),
         ..FUNCTION
     },
     Spec {
@@ -856,7 +866,7 @@ pub const TABLE: &[Spec] = &[
         cloud_sync_only: true,
         can_fail: true,
         examples: &[example("StringFromSid([objectSid])", r#"{"objectSid": "AQEAAAAAAAUSAAAA"}"#, r#""S-1-5-18""#)],
-        body: Body::Plain(encoding::string_from_sid),
+        body: Body::Plain(call!(encoding::string_from_sid)),
         ..FUNCTION
     },
     Spec {
@@ -866,7 +876,7 @@ pub const TABLE: &[Spec] = &[
         summary: "A text without its blanks (U+0020).",
         details: "Other white space stays. Null gives null.",
         examples: &[example("StripSpaces([x])", r#"{"x": " J o e "}"#, r#""Joe""#)],
-        body: Body::Plain(text::strip_spaces),
+        body: Body::Plain(call!(text::strip_spaces)),
         ..FUNCTION
     },
     Spec {
@@ -907,7 +917,7 @@ pub const TABLE: &[Spec] = &[
                   when its attribute is case-exact.",
         can_fail: true,
         examples: &[example("ToLower([mail])", r#"{"mail": "Ada@Contoso.com"}"#, r#""ada@contoso.com""#)],
-        body: Body::Plain(text::to_lower),
+        body: Body::Plain(call!(text::to_lower)),
         ..FUNCTION
     },
     Spec {
@@ -921,7 +931,7 @@ pub const TABLE: &[Spec] = &[
         details: "Letter by letter, as .NET does: ß stays. Null gives null.",
         can_fail: true,
         examples: &[example("ToUpper([country])", r#"{"country": "ch"}"#, r#""CH""#)],
-        body: Body::Plain(text::to_upper),
+        body: Body::Plain(call!(text::to_upper)),
         ..FUNCTION
     },
     Spec {
@@ -936,7 +946,7 @@ pub const TABLE: &[Spec] = &[
             example("Trim([x])", r#"{"x": "  ada "}"#, r#""ada""#),
             example("Trim([x])", r#"{"x": [" a ", " b"]}"#, r#"["a", "b"]"#),
         ],
-        body: Body::Plain(text::trim),
+        body: Body::Plain(call!(text::trim)),
         ..FUNCTION
     },
     Spec {
@@ -953,7 +963,7 @@ pub const TABLE: &[Spec] = &[
             example(r#"Word("The quick brown fox", 3, " ")"#, "{}", r#""brown""#),
             example(r#"Word([mail], 2, "@.")"#, r#"{"mail": "ada@contoso.com"}"#, r#""contoso""#),
         ],
-        body: Body::Plain(text::word),
+        body: Body::Plain(call!(text::word)),
         ..FUNCTION
     },
 ];

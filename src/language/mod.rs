@@ -18,10 +18,11 @@ pub enum Program {
 }
 
 impl Program {
-    /// Runs on the slots of one record.
-    pub fn run<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Fallible<Value<'a>> {
+    /// Runs on the slots of one record and writes the value to `out`.
+    #[inline]
+    pub fn run<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, out: &mut Value<'a>) -> Fallible<()> {
         match self {
-            Program::Entra(expression) => expression.run(slots, context),
+            Program::Entra(expression) => expression.run(slots, context, out),
         }
     }
 

@@ -103,32 +103,24 @@ impl Mapping {
                 *place = Value::Text(text);
                 continue;
             }
-            let value = match rule.value(slots, context) {
-                Ok(Value::Text(text)) if !text.is_empty() => {
-                    *place = Value::Text(text);
-                    continue;
-                }
-                Ok(value) => value,
-                Err(fault) => {
-                    let failure = super::Failure::in_rule(number, fault);
-                    match rule.on_error {
-                        OnError::Halt => return Outcome::Failed(failure),
-                        OnError::Skip => return Outcome::Skipped(Skip::Failed(failure)),
-                        // Without a value the record would be skipped all the same; the failure says why.
-                        OnError::Null if rule.required => return Outcome::Skipped(Skip::Failed(failure)),
-                        OnError::Null => {
-                            borne.push(failure);
-                            Value::Null
-                        }
+            if let Err(fault) = rule.write_value(slots, context, place) {
+                let failure = super::Failure::in_rule(number, fault);
+                match rule.on_error {
+                    OnError::Halt => return Outcome::Failed(failure),
+                    OnError::Skip => return Outcome::Skipped(Skip::Failed(failure)),
+                    // Without a value the record would be skipped all the same; the failure says why.
+                    OnError::Null if rule.required => return Outcome::Skipped(Skip::Failed(failure)),
+                    OnError::Null => {
+                        borne.push(failure);
+                        *place = Value::Null;
                     }
                 }
-            };
-            match value {
-                Value::Ignored(Ignore::Object) => return Outcome::Skipped(Skip::Ignored { rule: number }),
-                value if rule.required && (value.is_empty() || matches!(value, Value::Ignored(_))) => {
-                    return Outcome::Skipped(Skip::RequiredEmpty { rule: number });
-                }
-                value => *place = value,
+            }
+            if let Value::Ignored(Ignore::Object) = place {
+                return Outcome::Skipped(Skip::Ignored { rule: number });
+            }
+            if rule.required && (place.is_empty() || matches!(place, Value::Ignored(_))) {
+                return Outcome::Skipped(Skip::RequiredEmpty { rule: number });
             }
         }
         Outcome::Payload(Payload { mapping: self, values, borne })
@@ -146,23 +138,34 @@ impl Rule {
         }
     }
 
+    /// Writes the rule's value, as its target takes it, to its place.
+    fn write_value<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, place: &mut Value<'a>) -> Fallible<()> {
+        let result = match &self.body {
+            RuleBody::Program { program, .. } => program.run(slots, context, place),
+            RuleBody::Constant(constant) => {
+                *place = from_json(constant, context.arena);
+                Ok(())
+            }
+        };
+        let finished = result.and_then(|()| {
+            let fits = match place {
+                Value::Text(text) => !text.is_empty() && self.coercion.takes_text(),
+                Value::Absent | Value::Null => self.default.is_none(),
+                _ => false,
+            };
+            if !fits {
+                *place = self.finish(*place, context)?;
+            }
+            Ok(())
+        });
+        finished.map_err(|fault| if self.is_redacted() { fault.redacted() } else { fault })
+    }
+
     /// The rule's value, as its target takes it.
     pub(super) fn value<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Fallible<Value<'a>> {
-        let result = match &self.body {
-            RuleBody::Program { program, .. } => match program.run(slots, context) {
-                // A text that fits goes its way in two words; other values are copied once more.
-                Ok(Value::Text(text)) if !text.is_empty() && self.coercion.takes_text() => {
-                    return Ok(Value::Text(text));
-                }
-                Ok(value) => self.finish(value, context),
-                Err(fault) => Err(fault),
-            },
-            RuleBody::Constant(constant) => self.finish(from_json(constant, context.arena), context),
-        };
-        match result {
-            Err(fault) if self.is_redacted() => Err(fault.redacted()),
-            result => result,
-        }
+        let mut value = Value::Absent;
+        self.write_value(slots, context, &mut value)?;
+        Ok(value)
     }
 
     /// The default for nothing, and the conversion to what the target takes.

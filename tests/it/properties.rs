@@ -11,7 +11,7 @@ use provisor::language::entra::{Expression, Surroundings};
 use provisor::language::names::SourceNames;
 use provisor::mapping::{Apply, Mapping, Outcome};
 use provisor::text::Source;
-use provisor::value::{Arena, Layout, RecordReader};
+use provisor::value::{Arena, Layout, RecordReader, Value};
 
 /// No input of these sizes may take longer, even on a busy machine and without optimization.
 const QUICKLY: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ fn evaluate(text: &str, record: &str) -> Result<(), TestCaseError> {
         let arena = Arena::new();
         if let Ok(slots) = RecordReader::new().read(&layout, record, &arena) {
             let env = env();
-            if let Err(fault) = expression.run(slots, &Context::new(&arena, &env, 0)) {
+            if let Err(fault) = expression.run(slots, &Context::new(&arena, &env, 0), &mut Value::Absent) {
                 prop_assert!((700..800).contains(&fault.code.number()), "{} at run time: {fault}", fault.code);
             }
         }

@@ -57,9 +57,10 @@ impl Expression {
         compile::compile(text, layout, surroundings)
     }
 
-    /// Runs on the slots of one record.
-    pub fn run<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Fallible<Value<'a>> {
-        Frame { slots, context }.run(&self.root, 0, &mut ()).map_err(|fault| self.told(fault))
+    /// Runs on the slots of one record and writes the value to `out`.
+    #[inline]
+    pub fn run<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, out: &mut Value<'a>) -> Fallible<()> {
+        Frame { slots, context }.run(&self.root, 0, &mut (), out).map_err(|fault| self.told(fault))
     }
 
     /// A fault as it may be told: its words hold values, and these may be redacted.
@@ -75,8 +76,9 @@ impl Expression {
         context: &Context<'a>,
     ) -> (Fallible<Value<'a>>, Vec<TraceStep<'a>>) {
         let mut steps = Vec::new();
-        let result = Frame { slots, context }.run(&self.root, 0, &mut steps);
-        (result.map_err(|fault| self.told(fault)), steps)
+        let mut value = Value::Absent;
+        let result = Frame { slots, context }.run(&self.root, 0, &mut steps, &mut value);
+        (result.map(|()| value).map_err(|fault| self.told(fault)), steps)
     }
 
     /// The attributes read, each once, in the order in which they stand.

@@ -1,7 +1,5 @@
 //! Running a tree on the slots of one record.
 
-use smallvec::SmallVec;
-
 use crate::function::{self, Context, Fallible, Fault};
 use crate::language::TraceStep;
 use crate::text::Span;
@@ -9,8 +7,8 @@ use crate::value::Value;
 
 use super::node::{Constant, Node, NodeKind};
 
-/// Arguments of most calls, without the heap.
-type Arguments<'a> = SmallVec<[Value<'a>; 8]>;
+/// As many arguments as have room without the heap; Replace has seven.
+const FEW: usize = 7;
 
 /// Sees the value of every sub-expression. The one that sees nothing costs nothing.
 pub(super) trait Observer<'a> {
@@ -44,156 +42,169 @@ pub(super) struct Frame<'f, 'a> {
 }
 
 impl<'a> Frame<'_, 'a> {
-    pub(super) fn run<O: Observer<'a>>(&self, node: &'a Node, depth: usize, observer: &mut O) -> Fallible<Value<'a>> {
-        // Not a word between the evaluation and the way back: a value that is copied just after it was made stalls.
+    /// Writes the node's value to `out`. Values are written to their places and never handed back: a value that is copied
+    /// just after it was made stalls the processor.
+    pub(super) fn run<O: Observer<'a>>(
+        &self,
+        node: &'a Node,
+        depth: usize,
+        observer: &mut O,
+        out: &mut Value<'a>,
+    ) -> Fallible<()> {
         if !O::LOOKS {
-            return self.evaluate(node, depth, observer);
+            return self.evaluate(node, depth, observer, out);
         }
-        let result = self.evaluate(node, depth, observer);
-        observer.saw(node, depth, result.as_ref().ok().copied());
+        let result = self.evaluate(node, depth, observer, out);
+        observer.saw(node, depth, result.is_ok().then_some(*out));
         result
     }
 
-    fn evaluate<O: Observer<'a>>(&self, node: &'a Node, depth: usize, observer: &mut O) -> Fallible<Value<'a>> {
+    fn evaluate<O: Observer<'a>>(
+        &self,
+        node: &'a Node,
+        depth: usize,
+        observer: &mut O,
+        out: &mut Value<'a>,
+    ) -> Fallible<()> {
         match &node.kind {
-            NodeKind::Attribute(slot) => Ok(self.slots.get(slot.index()).copied().unwrap_or_default()),
-            NodeKind::Constant(constant) => Ok(constant.value()),
-            NodeKind::Omitted => Ok(Value::Absent),
-            NodeKind::Call { call, arguments } => {
-                let mut values = Arguments::new();
-                if let Some(ignored) = self.arguments(arguments, depth, observer, &mut values)? {
-                    return Ok(ignored);
+            NodeKind::Attribute(slot) => *out = self.slots.get(slot.index()).copied().unwrap_or_default(),
+            NodeKind::Constant(constant) => *out = constant.value(),
+            NodeKind::Omitted => *out = Value::Absent,
+            NodeKind::Call { arguments, .. } | NodeKind::Prepared { arguments, .. } => {
+                // Most calls have few arguments; these stay on the stack.
+                let mut few = [Value::Absent; FEW];
+                let mut many = Vec::new();
+                let values = match few.get_mut(..arguments.len()) {
+                    Some(values) => values,
+                    None => {
+                        many.resize(arguments.len(), Value::Absent);
+                        many.as_mut_slice()
+                    }
+                };
+                for (argument, place) in arguments.iter().zip(values.iter_mut()) {
+                    match &argument.kind {
+                        // Most arguments are leaves.
+                        NodeKind::Omitted => {}
+                        NodeKind::Constant(Constant::Text(text)) => *place = Value::Text(text),
+                        NodeKind::Attribute(slot) if !O::LOOKS => {
+                            *place = self.slots.get(slot.index()).copied().unwrap_or_default();
+                        }
+                        _ => {
+                            self.run(argument, depth + 1, observer, place)?;
+                            // What is not to flow takes the whole call with it.
+                            if let Value::Ignored(ignored) = place {
+                                *out = Value::Ignored(*ignored);
+                                return Ok(());
+                            }
+                        }
+                    }
                 }
-                match call(self.context, &values) {
-                    Err(fault) => Err(located(fault, node.span, arguments)),
-                    made => made,
-                }
+                let called = match &node.kind {
+                    NodeKind::Call { call, .. } => call(self.context, values, out),
+                    NodeKind::Prepared { prepared, .. } => prepared.call(self.context, values, out),
+                    _ => Ok(()),
+                };
+                return called.map_err(|fault| located(fault, node.span, arguments));
             }
-            NodeKind::Prepared { prepared, arguments } => {
-                let mut values = Arguments::new();
-                if let Some(ignored) = self.arguments(arguments, depth, observer, &mut values)? {
-                    return Ok(ignored);
-                }
-                match prepared.call(self.context, &values) {
-                    Err(fault) => Err(located(fault, node.span, arguments)),
-                    made => made,
-                }
-            }
-            _ => self.choose(node, depth, observer),
+            _ => return self.choose(node, depth, observer, out),
         }
+        Ok(())
     }
 
     /// The nodes that evaluate some of what is below them. By themselves, so that the way to a call stays short.
     #[inline(never)]
-    fn choose<O: Observer<'a>>(&self, node: &'a Node, depth: usize, observer: &mut O) -> Fallible<Value<'a>> {
+    fn choose<O: Observer<'a>>(
+        &self,
+        node: &'a Node,
+        depth: usize,
+        observer: &mut O,
+        out: &mut Value<'a>,
+    ) -> Fallible<()> {
+        let ignored = |value: &Value<'a>| matches!(value, Value::Ignored(_));
         match &node.kind {
-            // `evaluate` has the others.
+            // `evaluate` has these.
             NodeKind::Omitted
             | NodeKind::Constant(_)
             | NodeKind::Attribute(_)
             | NodeKind::Call { .. }
-            | NodeKind::Prepared { .. } => Ok(Value::Absent),
+            | NodeKind::Prepared { .. } => Ok(()),
             NodeKind::If { condition, then, otherwise } => {
-                let value = self.run(condition, depth + 1, observer)?;
-                if let Value::Ignored(_) = value {
-                    return Ok(value);
+                self.run(condition, depth + 1, observer, out)?;
+                if ignored(out) {
+                    return Ok(());
                 }
                 let holds =
-                    function::truth(self.context, value).map_err(|fault| at(fault, condition.span, node.span))?;
-                self.run(if holds { then } else { otherwise }, depth + 1, observer)
+                    function::truth(self.context, *out).map_err(|fault| at(fault, condition.span, node.span))?;
+                self.run(if holds { then } else { otherwise }, depth + 1, observer, out)
             }
             NodeKind::Switch { source, default, cases } => {
-                let value = self.run(source, depth + 1, observer)?;
-                if let Value::Ignored(_) = value {
-                    return Ok(value);
+                let mut value = Value::Absent;
+                self.run(source, depth + 1, observer, &mut value)?;
+                if ignored(&value) {
+                    *out = value;
+                    return Ok(());
                 }
                 // One text for all keys.
-                let value = match value {
-                    Value::Text(_) => value,
-                    other => {
-                        let text = self.context.text_of(other).map_err(|fault| at(fault, source.span, node.span))?;
-                        Value::Text(text.unwrap_or_default())
-                    }
-                };
+                if !matches!(value, Value::Text(_)) {
+                    let text = self.context.text_of(value).map_err(|fault| at(fault, source.span, node.span))?;
+                    value = Value::Text(text.unwrap_or_default());
+                }
                 for (key, chosen) in cases {
-                    let wanted = self.run(key, depth + 1, observer)?;
-                    let matches = function::key_matches(self.context, value, wanted)
+                    self.run(key, depth + 1, observer, out)?;
+                    let matches = function::key_matches(self.context, value, *out)
                         .map_err(|fault| at(fault, key.span, node.span))?;
                     if matches {
-                        return self.run(chosen, depth + 1, observer);
+                        return self.run(chosen, depth + 1, observer, out);
                     }
                 }
-                self.run(default, depth + 1, observer)
+                self.run(default, depth + 1, observer, out)
             }
             NodeKind::Coalesce(sources) => {
                 for source in sources {
-                    let value = self.run(source, depth + 1, observer)?;
-                    if !value.is_null() {
-                        return Ok(value);
+                    self.run(source, depth + 1, observer, out)?;
+                    if !out.is_null() {
+                        return Ok(());
                     }
                 }
-                Ok(Value::Null)
+                *out = Value::Null;
+                Ok(())
             }
             NodeKind::Unique(rules) => {
                 let mut candidates = 0;
                 for rule in rules {
-                    let value = self.run(rule, depth + 1, observer)?;
-                    if let Value::Ignored(_) = value {
-                        return Ok(value);
+                    self.run(rule, depth + 1, observer, out)?;
+                    if ignored(out) {
+                        return Ok(());
                     }
                     let free =
-                        function::candidate(self.context, value).map_err(|fault| at(fault, rule.span, node.span))?;
+                        function::candidate(self.context, *out).map_err(|fault| at(fault, rule.span, node.span))?;
                     if let Some(free) = free {
-                        return Ok(free);
+                        *out = free;
+                        return Ok(());
                     }
-                    candidates += usize::from(!value.is_empty());
+                    candidates += usize::from(!out.is_empty());
                 }
-                function::none_free(candidates).map_err(|fault| at(fault, node.span, node.span))
+                *out = function::none_free(candidates).map_err(|fault| at(fault, node.span, node.span))?;
+                Ok(())
             }
             NodeKind::Compare { order, left, right } => {
-                let (first, second) = (self.run(left, depth + 1, observer)?, self.run(right, depth + 1, observer)?);
-                for value in [first, second] {
-                    if let Value::Ignored(_) = value {
-                        return Ok(value);
-                    }
+                let (mut first, mut second) = (Value::Absent, Value::Absent);
+                self.run(left, depth + 1, observer, &mut first)?;
+                self.run(right, depth + 1, observer, &mut second)?;
+                if let Some(value) = [first, second].into_iter().find(|value| ignored(value)) {
+                    *out = value;
+                    return Ok(());
                 }
-                match function::compare(self.context, *order, first, second) {
-                    Ok(holds) => Ok(Value::Bool(holds)),
+                *out = match function::compare(self.context, *order, first, second) {
+                    Ok(holds) => Value::Bool(holds),
                     Err(fault) => {
                         let side = if fault.argument == Some(0) { left.span } else { right.span };
-                        Err(at(fault, side, node.span))
+                        return Err(at(fault, side, node.span));
                     }
-                }
+                };
+                Ok(())
             }
         }
-    }
-
-    /// Puts the arguments' values into `values`, or gives the first of them that is not to flow: then the whole call is
-    /// not. The caller owns the values: moving them out of here would cost more than making them.
-    fn arguments<O: Observer<'a>>(
-        &self,
-        arguments: &'a [Node],
-        depth: usize,
-        observer: &mut O,
-        values: &mut Arguments<'a>,
-    ) -> Fallible<Option<Value<'a>>> {
-        for argument in arguments {
-            // Each arm puts its value in place by itself: most arguments are leaves, and most results are texts.
-            match &argument.kind {
-                NodeKind::Omitted => values.push(Value::Absent),
-                NodeKind::Constant(Constant::Text(text)) => values.push(Value::Text(text)),
-                NodeKind::Attribute(slot) if !O::LOOKS => {
-                    values.push(self.slots.get(slot.index()).copied().unwrap_or_default());
-                }
-                _ => match self.run(argument, depth + 1, observer) {
-                    Ok(Value::Text(text)) => values.push(Value::Text(text)),
-                    Ok(Value::Ignored(ignored)) => return Ok(Some(Value::Ignored(ignored))),
-                    Ok(other) => values.push(other),
-                    Err(fault) => return Err(fault),
-                },
-            }
-        }
-        Ok(None)
     }
 }
 
