@@ -28,15 +28,18 @@ impl Engine {
         Self { mapping, env }
     }
 
-    /// Reads records beforehand; they live as long as `arena`.
-    pub(crate) fn parse<'a>(&self, lines: &[&'a str], arena: &'a Arena) -> Vec<&'a [Value<'a>]> {
+    /// Reads records beforehand; they live as long as `arena`. One behind the other, as the typed floor's stand.
+    pub(crate) fn parse<'a>(&self, lines: &[&'a str], arena: &'a Arena) -> Vec<Value<'a>> {
         let mut reader = RecordReader::new();
-        lines.iter().map(|line| reader.read(self.mapping.layout(), line, arena).expect("a record")).collect()
+        lines
+            .iter()
+            .flat_map(|line| reader.read(self.mapping.layout(), line, arena).expect("a record").iter().copied())
+            .collect()
     }
 
     /// Maps records read beforehand; each payload is built and dropped.
-    pub(crate) fn map_all(&self, records: &[&[Value<'_>]], scratch: &mut Arena) {
-        for (number, slots) in records.iter().enumerate() {
+    pub(crate) fn map_all(&self, records: &[Value<'_>], scratch: &mut Arena) {
+        for (number, slots) in records.chunks_exact(self.mapping.layout().len()).enumerate() {
             let context = Context::new(scratch, &self.env, number as u64);
             black_box(payload(self.mapping.apply(slots, &context, Apply::Create)));
             scratch.reset();

@@ -140,25 +140,23 @@ impl Rule {
 
     /// Writes the rule's value, as its target takes it, to its place.
     fn write_value<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, place: &mut Value<'a>) -> Fallible<()> {
-        let result = match &self.body {
-            RuleBody::Program { program, .. } => program.run(slots, context, place),
-            RuleBody::Constant(constant) => {
-                *place = from_json(constant, context.arena);
-                Ok(())
+        match &self.body {
+            RuleBody::Program { program, .. } => {
+                if let Err(fault) = program.run(slots, context, place) {
+                    return Err(fault);
+                }
             }
+            RuleBody::Constant(constant) => *place = from_json(constant, context.arena),
+        }
+        let fits = match place {
+            Value::Text(text) => self.takes_text && !text.is_empty(),
+            Value::Absent | Value::Null => self.default.is_none(),
+            _ => false,
         };
-        let finished = result.and_then(|()| {
-            let fits = match place {
-                Value::Text(text) => !text.is_empty() && self.coercion.takes_text(),
-                Value::Absent | Value::Null => self.default.is_none(),
-                _ => false,
-            };
-            if !fits {
-                *place = self.finish(*place, context)?;
-            }
-            Ok(())
-        });
-        finished.map_err(|fault| if self.is_redacted() { fault.redacted() } else { fault })
+        if fits {
+            return Ok(());
+        }
+        self.finish(place, context).map_err(|fault| if self.is_redacted() { fault.redacted() } else { fault })
     }
 
     /// The rule's value, as its target takes it.
@@ -169,11 +167,12 @@ impl Rule {
     }
 
     /// The default for nothing, and the conversion to what the target takes.
-    pub(super) fn finish<'a>(&'a self, value: Value<'a>, context: &Context<'a>) -> Fallible<Value<'a>> {
-        let value = match (&self.default, value) {
-            (Some(default), value) if value.is_empty() => from_json(default, context.arena),
-            (_, value) => value,
-        };
-        self.coercion.apply(value, context.arena)
+    #[inline(never)]
+    pub(super) fn finish<'a>(&'a self, place: &mut Value<'a>, context: &Context<'a>) -> Fallible<()> {
+        if let (Some(default), true) = (&self.default, place.is_empty()) {
+            *place = from_json(default, context.arena);
+        }
+        *place = self.coercion.apply(*place, context.arena)?;
+        Ok(())
     }
 }

@@ -443,6 +443,7 @@ impl<'c> Compiler<'c> {
             create_only: entry.create_only.is_some(),
             on_error: entry.on_error,
             coercion,
+            takes_text: coercion.takes_text(),
             copies,
         })
     }

@@ -69,6 +69,8 @@ pub struct Rule {
     create_only: bool,
     on_error: OnError,
     coercion: Coercion,
+    /// Whether a text is what the target takes, as it is.
+    takes_text: bool,
     /// The attribute whose text is the rule's value, when that is all there is to the rule.
     copies: Option<Slot>,
 }

@@ -53,7 +53,7 @@ impl Mapping {
                                 value: step.value.map(shown),
                             })
                             .collect();
-                        (result.and_then(|value| rule.finish(value, context)), steps)
+                        (result.and_then(|mut value| rule.finish(&mut value, context).map(|()| value)), steps)
                     }
                     RuleBody::Constant(_) => (rule.value(slots, context), Vec::new()),
                 };

@@ -67,7 +67,10 @@ impl<'a> Frame<'_, 'a> {
         out: &mut Value<'a>,
     ) -> Fallible<()> {
         match &node.kind {
-            NodeKind::Attribute(slot) => *out = self.slots.get(slot.index()).copied().unwrap_or_default(),
+            NodeKind::Attribute(slot) => match self.slots.get(slot.index()) {
+                Some(value) => *out = *value,
+                None => *out = Value::Absent,
+            },
             NodeKind::Constant(constant) => *out = constant.value(),
             NodeKind::Omitted => *out = Value::Absent,
             NodeKind::Call { arguments, .. } | NodeKind::Prepared { arguments, .. } => {
@@ -87,7 +90,9 @@ impl<'a> Frame<'_, 'a> {
                         NodeKind::Omitted => {}
                         NodeKind::Constant(Constant::Text(text)) => *place = Value::Text(text),
                         NodeKind::Attribute(slot) if !O::LOOKS => {
-                            *place = self.slots.get(slot.index()).copied().unwrap_or_default();
+                            if let Some(value) = self.slots.get(slot.index()) {
+                                *place = *value;
+                            }
                         }
                         _ => {
                             self.run(argument, depth + 1, observer, place)?;
