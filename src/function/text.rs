@@ -116,15 +116,20 @@ pub(super) fn word<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallib
 pub(super) fn to_lower<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
     let Some(source) = context.text(arguments, 0)? else { return Ok(Value::Null) };
     let culture = culture(context, arguments)?;
-    if casing::is_lower_already(source, culture) {
-        return Ok(Value::Text(source));
-    }
-    let mut out = context.arena.builder(source.len());
     if culture != casing::Culture::Turkic && source.is_ascii() {
+        // Every byte is looked at, and so many at once.
+        if source.bytes().fold(0, |any, byte| any | u8::from(byte.is_ascii_uppercase())) == 0 {
+            return Ok(Value::Text(source));
+        }
+        let mut out = context.arena.builder(source.len());
         out.push_str(source);
         out.make_ascii_lowercase();
         return context.built(out);
     }
+    if casing::is_lower_already(source, culture) {
+        return Ok(Value::Text(source));
+    }
+    let mut out = context.arena.builder(source.len());
     let _ = casing::lower(source, culture, &mut out);
     context.built(out)
 }
@@ -133,15 +138,19 @@ pub(super) fn to_lower<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fa
 pub(super) fn to_upper<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
     let Some(source) = context.text(arguments, 0)? else { return Ok(Value::Null) };
     let culture = culture(context, arguments)?;
-    if casing::is_upper_already(source, culture) {
-        return Ok(Value::Text(source));
-    }
-    let mut out = context.arena.builder(source.len());
     if culture != casing::Culture::Turkic && source.is_ascii() {
+        if source.bytes().fold(0, |any, byte| any | u8::from(byte.is_ascii_lowercase())) == 0 {
+            return Ok(Value::Text(source));
+        }
+        let mut out = context.arena.builder(source.len());
         out.push_str(source);
         out.make_ascii_uppercase();
         return context.built(out);
     }
+    if casing::is_upper_already(source, culture) {
+        return Ok(Value::Text(source));
+    }
+    let mut out = context.arena.builder(source.len());
     let _ = casing::upper(source, culture, &mut out);
     context.built(out)
 }
@@ -172,7 +181,7 @@ pub(super) fn pcase<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Falli
 /// `NormalizeDiacritics(source)`.
 pub(super) fn normalize_diacritics<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallible<Value<'a>> {
     let Some(source) = context.text(arguments, 0)? else { return Ok(Value::Null) };
-    if diacritics::is_plain(source) {
+    if source.is_ascii() {
         return Ok(Value::Text(source));
     }
     let mut out = context.arena.builder(source.len() + 4);

@@ -1,7 +1,8 @@
 //! A record to a payload.
 
 use crate::function::{Context, Fallible};
-use crate::value::{Ignore, Value, from_json};
+use crate::language::Program;
+use crate::value::{Ignore, Slot, Value, from_json};
 
 use super::shape::Writer;
 use super::{Mapping, OnError, Rule, RuleBody};
@@ -94,13 +95,18 @@ impl Mapping {
         }
         let values = context.arena.filled(self.rules.len(), Value::Absent);
         let mut borne = Vec::new();
-        for (number, (rule, place)) in self.rules.iter().zip(values.iter_mut()).enumerate() {
-            if rule.create_only && apply == Apply::Update {
-                *place = Value::Ignored(Ignore::Attribute);
+        for (number, ((rule, copies), place)) in self.rules.iter().zip(&self.copies).zip(values.iter_mut()).enumerate()
+        {
+            // No rule's `default`, `required` or conversion has anything to say to a text that is not empty.
+            if let Some(slot) = copies
+                && let Some(Value::Text(text)) = slots.get(slot.index())
+                && !text.is_empty()
+            {
+                *place = Value::Text(text);
                 continue;
             }
-            if let Some(text) = rule.direct_text(slots) {
-                *place = Value::Text(text);
+            if rule.create_only && apply == Apply::Update {
+                *place = Value::Ignored(Ignore::Attribute);
                 continue;
             }
             if let Err(fault) = rule.write_value(slots, context, place) {
@@ -128,12 +134,12 @@ impl Mapping {
 }
 
 impl Rule {
-    /// The text that the rule hands on as it is. Half of all rules are no more than that, and no rule's `default`,
-    /// `required` or conversion has anything to say to a text that is not empty.
-    #[inline]
-    fn direct_text<'a>(&self, slots: &[Value<'a>]) -> Option<&'a str> {
-        match slots.get(self.copies?.index()) {
-            Some(Value::Text(text)) if !text.is_empty() => Some(text),
+    /// The attribute whose text is the rule's value, when that is all there is to the rule.
+    pub(super) fn copies(&self) -> Option<Slot> {
+        match &self.body {
+            RuleBody::Program { program: Program::Entra(expression), .. } if self.takes_text && !self.create_only => {
+                expression.direct()
+            }
             _ => None,
         }
     }
@@ -142,9 +148,7 @@ impl Rule {
     fn write_value<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, place: &mut Value<'a>) -> Fallible<()> {
         match &self.body {
             RuleBody::Program { program, .. } => {
-                if let Err(fault) = program.run(slots, context, place) {
-                    return Err(fault);
-                }
+                program.run(slots, context, place)?;
             }
             RuleBody::Constant(constant) => *place = from_json(constant, context.arena),
         }

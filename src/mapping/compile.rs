@@ -220,6 +220,7 @@ impl<'c> Compiler<'c> {
             source: self.source.clone(),
             layout: self.layout,
             scope,
+            copies: rules.iter().map(Rule::copies).collect(),
             constants: rules.iter().map(|rule| matches!(rule.body, RuleBody::Constant(_))).collect(),
             rules,
             shape,
@@ -399,7 +400,6 @@ impl<'c> Compiler<'c> {
                 default.span,
             ));
         }
-        let mut copies = None;
         let body = match program {
             ProgramEntry::Constant(constant) => {
                 if let Err(fault) = coercion.apply(from_json(&constant.value, &arena), &arena) {
@@ -429,7 +429,6 @@ impl<'c> Compiler<'c> {
                 }
                 self.check_rule(&expression, entry.matching.as_ref(), entry.create_only, span);
                 let tree::Text { value, places } = text;
-                copies = expression.direct().filter(|_| coercion.takes_text());
                 RuleBody::Program { program: Program::Entra(expression), text: value, places, language }
             }
         };
@@ -444,7 +443,6 @@ impl<'c> Compiler<'c> {
             on_error: entry.on_error,
             coercion,
             takes_text: coercion.takes_text(),
-            copies,
         })
     }
 

@@ -49,6 +49,9 @@ pub struct Mapping {
     rules: Vec<Rule>,
     /// By rule, for writing.
     constants: Vec<bool>,
+    /// By rule: the attribute whose text is the rule's value, when that is all there is to the rule. Beside the rules, so
+    /// that the half of them that only copy are done without a look at them.
+    copies: Vec<Option<Slot>>,
     shape: Shape,
     /// `"schemas":[…]`, ready to be written; empty for a JSON target.
     schemas: Vec<u8>,
@@ -71,8 +74,6 @@ pub struct Rule {
     coercion: Coercion,
     /// Whether a text is what the target takes, as it is.
     takes_text: bool,
-    /// The attribute whose text is the rule's value, when that is all there is to the rule.
-    copies: Option<Slot>,
 }
 
 #[derive(Debug)]
