@@ -33,53 +33,46 @@ pub(super) fn run<R: Send, W: FnMut(Chunk) -> R + Send>(
         return Ok(());
     }
     let stop = AtomicBool::new(false);
-    let (chunk_sender, chunk_receiver) = sync_channel::<Chunk>(jobs * 2);
-    let (result_sender, result_receiver) = sync_channel::<(u64, R)>(jobs * 2);
-    let chunk_receiver = Mutex::new(chunk_receiver);
-    thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            // Owned here, so that the workers see the end when the reader is done.
-            let chunk_sender = chunk_sender;
-            while !stop.load(Ordering::Relaxed) {
-                match next() {
-                    Ok(Some(chunk)) => {
-                        if chunk_sender.send(chunk).is_err() {
-                            return Ok(());
-                        }
-                    }
-                    Ok(None) => return Ok(()),
-                    Err(failure) => return Err(failure),
-                }
-            }
-            Ok(())
-        });
+    // A worker fetches its piece itself: what one processor has read is then in its cache when it is worked on.
+    let source = Mutex::new((&mut next, None::<Failure>));
+    let (sender, receiver) = sync_channel::<(u64, R)>(jobs * 2);
+    let taken = thread::scope(|scope| {
         for _ in 0..jobs {
-            let result_sender = result_sender.clone();
-            let (chunk_receiver, worker, stop) = (&chunk_receiver, &worker, &stop);
+            let sender = sender.clone();
+            let (source, worker, stop) = (&source, &worker, &stop);
             scope.spawn(move || {
                 let mut work = worker();
-                while let Some(chunk) = receive(chunk_receiver) {
-                    // After a stop the pieces still in the channel are let go, so that the reader can end.
-                    if stop.load(Ordering::Relaxed) {
-                        continue;
-                    }
+                while !stop.load(Ordering::Relaxed) {
+                    let fetched = {
+                        let mut source = source.lock().unwrap_or_else(PoisonError::into_inner);
+                        if source.1.is_some() {
+                            // Another met a failure while this one waited.
+                            return;
+                        }
+                        match source.0() {
+                            Ok(fetched) => fetched,
+                            Err(failure) => {
+                                source.1 = Some(failure);
+                                stop.store(true, Ordering::Relaxed);
+                                None
+                            }
+                        }
+                    };
+                    let Some(chunk) = fetched else { return };
                     let number = chunk.number;
-                    if result_sender.send((number, work(chunk))).is_err() {
+                    if sender.send((number, work(chunk))).is_err() {
                         stop.store(true, Ordering::Relaxed);
                     }
                 }
             });
         }
-        drop(result_sender);
-        let taken = in_order(result_receiver, &mut take);
+        drop(sender);
+        let taken = in_order(receiver, &mut take);
         stop.store(true, Ordering::Relaxed);
-        let read = reader.join().unwrap_or_else(|_| Err(Failure::told("the reading thread ended unexpectedly")));
-        taken.and(read)
-    })
-}
-
-fn receive(chunks: &Mutex<Receiver<Chunk>>) -> Option<Chunk> {
-    chunks.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+        taken
+    });
+    let (_, failure) = source.into_inner().unwrap_or_else(PoisonError::into_inner);
+    taken.and(failure.map_or(Ok(()), Err))
 }
 
 fn in_order<R>(results: Receiver<(u64, R)>, take: &mut impl FnMut(R) -> Result<Go, Failure>) -> Result<(), Failure> {
