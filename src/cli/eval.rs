@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::function::Context;
 use crate::language::entra::{Expression, Surroundings};
 use crate::language::names::SourceNames;
-use crate::language::{Program, TraceStep};
-use crate::mapping::{Language, describe_fault};
+use crate::language::{Language, Program, TraceStep};
+use crate::mapping::describe_fault;
 use crate::text::{Code, Diagnostic, Diagnostics, Source, Span};
 use crate::value::{Arena, Layout, RecordReader, Shown, Value, to_json};
 

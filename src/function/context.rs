@@ -11,7 +11,7 @@ use crate::dotnet::date::Moment;
 use crate::text::Code;
 use crate::value::{Arena, MAX_MEMORY, MAX_TEXT, TextBuilder, Value, parse_integer};
 
-use super::{Fallible, Fault};
+use super::{Fallible, Fault, Limits};
 
 /// Which values the target already has, for `SelectUniqueValue`.
 pub trait Taken: Send + Sync {
@@ -93,12 +93,16 @@ pub struct Env {
     pub random: Option<String>,
     /// The randomness of all other `Guid()` and `RandomString(…)`.
     pub seed: Seed,
+    /// What each run of a program may use.
+    pub limits: Limits,
+    /// Records beside the one that is mapped, which programs see under these names: `user` and `group` where a sync has them.
+    pub given: Vec<(String, serde_json::Value)>,
 }
 
 impl Env {
     /// The clock at `now`, nothing taken, no default domain.
     pub fn new(now: Moment, seed: Seed) -> Self {
-        Self { now, default_domain: None, taken: Arc::new(NothingTaken), guid: None, random: None, seed }
+        Self { now, default_domain: None, taken: Arc::new(NothingTaken), guid: None, random: None, seed, limits: Limits::DEFAULT, given: Vec::new() }
     }
 }
 

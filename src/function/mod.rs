@@ -5,6 +5,7 @@
 
 #![allow(clippy::unnecessary_wraps, reason = "all bodies have one signature; not every function can fail")]
 
+mod budget;
 mod context;
 mod date;
 mod encoding;
@@ -20,6 +21,7 @@ mod spec;
 mod table;
 mod text;
 
+pub use budget::{Limits, Meter};
 pub use context::{Context, Env, NothingTaken, Seed, Taken, TakenList};
 pub use fault::{Detail, Fallible, Fault};
 pub use foreign::{Foreign, foreign};

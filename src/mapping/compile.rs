@@ -6,7 +6,7 @@ mod cases;
 use std::collections::BTreeMap;
 
 use crate::function::Kinds;
-use crate::language::Program;
+use crate::language::{Language, Program};
 use crate::language::entra::{Expression, Surroundings};
 use crate::language::names::SourceNames;
 use crate::scim::{self, AttributeType, PathError, ResourceSchema, Step};
@@ -14,7 +14,7 @@ use crate::text::{Code, Diagnostic, Diagnostics, Source, Span, closest, shorten}
 use crate::value::{Arena, Layout, from_json, write_json_string};
 
 use super::coerce::Coercion;
-use super::file::{self, File, Language, Placed, ProgramEntry, RuleEntry};
+use super::file::{self, File, Placed, ProgramEntry, RuleEntry};
 use super::scope::Scope;
 use super::shape::Shape;
 use super::{MAX_FILE, MAX_RULES, Mapping, Rule, RuleBody, tree};

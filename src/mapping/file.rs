@@ -6,6 +6,7 @@ mod test;
 
 use serde_json::Value as Json;
 
+use crate::language::Language;
 use crate::text::{Code, Diagnostic, Span, closest, shorten};
 
 use super::tree::{Item, Key, Node, Table, Text};
@@ -32,38 +33,6 @@ pub(super) struct File {
     pub(super) rules: Vec<RuleEntry>,
     pub(super) env: EnvTable,
     pub(super) tests: Vec<TestEntry>,
-}
-
-/// The language of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// Entra's expressions.
-    Entra,
-    /// Liquid.
-    Liquid,
-    /// Rhai.
-    Rhai,
-    /// Jinja.
-    Jinja,
-}
-
-impl Language {
-    /// The word in mapping files and on the command line.
-    pub fn word(self) -> &'static str {
-        match self {
-            Language::Entra => "entra",
-            Language::Liquid => "liquid",
-            Language::Rhai => "rhai",
-            Language::Jinja => "jinja",
-        }
-    }
-
-    /// The language called so.
-    pub fn parse(word: &str) -> Option<Language> {
-        [Language::Entra, Language::Liquid, Language::Rhai, Language::Jinja]
-            .into_iter()
-            .find(|language| language.word() == word)
-    }
 }
 
 #[derive(Debug, Default)]

@@ -20,11 +20,11 @@ pub use apply::{Apply, Outcome, Payload, Skip};
 pub use case::{Case, CaseResult};
 pub use compile::Compiled;
 pub use failure::{Failure, describe_fault, headline};
-pub use file::{Language, OnError};
+pub use file::OnError;
 pub use trace::{RuleTrace, Traced};
 
 use crate::function::{Env, Seed, TakenList};
-use crate::language::Program;
+use crate::language::{Language, Program};
 use crate::text::{Source, Span};
 use crate::value::{Layout, Slot};
 

@@ -26,6 +26,7 @@ pub struct Layout {
     /// Per slot: whether a program reads it (a root may be there for a derived slot alone).
     wanted: Vec<bool>,
     derived: Vec<Derived>,
+    whole: Option<Slot>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,15 +52,35 @@ impl Layout {
         slot
     }
 
+    /// The slot of the whole record, an object, for programs that choose an attribute while they run.
+    pub fn whole(&mut self) -> Slot {
+        let next = self.next();
+        let slot = *self.whole.get_or_insert(next);
+        if slot == next {
+            self.names.push("the record".into());
+            self.wanted.push(false);
+        }
+        slot
+    }
+
+    /// The slot of the whole record, when a program reads it.
+    pub fn find_whole(&self) -> Option<Slot> {
+        self.whole
+    }
+
     fn root(&mut self, name: &str) -> Slot {
         if let Some(slot) = self.by_name.get(name) {
             return *slot;
         }
-        let slot = Slot(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
+        let slot = self.next();
         self.names.push(name.into());
         self.wanted.push(false);
         self.by_name.insert(name.into(), slot);
         slot
+    }
+
+    fn next(&self) -> Slot {
+        Slot(u32::try_from(self.names.len()).unwrap_or(u32::MAX))
     }
 
     /// The slot of a top-level name as records spell it.

@@ -112,6 +112,9 @@ impl<'a> Visitor<'a> for RecordSeed<'_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        if let Some(whole) = self.layout.find_whole() {
+            return self.read_whole(whole, map);
+        }
         let mut cursor = 0;
         while let Some(slot) =
             map.next_key_seed(KeySeed { reader: self.reader, layout: self.layout, cursor: &mut cursor })?
@@ -122,6 +125,24 @@ impl<'a> Visitor<'a> for RecordSeed<'_, 'a> {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> RecordSeed<'_, 'a> {
+    /// Keeps every attribute, for programs that choose one while they run.
+    fn read_whole<A: MapAccess<'a>>(self, whole: Slot, map: A) -> Result<(), A::Error> {
+        let record = ValueSeed { arena: self.arena }.visit_map(map)?;
+        if let Value::Object(fields) = record {
+            for (key, value) in fields {
+                if let Some(place) = self.layout.find(key).and_then(|slot| self.slots.get_mut(slot.index())) {
+                    *place = *value;
+                }
+            }
+        }
+        if let Some(place) = self.slots.get_mut(whole.index()) {
+            *place = record;
         }
         Ok(())
     }

@@ -46,6 +46,9 @@ const IMPURE: &[&str] = &[
     "io::stderr",
 ];
 
+/// What is impure and still there: a clock that ends programs and that none of them can read.
+const FENCES: &[(&str, &str)] = &[("src/function/budget.rs", "Instant::now")];
+
 /// Lines after which a file is two files.
 const MAX_LINES: usize = 700;
 
@@ -265,7 +268,9 @@ fn the_pure_floors_touch_nothing_outside() {
     for file in rust_files("src") {
         if module_of(&file.path).is_some_and(|module| PURE.contains(&module)) && !is_test(&file.path) {
             let code = without_tests(&file.code);
-            found.extend(IMPURE.iter().flat_map(|word| places(&file.path, &code, word)));
+            let excused = |word: &str| FENCES.contains(&(&*file.path, word));
+            let named = IMPURE.iter().filter(|word| !excused(word));
+            found.extend(named.flat_map(|word| places(&file.path, &code, word)));
             for at in words(&code, "std").filter(|at| code[*at..].starts_with("std::{")) {
                 let named = named_modules(&code[at + "std::".len()..]).into_iter().map(|name| format!("std::{name}"));
                 let impure = named.filter(|name| IMPURE.contains(&name.as_str()));

@@ -3,7 +3,8 @@
 use serde_json::Value as Json;
 
 use super::super::tree::{Item, Key, Node, Table};
-use super::{Language, OnError, Placed, ProgramEntry, Reader, RuleEntry};
+use super::{OnError, Placed, ProgramEntry, Reader, RuleEntry};
+use crate::language::Language;
 use crate::text::{Code, Diagnostic, shorten};
 
 impl Reader<'_> {
