@@ -6,6 +6,7 @@
 #![allow(clippy::unnecessary_wraps, reason = "all bodies have one signature; not every function can fail")]
 
 mod budget;
+mod bytes;
 mod context;
 mod date;
 mod encoding;
@@ -22,6 +23,7 @@ mod table;
 mod text;
 
 pub use budget::{Limits, Meter};
+pub use bytes::Bytes;
 pub use context::{Context, Env, NothingTaken, Seed, Taken, TakenList};
 pub use fault::{Detail, Fallible, Fault};
 pub use foreign::{Foreign, foreign};

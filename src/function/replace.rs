@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::dotnet::pattern::{GroupId, Pattern, PatternError, Runaway, Template};
+use crate::dotnet::pattern::{GroupId, Pattern, PatternError, PatternLint, Runaway, Template};
 use crate::text::{Code, did_you_mean, shorten};
 use crate::value::{MAX_TEXT, TextBuilder, Value};
 
-use super::{ArgumentFinding, Context, Fallible, Fault, Literal, Preparation, Prepared};
+use super::{ArgumentFinding, Context, Fallible, Fault, Literal, Preparation, Prepared, bytes};
 
 /// The places of the arguments.
 const OLD: usize = 1;
@@ -82,7 +82,6 @@ pub(super) fn prepare(literals: &[Literal<'_>]) -> Result<Preparation, ArgumentF
         help: Some(help.into()),
     })?;
     let mut replacer = Replacer { mode, pattern: None, group: None, template: None };
-    let mut lints = Vec::new();
     if mode.is_plain() {
         if literal(OLD).known() == Some("") {
             return Err(ArgumentFinding {
@@ -93,37 +92,36 @@ pub(super) fn prepare(literals: &[Literal<'_>]) -> Result<Preparation, ArgumentF
                 help: Some("to test for an empty value write `Switch([x], [x], \"\", \"value\")`".into()),
             });
         }
-        return Ok(Preparation { prepared: Some(Box::new(replacer)), lints });
+        let bytes = match (mode, literal(OLD), literal(VALUE)) {
+            (Mode::Plain, Literal::Known(old), Literal::Known(new)) => bytes::replaced(old, new),
+            _ => None,
+        };
+        return Ok(Preparation { prepared: Some(Box::new(replacer)), bytes, lints: Vec::new() });
     }
     let Some(source) = literal(PATTERN).known() else {
-        return Ok(Preparation { prepared: Some(Box::new(replacer)), lints });
+        return Ok(Preparation { prepared: Some(Box::new(replacer)), ..Preparation::default() });
     };
     let pattern = Pattern::compile(source).map_err(|error| pattern_error(error, PATTERN))?;
-    for lint in pattern.lints() {
-        lints.push(ArgumentFinding {
-            code: Code::EmptyMatch,
-            argument: PATTERN,
-            span: Some(lint.span.clone()),
-            message: lint.message.clone(),
-            help: lint.help.clone(),
-        });
-    }
+    let slip = |lint: &PatternLint, code, argument| ArgumentFinding {
+        code,
+        argument,
+        span: Some(lint.span.clone()),
+        message: lint.message.clone(),
+        help: lint.help.clone(),
+    };
+    let mut lints: Vec<_> = pattern.lints().iter().map(|lint| slip(lint, Code::EmptyMatch, PATTERN)).collect();
+    let mut bytes = None;
     if let (Mode::Group | Mode::Extract, Literal::Known(name)) = (mode, literal(GROUP)) {
         replacer.group = Some(pattern.group(name).ok_or_else(|| no_group(&pattern, name))?);
     }
     if let (Mode::Pattern, Literal::Known(text)) = (mode, literal(VALUE)) {
         let template = Template::compile(text, &pattern);
-        lints.extend(template.lints().iter().map(|lint| ArgumentFinding {
-            code: Code::ReplacementReference,
-            argument: VALUE,
-            span: Some(lint.span.clone()),
-            message: lint.message.clone(),
-            help: lint.help.clone(),
-        }));
+        lints.extend(template.lints().iter().map(|lint| slip(lint, Code::ReplacementReference, VALUE)));
+        bytes = bytes::matched(&pattern, &template);
         replacer.template = Some(template);
     }
     replacer.pattern = Some(pattern);
-    Ok(Preparation { prepared: Some(Box::new(replacer)), lints })
+    Ok(Preparation { prepared: Some(Box::new(replacer)), bytes, lints })
 }
 
 fn pattern_error(error: PatternError, argument: usize) -> ArgumentFinding {

@@ -6,7 +6,7 @@ use std::ops::{BitOr, Range};
 use crate::text::Code;
 use crate::value::Value;
 
-use super::{Context, Fallible};
+use super::{Bytes, Context, Fallible};
 
 /// Where a function stands in the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -276,6 +276,8 @@ pub trait Prepared: Send + Sync {
 pub struct Preparation {
     /// The function made ready; `None` when nothing could be done ahead.
     pub prepared: Option<Box<dyn Prepared>>,
+    /// What becomes of the first argument, when it is a text of ASCII; then the call does nothing else.
+    pub bytes: Option<Bytes>,
     /// Probable slips seen on the way.
     pub lints: Vec<ArgumentFinding>,
 }

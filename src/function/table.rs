@@ -5,7 +5,7 @@
 //! those marked as cloud sync's, "Attribute mapping expression reference" of Entra Cloud Sync.
 
 use super::spec::{Body, Example, Family, Form, Kinds, Param, Placement, Repeat, Spec};
-use super::{date, encoding, identity, list, logic, number, replace, roles, text};
+use super::{bytes, date, encoding, identity, list, logic, number, replace, roles, text};
 
 /// The function called so; letter case is free, as in Microsoft's own pages.
 pub fn lookup(name: &str) -> Option<&'static Spec> {
@@ -650,7 +650,7 @@ pub const TABLE: &[Spec] = &[
             example("NormalizeDiacritics([givenName])", r#"{"givenName": "Zoë"}"#, r#""Zoe""#),
             example("NormalizeDiacritics([surname])", r#"{"surname": "Łęcki"}"#, r#""Lecki""#),
         ],
-        body: Body::Plain(call!(text::normalize_diacritics)),
+        body: Body::Prepared { prepare: bytes::same, call: call!(text::normalize_diacritics) },
         ..FUNCTION
     },
     Spec {
@@ -876,7 +876,7 @@ pub const TABLE: &[Spec] = &[
         summary: "A text without its blanks (U+0020).",
         details: "Other white space stays. Null gives null.",
         examples: &[example("StripSpaces([x])", r#"{"x": " J o e "}"#, r#""Joe""#)],
-        body: Body::Plain(call!(text::strip_spaces)),
+        body: Body::Prepared { prepare: bytes::without_spaces, call: call!(text::strip_spaces) },
         ..FUNCTION
     },
     Spec {
@@ -917,7 +917,7 @@ pub const TABLE: &[Spec] = &[
                   when its attribute is case-exact.",
         can_fail: true,
         examples: &[example("ToLower([mail])", r#"{"mail": "Ada@Contoso.com"}"#, r#""ada@contoso.com""#)],
-        body: Body::Plain(call!(text::to_lower)),
+        body: Body::Prepared { prepare: bytes::lower, call: call!(text::to_lower) },
         ..FUNCTION
     },
     Spec {
@@ -931,7 +931,7 @@ pub const TABLE: &[Spec] = &[
         details: "Letter by letter, as .NET does: ß stays. Null gives null.",
         can_fail: true,
         examples: &[example("ToUpper([country])", r#"{"country": "ch"}"#, r#""CH""#)],
-        body: Body::Plain(call!(text::to_upper)),
+        body: Body::Prepared { prepare: bytes::upper, call: call!(text::to_upper) },
         ..FUNCTION
     },
     Spec {

@@ -59,6 +59,13 @@ impl CharSet {
         }
     }
 
+    /// Which bytes of ASCII are in the set.
+    pub(super) fn ascii(&self) -> [bool; 128] {
+        let mut inside = [false; 128];
+        inside.iter_mut().zip(self.table.iter()).for_each(|(inside, entry)| *inside = *entry == IN);
+        inside
+    }
+
     #[inline]
     fn wide_contains(&self, c: char) -> bool {
         let after = self.wide.partition_point(|range| range.0 <= c);

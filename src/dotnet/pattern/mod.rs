@@ -186,6 +186,16 @@ impl Pattern {
         }
     }
 
+    /// Which bytes of ASCII the pattern matches, when each of its matches is one character of a set, or (with `runs`) some
+    /// in a row; and when it matches the same in every text.
+    pub fn ascii_class(&self, runs: bool) -> Option<[bool; 128]> {
+        match self.shape.as_ref() {
+            Some(Shape::One(set)) if self.line_feed.is_none() => Some(set.ascii()),
+            Some(Shape::Run(set)) if runs && self.line_feed.is_none() => Some(set.ascii()),
+            _ => None,
+        }
+    }
+
     /// Writes the text with a group replaced in every match; the rest of the match stays.
     ///
     /// A match in which the group took no part stays whole. Gives `false`, and writes nothing, if no group was

@@ -80,7 +80,7 @@ impl Template {
     }
 
     /// The replacement, if it is the same for each match.
-    pub(super) fn constant(&self) -> Option<&str> {
+    pub fn constant(&self) -> Option<&str> {
         match self.pieces.as_slice() {
             [] => Some(""),
             [Piece::Text(text)] => Some(text),

@@ -1,7 +1,7 @@
 //! Tree to running tree: names are resolved, counts and kinds checked, constants made ready. Every finding is kept; only
 //! when none is an error does a program come out.
 
-use crate::function::{Body, Form, Kinds, Literal, Param, Placement, Repeat, Spec, foreign, lookup};
+use crate::function::{Body, Bytes, Form, Kinds, Literal, Param, Placement, Repeat, Spec, foreign, lookup};
 use crate::language::names::SourceNames;
 use crate::text::{Code, Diagnostic, Span, closest, shorten};
 use crate::value::{Ignore, Layout, Slot, parse_integer};
@@ -269,7 +269,7 @@ impl Compiler<'_, '_> {
         if !counted {
             return (Node { kind: NodeKind::Constant(Constant::Null), span: expr.span }, returns);
         }
-        (Node { kind: self.node(spec, arguments, nodes), span: expr.span }, returns)
+        (Node { kind: self.node(spec, expr.span, arguments, nodes), span: expr.span }, returns)
     }
 
     fn unknown_function(&mut self, name: &str, span: Span) {
@@ -393,7 +393,7 @@ impl Compiler<'_, '_> {
         });
     }
 
-    fn node(&mut self, spec: &'static Spec, arguments: &[Argument], nodes: Vec<Node>) -> NodeKind {
+    fn node(&mut self, spec: &'static Spec, span: Span, arguments: &[Argument], nodes: Vec<Node>) -> NodeKind {
         match spec.body {
             Body::Plain(call) => NodeKind::Call { call, arguments: nodes.into() },
             Body::Prepared { prepare, call } => {
@@ -411,9 +411,13 @@ impl Compiler<'_, '_> {
                             let span = place(arguments, lint.argument, lint.span.as_ref());
                             self.report(Diagnostic::new(lint.code, lint.message, span).help_if(lint.help));
                         }
-                        match preparation.prepared {
+                        let own = |nodes: Vec<Node>| match preparation.prepared {
                             Some(prepared) => NodeKind::Prepared { prepared, arguments: nodes.into() },
                             None => NodeKind::Call { call, arguments: nodes.into() },
+                        };
+                        match preparation.bytes {
+                            Some(bytes) => chain(bytes, nodes, span, own),
+                            None => own(nodes),
                         }
                     }
                     Err(error) => {
@@ -434,6 +438,23 @@ fn mended(finding: Diagnostic, span: Span, near: Option<&str>, written: impl Fn(
         Some(near) => finding.fix(span, written(near), format!("did you mean `{near}`?")),
         None => finding,
     }
+}
+
+/// A call that treats ASCII byte by byte: the end of a chain, perhaps of one.
+fn chain(bytes: Bytes, mut nodes: Vec<Node>, span: Span, call: impl FnOnce(Vec<Node>) -> NodeKind) -> NodeKind {
+    let Some(first) = nodes.first_mut() else { return call(nodes) };
+    let piped = Node { kind: NodeKind::Piped, span: first.span };
+    let first = std::mem::replace(first, piped);
+    let (source, bytes, length) = match first.kind {
+        NodeKind::Chain { source, bytes: before, chain, length } => {
+            if let Some(place) = nodes.first_mut() {
+                *place = *chain;
+            }
+            (source, before.then(&bytes), length + 1)
+        }
+        kind => (Box::new(Node { kind, span: first.span }), bytes, 1),
+    };
+    NodeKind::Chain { source, bytes, chain: Box::new(Node { kind: call(nodes), span }), length }
 }
 
 fn lazy(form: Form, nodes: Vec<Node>) -> NodeKind {

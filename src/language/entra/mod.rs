@@ -60,7 +60,9 @@ impl Expression {
     /// Runs on the slots of one record and writes the value to `out`.
     #[inline]
     pub fn run<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, out: &mut Value<'a>) -> Fallible<()> {
-        Frame { slots, context }.run(&self.root, 0, &mut (), out).map_err(|fault| self.told(fault))
+        Frame { slots, context, piped: Value::Absent }
+            .run(&self.root, 0, &mut (), out)
+            .map_err(|fault| self.told(fault))
     }
 
     /// A fault as it may be told: its words hold values, and these may be redacted.
@@ -77,7 +79,7 @@ impl Expression {
     ) -> (Fallible<Value<'a>>, Vec<TraceStep<'a>>) {
         let mut steps = Vec::new();
         let mut value = Value::Absent;
-        let result = Frame { slots, context }.run(&self.root, 0, &mut steps, &mut value);
+        let result = Frame { slots, context, piped: Value::Absent }.run(&self.root, 0, &mut steps, &mut value);
         (result.map(|()| value).map_err(|fault| self.told(fault)), steps)
     }
 

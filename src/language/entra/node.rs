@@ -1,6 +1,6 @@
 //! The tree that runs: names resolved, constants made ready, every node with its span for faults and traces.
 
-use crate::function::{Call, Order, Prepared};
+use crate::function::{Bytes, Call, Order, Prepared};
 use crate::text::Span;
 use crate::value::{Ignore, Slot, Value};
 
@@ -15,6 +15,17 @@ pub(super) enum NodeKind {
     Omitted,
     Constant(Constant),
     Attribute(Slot),
+    /// The value that stands in front of a chain.
+    Piped,
+    /// A chain of functions that treat ASCII byte by byte: `bytes` is what they do in all to the source; `chain` are the
+    /// calls, around [`NodeKind::Piped`], for any other value.
+    Chain {
+        source: Box<Node>,
+        bytes: Bytes,
+        chain: Box<Node>,
+        /// How many calls the source stands in.
+        length: usize,
+    },
     Call {
         call: Call,
         arguments: Box<[Node]>,

@@ -28,7 +28,8 @@ impl<'a> Observer<'a> for Vec<TraceStep<'a>> {
     const LOOKS: bool = true;
 
     fn saw(&mut self, node: &Node, depth: usize, value: Option<Value<'a>>) {
-        if !matches!(node.kind, NodeKind::Constant(_) | NodeKind::Omitted) {
+        // A chain is seen call by call.
+        if !matches!(node.kind, NodeKind::Constant(_) | NodeKind::Omitted | NodeKind::Piped | NodeKind::Chain { .. }) {
             let slot = if let NodeKind::Attribute(slot) = node.kind { Some(slot) } else { None };
             self.push(TraceStep { span: node.span, depth, value, slot });
         }
@@ -39,6 +40,8 @@ impl<'a> Observer<'a> for Vec<TraceStep<'a>> {
 pub(super) struct Frame<'f, 'a> {
     pub(super) slots: &'a [Value<'a>],
     pub(super) context: &'f Context<'a>,
+    /// What [`NodeKind::Piped`] stands for.
+    pub(super) piped: Value<'a>,
 }
 
 impl<'a> Frame<'_, 'a> {
@@ -73,6 +76,28 @@ impl<'a> Frame<'_, 'a> {
             },
             NodeKind::Constant(constant) => *out = constant.value(),
             NodeKind::Omitted => *out = Value::Absent,
+            NodeKind::Piped => *out = self.piped,
+            NodeKind::Chain { source, bytes, chain, length } => {
+                match &source.kind {
+                    NodeKind::Attribute(slot) if !O::LOOKS => {
+                        *out = self.slots.get(slot.index()).copied().unwrap_or_default();
+                    }
+                    _ => self.run(source, depth + length, observer, out)?,
+                }
+                match out {
+                    Value::Text(text) if !O::LOOKS && !text.is_empty() => {
+                        if let Some(text) = bytes.apply(self.context.arena, text) {
+                            *out = Value::Text(text);
+                            return Ok(());
+                        }
+                    }
+                    // What is not to flow takes the whole chain with it.
+                    Value::Ignored(_) => return Ok(()),
+                    _ => {}
+                }
+                let frame = Frame { piped: *out, ..*self };
+                return frame.run(chain, depth, observer, out);
+            }
             NodeKind::Call { arguments, .. } | NodeKind::Prepared { arguments, .. } => {
                 // Most calls have few arguments; these stay on the stack.
                 let mut few = [Value::Absent; FEW];
@@ -131,6 +156,8 @@ impl<'a> Frame<'_, 'a> {
             NodeKind::Omitted
             | NodeKind::Constant(_)
             | NodeKind::Attribute(_)
+            | NodeKind::Piped
+            | NodeKind::Chain { .. }
             | NodeKind::Call { .. }
             | NodeKind::Prepared { .. } => Ok(()),
             NodeKind::If { condition, then, otherwise } => {

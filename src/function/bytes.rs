@@ -1,0 +1,191 @@
+//! [`Bytes`]: what a function does to a text of ASCII, byte by byte, so that a chain of such functions is one walk.
+//!
+//! `ToLower(Replace(NormalizeDiacritics(x), , "[^A-Za-z0-9]", , "", , ), )` is four walks and three texts that nobody sees; as
+//! bytes it is one table. Texts with other characters take the long way, with the same result.
+
+use crate::dotnet::casing::Culture;
+use crate::dotnet::pattern::{Pattern, Template};
+use crate::value::Arena;
+
+use super::{ArgumentFinding, Literal, Preparation};
+
+/// What becomes of a text of ASCII.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bytes {
+    /// It stays as it is.
+    Same,
+    /// Its letters become small.
+    Lower,
+    /// Its letters become capitals.
+    Upper,
+    /// Each byte becomes another, or goes.
+    Table(Box<[u8; 128]>),
+}
+
+/// In a table: the byte goes.
+const GONE: u8 = 0xFF;
+
+impl Bytes {
+    /// What becomes of one byte of ASCII.
+    fn of(&self, byte: u8) -> u8 {
+        match self {
+            Bytes::Same => byte,
+            Bytes::Lower => byte.to_ascii_lowercase(),
+            Bytes::Upper => byte.to_ascii_uppercase(),
+            Bytes::Table(table) => table.get(usize::from(byte)).copied().unwrap_or(GONE),
+        }
+    }
+
+    fn table(of: impl Fn(u8) -> u8) -> Bytes {
+        let mut table = Box::new([GONE; 128]);
+        (0..128).zip(table.iter_mut()).for_each(|(byte, entry)| *entry = of(byte));
+        Bytes::Table(table)
+    }
+
+    /// The bytes that `chosen` takes become `new`, or go.
+    fn choose(chosen: impl Fn(u8) -> bool, new: Option<u8>) -> Bytes {
+        Bytes::table(|byte| if chosen(byte) { new.unwrap_or(GONE) } else { byte })
+    }
+
+    /// This first, then `next`.
+    #[must_use]
+    pub fn then(&self, next: &Bytes) -> Bytes {
+        match (self, next) {
+            (Bytes::Same, other) | (other, Bytes::Same) => other.clone(),
+            (Bytes::Lower | Bytes::Upper, Bytes::Lower) => Bytes::Lower,
+            (Bytes::Lower | Bytes::Upper, Bytes::Upper) => Bytes::Upper,
+            _ => Bytes::table(|byte| match self.of(byte) {
+                GONE => GONE,
+                byte => next.of(byte),
+            }),
+        }
+    }
+
+    /// What becomes of the text; `None` when it is not of ASCII alone.
+    #[inline]
+    pub fn apply<'a>(&self, arena: &'a Arena, text: &'a str) -> Option<&'a str> {
+        if !text.is_ascii() {
+            return None;
+        }
+        let any = |asked: fn(&u8) -> bool| text.as_bytes().iter().fold(false, |any, byte| any | asked(byte));
+        match self {
+            Bytes::Same => Some(text),
+            Bytes::Lower if !any(u8::is_ascii_uppercase) => Some(text),
+            Bytes::Upper if !any(u8::is_ascii_lowercase) => Some(text),
+            Bytes::Lower => {
+                let mut out = arena.builder(text.len());
+                out.push_str(text);
+                out.make_ascii_lowercase();
+                Some(out.into_bump_str())
+            }
+            Bytes::Upper => {
+                let mut out = arena.builder(text.len());
+                out.push_str(text);
+                out.make_ascii_uppercase();
+                Some(out.into_bump_str())
+            }
+            Bytes::Table(table) => {
+                let out = arena.filled(text.len(), 0_u8);
+                let mut length = 0;
+                for byte in text.bytes() {
+                    let new = table.get(usize::from(byte)).copied().unwrap_or(GONE);
+                    if let Some(place) = out.get_mut(length) {
+                        *place = new;
+                    }
+                    length += usize::from(new != GONE);
+                }
+                std::str::from_utf8(out.get(..length)?).ok()
+            }
+        }
+    }
+}
+
+/// A function whose name alone says what becomes of the bytes.
+fn known(bytes: Bytes) -> Preparation {
+    Preparation { bytes: Some(bytes), ..Preparation::default() }
+}
+
+/// Whether a casing function does to ASCII what every culture but the Turkic ones does.
+fn plain_culture(literals: &[Literal<'_>]) -> bool {
+    match literals.get(1) {
+        None | Some(Literal::Omitted | Literal::Known("")) => true,
+        Some(Literal::Known(name)) => Culture::parse(name).is_some_and(|culture| culture != Culture::Turkic),
+        Some(Literal::Dynamic) => false,
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one signature for all that make constants ready")]
+pub(super) fn lower(literals: &[Literal<'_>]) -> Result<Preparation, ArgumentFinding> {
+    Ok(if plain_culture(literals) { known(Bytes::Lower) } else { Preparation::default() })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one signature for all that make constants ready")]
+pub(super) fn upper(literals: &[Literal<'_>]) -> Result<Preparation, ArgumentFinding> {
+    Ok(if plain_culture(literals) { known(Bytes::Upper) } else { Preparation::default() })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one signature for all that make constants ready")]
+pub(super) fn same(_: &[Literal<'_>]) -> Result<Preparation, ArgumentFinding> {
+    Ok(known(Bytes::Same))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one signature for all that make constants ready")]
+pub(super) fn without_spaces(_: &[Literal<'_>]) -> Result<Preparation, ArgumentFinding> {
+    Ok(known(Bytes::choose(|byte| byte == b' ', None)))
+}
+
+/// A constant that is nothing or one byte.
+fn at_most_one(text: &str) -> Option<Option<u8>> {
+    match text.as_bytes() {
+        [] => Some(None),
+        [byte] if byte.is_ascii() => Some(Some(*byte)),
+        _ => None,
+    }
+}
+
+/// Every `old` becomes `new`.
+pub(super) fn replaced(old: &str, new: &str) -> Option<Bytes> {
+    let old = at_most_one(old)??;
+    Some(Bytes::choose(|byte| byte == old, at_most_one(new)?))
+}
+
+/// Every match of the pattern becomes what the template says.
+pub(super) fn matched(pattern: &Pattern, template: &Template) -> Option<Bytes> {
+    let new = at_most_one(template.constant()?)?;
+    let class = pattern.ascii_class(new.is_none())?;
+    Some(Bytes::choose(|byte| class.get(usize::from(byte)).copied().unwrap_or(false), new))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_is_one_table() {
+        let arena = Arena::new();
+        let letters = replaced(" ", "").unwrap();
+        let chain = Bytes::Same.then(&letters).then(&Bytes::Lower).then(&replaced("b", "-").unwrap());
+        assert_eq!(chain.apply(&arena, "A b\u{7f}B c"), Some("a-\u{7f}-c"));
+        assert_eq!(chain.apply(&arena, "Å b"), None);
+        assert_eq!(Bytes::Upper.then(&Bytes::Lower), Bytes::Lower);
+    }
+
+    #[test]
+    fn what_has_nothing_to_do_copies_nothing() {
+        let arena = Arena::new();
+        let text = "ada";
+        assert!(std::ptr::eq(Bytes::Lower.apply(&arena, text).unwrap(), text));
+        assert_eq!(Bytes::Upper.apply(&arena, text), Some("ADA"));
+    }
+
+    #[test]
+    fn only_single_bytes_are_replaced_by_table() {
+        assert!(replaced("ab", "").is_none() && replaced("a", "bc").is_none() && replaced("é", "").is_none());
+        let pattern = Pattern::compile("[^0-9]").unwrap();
+        let none = Template::compile("", &pattern);
+        assert_eq!(matched(&pattern, &none).unwrap().apply(&Arena::new(), "a1 2"), Some("12"));
+        let run = Pattern::compile("[^0-9]+").unwrap();
+        assert!(matched(&run, &Template::compile("", &run)).is_some());
+        assert!(matched(&run, &Template::compile("-", &run)).is_none(), "a run becomes one `-`");
+    }
+}
