@@ -208,7 +208,15 @@ impl<'a> Context<'a> {
     }
 
     /// The whole number of an argument that must be there.
+    #[inline]
     pub fn number(&self, arguments: &[Value<'a>], index: usize) -> Fallible<i64> {
+        if let Some(Value::Integer(number)) = arguments.get(index) {
+            return Ok(*number);
+        }
+        self.odd_number(arguments, index)
+    }
+
+    fn odd_number(&self, arguments: &[Value<'a>], index: usize) -> Fallible<i64> {
         self.integer(arguments, index)?
             .ok_or_else(|| Fault::new(Code::Conversion, "null is not a whole number").at(index))
     }

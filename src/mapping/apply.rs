@@ -95,45 +95,119 @@ impl Mapping {
         }
         let values = context.arena.filled(self.rules.len(), Value::Absent);
         let mut borne = Vec::new();
-        for (number, ((rule, copies), place)) in self.rules.iter().zip(&self.copies).zip(values.iter_mut()).enumerate()
-        {
-            // No rule's `default`, `required` or conversion has anything to say to a text that is not empty.
-            if let Some(slot) = copies
-                && let Some(Value::Text(text)) = slots.get(slot.index())
-                && !text.is_empty()
-            {
-                *place = Value::Text(text);
-                continue;
-            }
-            if rule.create_only && apply == Apply::Update {
-                *place = Value::Ignored(Ignore::Attribute);
-                continue;
-            }
-            if let Err(fault) = rule.write_value(slots, context, place) {
-                let failure = super::Failure::in_rule(number, fault);
-                match rule.on_error {
-                    OnError::Halt => return Outcome::Failed(failure),
-                    OnError::Skip => return Outcome::Skipped(Skip::Failed(failure)),
-                    // Without a value the record would be skipped all the same; the failure says why.
-                    OnError::Null if rule.required => return Outcome::Skipped(Skip::Failed(failure)),
-                    OnError::Null => {
-                        borne.push(failure);
-                        *place = Value::Null;
-                    }
+        let blocks = self.blocks.iter().zip(self.rules.chunks(BLOCK)).zip(values.chunks_mut(BLOCK));
+        for (number, ((block, rules), values)) in blocks.enumerate() {
+            let mut pending = block.copy(slots, values);
+            while pending != 0 {
+                let index = pending.trailing_zeros() as usize;
+                pending &= pending - 1;
+                let (Some(rule), Some(place)) = (rules.get(index), values.get_mut(index)) else { break };
+                let number = number * BLOCK + index;
+                if let Some(outcome) = rule.fill(number, slots, context, apply, place, &mut borne) {
+                    return outcome;
                 }
-            }
-            if let Value::Ignored(Ignore::Object) = place {
-                return Outcome::Skipped(Skip::Ignored { rule: number });
-            }
-            if rule.required && (place.is_empty() || matches!(place, Value::Ignored(_))) {
-                return Outcome::Skipped(Skip::RequiredEmpty { rule: number });
             }
         }
         Outcome::Payload(Payload { mapping: self, values, borne })
     }
 }
 
+/// How many rules a block has.
+const BLOCK: usize = 64;
+
+/// What is done of some rules ahead of the others: half of them only copy, and need no look at the rule for it.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    copies: Vec<Copy>,
+    /// A bit for each other rule.
+    programs: u64,
+}
+
+/// A rule that only copies.
+#[derive(Debug)]
+struct Copy {
+    /// Its place in the block.
+    index: u8,
+    /// Whether nothing is a value too: there is no default, and nothing is required.
+    optional: bool,
+    slot: Slot,
+}
+
+impl Block {
+    /// The blocks of a mapping's rules.
+    pub(super) fn of(rules: &[Rule]) -> Vec<Block> {
+        let block = |rules: &[Rule]| {
+            let mut block = Block::default();
+            for (index, rule) in (0..).zip(rules) {
+                match rule.copies() {
+                    Some(slot) => {
+                        let optional = rule.default.is_none() && !rule.required;
+                        block.copies.push(Copy { index, optional, slot });
+                    }
+                    None => block.programs |= 1 << index,
+                }
+            }
+            block
+        };
+        rules.chunks(BLOCK).map(block).collect()
+    }
+
+    /// Copies what is to be copied, and gives a bit for each rule that is still to be looked at.
+    #[inline]
+    fn copy<'a>(&self, slots: &[Value<'a>], values: &mut [Value<'a>]) -> u64 {
+        let mut pending = self.programs;
+        for Copy { index, optional, slot } in &self.copies {
+            let (Some(value), Some(place)) = (slots.get(slot.index()), values.get_mut(usize::from(*index))) else {
+                continue;
+            };
+            // No rule's `default`, `required` or conversion has anything to say to a text that is not empty. Which it is
+            // changes from record to record: no branch here, it would be guessed wrong.
+            let text = matches!(value, Value::Text(text) if !text.is_empty());
+            let nothing = matches!(value, Value::Absent | Value::Null);
+            pending |= u64::from(!(text | (nothing & optional))) << index;
+            *place = *value;
+        }
+        pending
+    }
+}
+
 impl Rule {
+    /// Fills the rule's place; what becomes of the record, when this rule decides it.
+    fn fill<'a>(
+        &'a self,
+        number: usize,
+        slots: &'a [Value<'a>],
+        context: &Context<'a>,
+        apply: Apply,
+        place: &mut Value<'a>,
+        borne: &mut Vec<super::Failure>,
+    ) -> Option<Outcome<'a>> {
+        if self.create_only && apply == Apply::Update {
+            *place = Value::Ignored(Ignore::Attribute);
+            return None;
+        }
+        if let Err(fault) = self.write_value(slots, context, place) {
+            let failure = super::Failure::in_rule(number, fault);
+            match self.on_error {
+                OnError::Halt => return Some(Outcome::Failed(failure)),
+                OnError::Skip => return Some(Outcome::Skipped(Skip::Failed(failure))),
+                // Without a value the record would be skipped all the same; the failure says why.
+                OnError::Null if self.required => return Some(Outcome::Skipped(Skip::Failed(failure))),
+                OnError::Null => {
+                    borne.push(failure);
+                    *place = Value::Null;
+                }
+            }
+        }
+        if let Value::Ignored(Ignore::Object) = place {
+            return Some(Outcome::Skipped(Skip::Ignored { rule: number }));
+        }
+        if self.required && (place.is_empty() || matches!(place, Value::Ignored(_))) {
+            return Some(Outcome::Skipped(Skip::RequiredEmpty { rule: number }));
+        }
+        None
+    }
+
     /// The attribute whose text is the rule's value, when that is all there is to the rule.
     pub(super) fn copies(&self) -> Option<Slot> {
         match &self.body {

@@ -13,6 +13,7 @@ use crate::scim::{self, AttributeType, PathError, ResourceSchema, Step};
 use crate::text::{Code, Diagnostic, Diagnostics, Source, Span, closest, shorten};
 use crate::value::{Arena, Layout, from_json, write_json_string};
 
+use super::apply::Block;
 use super::coerce::Coercion;
 use super::file::{self, File, Placed, ProgramEntry, RuleEntry};
 use super::scope::Scope;
@@ -220,7 +221,7 @@ impl<'c> Compiler<'c> {
             source: self.source.clone(),
             layout: self.layout,
             scope,
-            copies: rules.iter().map(Rule::copies).collect(),
+            blocks: Block::of(&rules),
             constants: rules.iter().map(|rule| matches!(rule.body, RuleBody::Constant(_))).collect(),
             rules,
             shape,

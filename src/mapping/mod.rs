@@ -28,6 +28,7 @@ use crate::language::{Language, Program};
 use crate::text::{Source, Span};
 use crate::value::{Layout, Slot};
 
+use apply::Block;
 use coerce::Coercion;
 use scope::Scope;
 use shape::Shape;
@@ -49,9 +50,7 @@ pub struct Mapping {
     rules: Vec<Rule>,
     /// By rule, for writing.
     constants: Vec<bool>,
-    /// By rule: the attribute whose text is the rule's value, when that is all there is to the rule. Beside the rules, so
-    /// that the half of them that only copy are done without a look at them.
-    copies: Vec<Option<Slot>>,
+    blocks: Vec<Block>,
     shape: Shape,
     /// `"schemas":[…]`, ready to be written; empty for a JSON target.
     schemas: Vec<u8>,

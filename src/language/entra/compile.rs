@@ -411,12 +411,12 @@ impl Compiler<'_, '_> {
                             let span = place(arguments, lint.argument, lint.span.as_ref());
                             self.report(Diagnostic::new(lint.code, lint.message, span).help_if(lint.help));
                         }
-                        let own = |nodes: Vec<Node>| match preparation.prepared {
+                        let own = move |nodes: Vec<Node>| match preparation.prepared {
                             Some(prepared) => NodeKind::Prepared { prepared, arguments: nodes.into() },
                             None => NodeKind::Call { call, arguments: nodes.into() },
                         };
                         match preparation.bytes {
-                            Some(bytes) => chain(bytes, nodes, span, own),
+                            Some(bytes) => chain(bytes, nodes, span, Box::new(own)),
                             None => own(nodes),
                         }
                     }
@@ -441,20 +441,23 @@ fn mended(finding: Diagnostic, span: Span, near: Option<&str>, written: impl Fn(
 }
 
 /// A call that treats ASCII byte by byte: the end of a chain, perhaps of one.
-fn chain(bytes: Bytes, mut nodes: Vec<Node>, span: Span, call: impl FnOnce(Vec<Node>) -> NodeKind) -> NodeKind {
+fn chain(bytes: Bytes, mut nodes: Vec<Node>, span: Span, call: Box<dyn FnOnce(Vec<Node>) -> NodeKind>) -> NodeKind {
     let Some(first) = nodes.first_mut() else { return call(nodes) };
     let piped = Node { kind: NodeKind::Piped, span: first.span };
     let first = std::mem::replace(first, piped);
-    let (source, bytes, length) = match first.kind {
-        NodeKind::Chain { source, bytes: before, chain, length } => {
+    let (source, bytes, chain, length) = match first.kind {
+        NodeKind::Chain { source, bytes: before, chain: inner, length } => {
+            // What leaves ASCII as it is makes ASCII of the rest (`NormalizeDiacritics`): from there on bytes may do.
+            let splits = before == Bytes::Same || matches!(inner.kind, NodeKind::Chain { .. });
             if let Some(place) = nodes.first_mut() {
-                *place = *chain;
+                *place = *inner;
             }
-            (source, before.then(&bytes), length + 1)
+            let both = before.then(&bytes);
+            (source, both, if splits { chain(bytes, nodes, span, call) } else { call(nodes) }, length + 1)
         }
-        kind => (Box::new(Node { kind, span: first.span }), bytes, 1),
+        kind => (Box::new(Node { kind, span: first.span }), bytes, call(nodes), 1),
     };
-    NodeKind::Chain { source, bytes, chain: Box::new(Node { kind: call(nodes), span }), length }
+    NodeKind::Chain { source, bytes, chain: Box::new(Node { kind: chain, span }), length }
 }
 
 fn lazy(form: Form, nodes: Vec<Node>) -> NodeKind {

@@ -47,6 +47,7 @@ pub(super) struct Frame<'f, 'a> {
 impl<'a> Frame<'_, 'a> {
     /// Writes the node's value to `out`. Values are written to their places and never handed back: a value that is copied
     /// just after it was made stalls the processor.
+    #[inline]
     pub(super) fn run<O: Observer<'a>>(
         &self,
         node: &'a Node,
@@ -55,13 +56,20 @@ impl<'a> Frame<'_, 'a> {
         out: &mut Value<'a>,
     ) -> Fallible<()> {
         if !O::LOOKS {
-            return self.evaluate(node, depth, observer, out);
+            // Leaves are most nodes, and have no need of a frame.
+            match &node.kind {
+                NodeKind::Attribute(slot) => *out = self.slots.get(slot.index()).copied().unwrap_or_default(),
+                NodeKind::Constant(Constant::Text(text)) => *out = Value::Text(text),
+                _ => return self.evaluate(node, depth, observer, out),
+            }
+            return Ok(());
         }
         let result = self.evaluate(node, depth, observer, out);
         observer.saw(node, depth, result.is_ok().then_some(*out));
         result
     }
 
+    #[inline(never)]
     fn evaluate<O: Observer<'a>>(
         &self,
         node: &'a Node,
@@ -78,12 +86,7 @@ impl<'a> Frame<'_, 'a> {
             NodeKind::Omitted => *out = Value::Absent,
             NodeKind::Piped => *out = self.piped,
             NodeKind::Chain { source, bytes, chain, length } => {
-                match &source.kind {
-                    NodeKind::Attribute(slot) if !O::LOOKS => {
-                        *out = self.slots.get(slot.index()).copied().unwrap_or_default();
-                    }
-                    _ => self.run(source, depth + length, observer, out)?,
-                }
+                self.run(source, depth + length, observer, out)?;
                 match out {
                     Value::Text(text) if !O::LOOKS && !text.is_empty() => {
                         if let Some(text) = bytes.apply(self.context.arena, text) {
@@ -110,23 +113,14 @@ impl<'a> Frame<'_, 'a> {
                     }
                 };
                 for (argument, place) in arguments.iter().zip(values.iter_mut()) {
-                    match &argument.kind {
-                        // Most arguments are leaves.
-                        NodeKind::Omitted => {}
-                        NodeKind::Constant(Constant::Text(text)) => *place = Value::Text(text),
-                        NodeKind::Attribute(slot) if !O::LOOKS => {
-                            if let Some(value) = self.slots.get(slot.index()) {
-                                *place = *value;
-                            }
-                        }
-                        _ => {
-                            self.run(argument, depth + 1, observer, place)?;
-                            // What is not to flow takes the whole call with it.
-                            if let Value::Ignored(ignored) = place {
-                                *out = Value::Ignored(*ignored);
-                                return Ok(());
-                            }
-                        }
+                    if let NodeKind::Omitted = argument.kind {
+                        continue;
+                    }
+                    self.run(argument, depth + 1, observer, place)?;
+                    // What is not to flow takes the whole call with it.
+                    if let Value::Ignored(ignored) = place {
+                        *out = Value::Ignored(*ignored);
+                        return Ok(());
                     }
                 }
                 let called = match &node.kind {
