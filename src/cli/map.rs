@@ -169,8 +169,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     } else {
         (Chunker::lines(input), None)
     };
-    let mut output: Box<dyn Write> = match output_path {
-        None => Box::new(io::stdout().lock()),
+    let mut output: Box<dyn Write + Send> = match output_path {
+        None => Box::new(io::stdout()),
         Some(path) => {
             let file = File::create(path).map_err(|error| Failure::told(format!("{}: {error}", path.display())))?;
             Box::new(BufWriter::with_capacity(256 * 1024, file))

@@ -1,8 +1,7 @@
 //! Pieces of input to pieces of output on several threads, in order.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::Failure;
@@ -15,13 +14,16 @@ pub(super) enum Go {
     Stop,
 }
 
-/// Runs `work` on every piece that `next` gives, on `jobs` threads, and hands the results to `take` in the order of
-/// the pieces. With one job everything happens on this thread. At most a few pieces a thread are in memory.
-pub(super) fn run<R: Send, W: FnMut(Chunk) -> R + Send>(
+/// Runs `work` on every piece that `next` gives, on `jobs` threads, this one among them, and hands the results to `take` in
+/// the order of the pieces. At most a few pieces a thread are in memory.
+///
+/// There is no reader's thread and no writer's: a worker fetches its piece itself and, when its turn is next, writes what is
+/// ready. So a piece stays in one processor's cache, and no processor waits for another to hand something on.
+pub(super) fn run<R: Send, W: FnMut(Chunk) -> R>(
     jobs: usize,
     mut next: impl FnMut() -> Result<Option<Chunk>, Failure> + Send,
     worker: impl Fn() -> W + Sync,
-    mut take: impl FnMut(R) -> Result<Go, Failure>,
+    mut take: impl FnMut(R) -> Result<Go, Failure> + Send,
 ) -> Result<(), Failure> {
     if jobs <= 1 {
         let mut work = worker();
@@ -32,61 +34,130 @@ pub(super) fn run<R: Send, W: FnMut(Chunk) -> R + Send>(
         }
         return Ok(());
     }
-    let stop = AtomicBool::new(false);
-    // A worker fetches its piece itself: what one processor has read is then in its cache when it is worked on.
-    let source = Mutex::new((&mut next, None::<Failure>));
-    let (sender, receiver) = sync_channel::<(u64, R)>(jobs * 2);
-    let taken = thread::scope(|scope| {
-        for _ in 0..jobs {
-            let sender = sender.clone();
-            let (source, worker, stop) = (&source, &worker, &stop);
-            scope.spawn(move || {
-                let mut work = worker();
-                while !stop.load(Ordering::Relaxed) {
-                    let fetched = {
-                        let mut source = source.lock().unwrap_or_else(PoisonError::into_inner);
-                        if source.1.is_some() {
-                            // Another met a failure while this one waited.
-                            return;
-                        }
-                        match source.0() {
-                            Ok(fetched) => fetched,
-                            Err(failure) => {
-                                source.1 = Some(failure);
-                                stop.store(true, Ordering::Relaxed);
-                                None
-                            }
-                        }
-                    };
-                    let Some(chunk) = fetched else { return };
-                    let number = chunk.number;
-                    if sender.send((number, work(chunk))).is_err() {
-                        stop.store(true, Ordering::Relaxed);
-                    }
-                }
-            });
+    let pool =
+        Pool { source: Mutex::new(next), desk: Mutex::default(), turn: Condvar::new(), sink: Mutex::new(take), jobs };
+    thread::scope(|scope| {
+        for _ in 1..jobs {
+            scope.spawn(|| pool.work(worker()));
         }
-        drop(sender);
-        let taken = in_order(receiver, &mut take);
-        stop.store(true, Ordering::Relaxed);
-        taken
+        pool.work(worker());
     });
-    let (_, failure) = source.into_inner().unwrap_or_else(PoisonError::into_inner);
-    taken.and(failure.map_or(Ok(()), Err))
+    pool.desk.into_inner().unwrap_or_else(PoisonError::into_inner).failure.map_or(Ok(()), Err)
 }
 
-fn in_order<R>(results: Receiver<(u64, R)>, take: &mut impl FnMut(R) -> Result<Go, Failure>) -> Result<(), Failure> {
-    let mut waiting = std::collections::BTreeMap::new();
-    let mut wanted = 0;
-    for (number, result) in results {
-        waiting.insert(number, result);
-        while let Some(result) = waiting.remove(&wanted) {
-            wanted += 1;
-            // Returning drops the receiver: the workers' next send fails, and they stop.
-            if take(result)? == Go::Stop {
-                return Ok(());
+struct Pool<N, R, T> {
+    source: Mutex<N>,
+    desk: Mutex<Desk<R>>,
+    /// Told whenever the desk changes.
+    turn: Condvar,
+    sink: Mutex<T>,
+    jobs: usize,
+}
+
+/// Where results wait for their turn.
+struct Desk<R> {
+    results: BTreeMap<u64, R>,
+    /// The piece that is to be taken next.
+    wanted: u64,
+    /// Whether somebody is taking.
+    busy: bool,
+    /// Whether nothing more is to be read; what was read is still taken.
+    ended: bool,
+    /// Whether nothing more is to be taken.
+    stop: bool,
+    failure: Option<Failure>,
+}
+
+impl<R> Default for Desk<R> {
+    fn default() -> Self {
+        Self { results: BTreeMap::new(), wanted: 0, busy: false, ended: false, stop: false, failure: None }
+    }
+}
+
+impl<N, R, T> Pool<N, R, T>
+where
+    N: FnMut() -> Result<Option<Chunk>, Failure>,
+    T: FnMut(R) -> Result<Go, Failure>,
+{
+    fn desk(&self) -> MutexGuard<'_, Desk<R>> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self, failure: Option<Failure>) {
+        let mut desk = self.desk();
+        desk.stop = true;
+        desk.failure = desk.failure.take().or(failure);
+        self.turn.notify_all();
+    }
+
+    fn work(&self, mut work: impl FnMut(Chunk) -> R) {
+        let _release = Release(self);
+        loop {
+            let desk = self.desk();
+            if desk.stop || desk.ended {
+                return;
+            }
+            drop(desk);
+            let fetched = self.source.lock().unwrap_or_else(PoisonError::into_inner)();
+            match fetched {
+                Ok(Some(chunk)) => {
+                    let number = chunk.number;
+                    self.deliver(number, work(chunk));
+                }
+                Ok(None) => return,
+                Err(failure) => {
+                    let mut desk = self.desk();
+                    desk.ended = true;
+                    desk.failure.get_or_insert(failure);
+                    return;
+                }
             }
         }
     }
-    Ok(())
+
+    /// Puts a result on the desk and takes what is ready, if nobody does that already.
+    fn deliver(&self, number: u64, result: R) {
+        let mut desk = self.desk();
+        while desk.results.len() >= 2 * self.jobs && number != desk.wanted && !desk.stop {
+            desk = self.turn.wait(desk).unwrap_or_else(PoisonError::into_inner);
+        }
+        desk.results.insert(number, result);
+        if desk.busy {
+            return;
+        }
+        desk.busy = true;
+        loop {
+            let wanted = desk.wanted;
+            let (false, Some(result)) = (desk.stop, desk.results.remove(&wanted)) else { break };
+            drop(desk);
+            let taken = self.sink.lock().unwrap_or_else(PoisonError::into_inner)(result);
+            match taken {
+                Ok(Go::On) => {}
+                Ok(Go::Stop) => self.stop(None),
+                Err(failure) => self.stop(Some(failure)),
+            }
+            desk = self.desk();
+            desk.wanted += 1;
+            self.turn.notify_all();
+        }
+        desk.busy = false;
+    }
+}
+
+/// A worker that panics never delivers: the others must not wait for it.
+struct Release<'p, N, R, T>(&'p Pool<N, R, T>)
+where
+    N: FnMut() -> Result<Option<Chunk>, Failure>,
+    T: FnMut(R) -> Result<Go, Failure>;
+
+impl<N, R, T> Drop for Release<'_, N, R, T>
+where
+    N: FnMut() -> Result<Option<Chunk>, Failure>,
+    T: FnMut(R) -> Result<Go, Failure>,
+{
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop(None);
+        }
+    }
 }
