@@ -22,6 +22,8 @@ pub(super) struct EnvOverride {
     taken: Option<Vec<String>>,
     default_domain: Option<String>,
     seed: Option<u64>,
+    user: Option<serde_json::Value>,
+    group: Option<serde_json::Value>,
     #[serde(default)]
     pub(super) macros: BTreeMap<String, String>,
 }
@@ -59,6 +61,12 @@ impl EnvOverride {
         }
         env.guid = self.guid.clone().or(env.guid);
         env.default_domain = self.default_domain.clone().or(env.default_domain);
+        for (name, record) in [("user", &self.user), ("group", &self.group)] {
+            if let Some(record) = record {
+                env.given.retain(|(known, _)| known != name);
+                env.given.push((name.to_owned(), record.clone()));
+            }
+        }
         if let Some(random) = &self.random {
             env.random = Some(random.as_str().map_or_else(|| random.to_string(), str::to_owned));
         }

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::function::Context;
-use crate::language::entra::{Expression, Surroundings};
 use crate::language::names::SourceNames;
-use crate::language::{Language, Program, TraceStep};
+use crate::language::{Language, Program, Surroundings, Toolbox, TraceStep};
 use crate::mapping::describe_fault;
-use crate::text::{Code, Diagnostic, Diagnostics, Source, Span};
+use crate::text::{Diagnostics, Source, Span};
 use crate::value::{Arena, Layout, RecordReader, Shown, Value, to_json};
 
 use super::env::{EnvOverride, machine};
@@ -59,21 +58,18 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let text = arguments.expression.clone().unwrap_or_default();
     let source = Source::new("<expression>", text);
     let mut diagnostics = Diagnostics::new(source.clone());
-    if lang != Language::Entra {
-        diagnostics.push(not_yet(lang, source.text().len()));
-        tell(&findings(&diagnostics, arguments.format, color(), 0));
-        return Ok(Ending::Findings);
-    }
     let overrides = EnvOverride::parse(arguments.env.as_deref())?;
     let env = overrides.over(&machine()?).map_err(Failure::told)?;
     let names = SourceNames::open();
     let mut layout = Layout::default();
-    let surroundings = Surroundings { source: &names, macros: &overrides.macros, direct: false };
-    let (expression, found) = Expression::compile(source.text(), &mut layout, &surroundings);
+    let toolbox = Toolbox::default();
+    let surroundings =
+        Surroundings { source: &names, macros: &overrides.macros, direct: false, value: None, toolbox: &toolbox };
+    let (program, found) = Program::compile(lang, source.text(), &mut layout, &surroundings);
     diagnostics.extend(found);
     diagnostics.finish();
     tell(&findings(&diagnostics, arguments.format, color(), 0));
-    let Some(expression) = expression else { return Ok(Ending::Findings) };
+    let Some(program) = program else { return Ok(Ending::Findings) };
     let record = match &arguments.input {
         None => Input { name: "the record".into(), text: "{}".into(), mark: 0, trouble: None },
         Some(path) => read_text(path, MAX_RECORD)?,
@@ -94,7 +90,6 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             return Ok(Ending::Findings);
         }
     };
-    let program = Program::Entra(expression);
     let context = Context::new(&arena, &env, 0);
     let (result, steps) = program.trace(slots, &context);
     let output = match (&result, arguments.trace, arguments.format) {
@@ -123,12 +118,6 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             Ok(Ending::Findings)
         }
     }
-}
-
-/// The finding for a language that is reserved.
-pub(super) fn not_yet(lang: Language, length: usize) -> Diagnostic {
-    let message = format!("the language {} is not built in yet", lang.word());
-    Diagnostic::new(Code::LanguageNotYet, message, Span::new(0, length)).help("write it as an Entra expression")
 }
 
 /// The sub-expressions outermost first, each with its value; deeper ones further to the right.

@@ -1,6 +1,7 @@
 //! `provisor eval --jsonl`: a JSON object a line in, one out, flushed as it goes, so that another program can hold a
 //! conversation with it. A bad line costs only itself.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 
@@ -8,24 +9,22 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::function::{Context, Env};
-use crate::language::Language;
-use crate::language::entra::{Expression, Surroundings};
+use crate::function::{Context, Env, Fault, Limits};
 use crate::language::names::SourceNames;
-use crate::text::{Code, Span, did_you_mean};
-use crate::value::{Arena, Ignore, Layout, RecordReader, Value, write_json};
+use crate::language::{Language, Program, Surroundings, Toolbox, ToolboxTexts};
+use crate::text::{Code, Diagnostic, Source, Span, did_you_mean};
+use crate::value::{Arena, Ignore, Layout, RecordReader, Value, write_json, write_json_string};
 
 use super::env::{EnvOverride, machine};
-use super::eval::not_yet;
 use super::words::{json_message, json_trouble, kind};
 use super::{Ending, Failure, Outcome};
 
 /// The longest line, in bytes; the rest of a longer one is passed over.
 const MAX_LINE: u64 = 16 * 1024 * 1024;
 
-/// The keys of a line. `template` is Liquid's word for the program, and `data` and `templates` are what Liquid's
-/// questions bring along.
-const KEYS: [&str; 8] = ["id", "lang", "program", "template", "input", "env", "data", "templates"];
+/// The keys of a line. A question with `template` is one of Liquid's: it brings `data` and `templates` along, and its answer
+/// is what the template prints. Its `mode` changes nothing: there is one mode, the strict one.
+const KEYS: [&str; 9] = ["id", "lang", "program", "template", "input", "env", "data", "templates", "mode"];
 
 /// A line of the conversation, its values as they were written: an id comes back to the digit.
 #[derive(Default)]
@@ -58,7 +57,7 @@ impl<'l> Line<'l> {
         for (index, (name, _)) in self.0.iter().enumerate() {
             if !KEYS.contains(&name.as_str()) {
                 let hint = did_you_mean(name, KEYS).unwrap_or_else(|| {
-                    "the keys are id, lang, program, template, input, env, data and templates".into()
+                    "the keys are id, lang, program and input, env; or for Liquid id, template, data, templates, mode".into()
                 });
                 return Err(Trouble::new(Code::UnknownKey, format!("there is no key {name:?}: {hint}")));
             }
@@ -108,7 +107,7 @@ impl Trouble {
 }
 
 pub(super) fn run(lang: Language) -> Outcome {
-    let base = machine()?;
+    let shared = Shared { lang, base: machine()?, toolbox: Toolbox::default() };
     let mut input = io::stdin().lock();
     let mut output = io::stdout().lock();
     let mut line = Vec::new();
@@ -132,7 +131,7 @@ pub(super) fn run(lang: Language) -> Outcome {
             let message = format!("the line is longer than {MAX_LINE} bytes");
             write_trouble("null", &Trouble::new(Code::Limit, message), &mut out);
         } else {
-            answer(&line, lang, &base, &arena, &mut out);
+            answer(&line, &shared, &arena, &mut out);
         }
         arena.reset();
         out.push(b'\n');
@@ -167,7 +166,18 @@ fn write_trouble(id: &str, trouble: &Trouble, out: &mut Vec<u8>) {
     let _ = write!(out, "{{\"id\":{id},\"error\":{error}}}");
 }
 
-fn answer(line: &[u8], lang: Language, base: &Env, arena: &Arena, out: &mut Vec<u8>) {
+/// The error of a question of Liquid's: a text that says where.
+fn write_words(id: &str, line: &Line<'_>, trouble: &Trouble, out: &mut Vec<u8>) {
+    let place = line.string("template").ok().flatten().zip(trouble.span).map(|(text, span)| {
+        let at = Source::new("", text).position(span.start);
+        format!("line {}, column {}: ", at.line, at.column)
+    });
+    let words = format!("{}{}: {}", place.unwrap_or_default(), trouble.code, trouble.message);
+    // Writing to a Vec does not fail.
+    let _ = write!(out, "{{\"id\":{id},\"error\":{}}}", json!(words));
+}
+
+fn answer(line: &[u8], shared: &Shared, arena: &Arena, out: &mut Vec<u8>) {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
     let parsed = match std::str::from_utf8(line) {
         Ok(text) => serde_json::from_str::<Line>(text).map_err(|error| json_trouble(text, &error.to_string())),
@@ -181,42 +191,60 @@ fn answer(line: &[u8], lang: Language, base: &Env, arena: &Arena, out: &mut Vec<
         }
     };
     let start = out.len();
-    if let Err(trouble) = parsed.check().and_then(|()| evaluate(&parsed, lang, base, arena, out)) {
+    if let Err(trouble) = parsed.check().and_then(|()| evaluate(&parsed, shared, arena, out)) {
         out.truncate(start);
-        write_trouble(parsed.id(), &trouble, out);
+        if parsed.get("template").is_some() {
+            write_words(parsed.id(), &parsed, &trouble, out);
+        } else {
+            write_trouble(parsed.id(), &trouble, out);
+        }
     }
 }
 
-fn evaluate(line: &Line<'_>, lang: Language, base: &Env, arena: &Arena, out: &mut Vec<u8>) -> Result<(), Trouble> {
+/// What a line without templates of its own uses, made once: engines are not made for every line.
+struct Shared {
+    lang: Language,
+    base: Env,
+    toolbox: Toolbox,
+}
+
+fn evaluate(line: &Line<'_>, shared: &Shared, arena: &Arena, out: &mut Vec<u8>) -> Result<(), Trouble> {
     let lang = match line.string("lang")?.as_deref() {
-        None => lang,
-        Some(word) => Language::parse(word).ok_or_else(|| {
+        None => None,
+        Some(word) => Some(Language::parse(word).ok_or_else(|| {
             Trouble::new(Code::WrongValue, format!("{word:?} is not a language: entra, liquid, rhai or jinja"))
-        })?,
+        })?),
     };
-    let text = match line.string("program")? {
-        Some(text) => text,
-        None => line
-            .string("template")?
-            .ok_or_else(|| Trouble::new(Code::MissingKey, "the line has no \"program\": the expression to evaluate"))?,
+    let (lang, text, input, prints) = match (line.string("program")?, line.string("template")?) {
+        (Some(text), None) => (lang.unwrap_or(shared.lang), text, "input", false),
+        (None, Some(text)) => (lang.unwrap_or(Language::Liquid), text, "data", true),
+        (Some(_), Some(_)) => {
+            return Err(Trouble::new(Code::ConflictingKeys, "the line has a \"program\" and a \"template\": keep one"));
+        }
+        (None, None) => {
+            return Err(Trouble::new(Code::MissingKey, "the line has no \"program\": the expression to evaluate"));
+        }
     };
-    if lang != Language::Entra {
-        let finding = not_yet(lang, text.len());
-        return Err(Trouble {
-            code: finding.code.to_string(),
-            message: finding.message,
-            span: Some(finding.primary.span),
-        });
+    if prints && lang != Language::Liquid {
+        let message = format!("\"template\" is Liquid's: for {} write \"program\" and \"input\"", lang.word());
+        return Err(Trouble::new(Code::ConflictingKeys, message));
     }
     let overrides = EnvOverride::read(line.get("env").unwrap_or("{}"))
         .map_err(|message| Trouble::new(Code::BadRecord, format!("\"env\" cannot be taken: {message}")))?;
-    let env = overrides.over(base).map_err(|message| Trouble::new(Code::WrongValue, message))?;
+    let env = overrides.over(&shared.base).map_err(|message| Trouble::new(Code::WrongValue, message))?;
     let names = SourceNames::open();
-    let surroundings = Surroundings { source: &names, macros: &overrides.macros, direct: false };
     let mut layout = Layout::default();
-    let (expression, found) = Expression::compile(&text, &mut layout, &surroundings);
-    let Some(expression) = expression else {
-        let first = found.into_iter().find(crate::text::Diagnostic::is_error);
+    let own = line.get("templates").map(|templates| snippets(templates, &mut layout, &names)).transpose()?;
+    let surroundings = Surroundings {
+        source: &names,
+        macros: &overrides.macros,
+        direct: false,
+        value: None,
+        toolbox: own.as_ref().unwrap_or(&shared.toolbox),
+    };
+    let (program, found) = Program::compile(lang, &text, &mut layout, &surroundings);
+    let Some(program) = program else {
+        let first = found.into_iter().find(Diagnostic::is_error);
         return Err(first.map_or_else(
             || Trouble::new(Code::Syntax, "the expression does not compile"),
             |finding| Trouble {
@@ -226,18 +254,45 @@ fn evaluate(line: &Line<'_>, lang: Language, base: &Env, arena: &Arena, out: &mu
             },
         ));
     };
-    let record = line.get("input").unwrap_or("{}");
+    let record = line.get(input).unwrap_or("{}");
     let slots = RecordReader::new().read(&layout, record, arena).map_err(|error| {
-        let message = format!("\"input\" is not a record: {}", json_trouble(record, &error.message));
+        let message = format!("{input:?} is not a record: {}", json_trouble(record, &error.message));
         Trouble::new(Code::BadRecord, message)
     })?;
-    let value = {
-        let context = Context::new(arena, &env, 0);
-        // The expression dies with the line; the value is written before.
-        let mut value = Value::Absent;
-        expression.run(slots, &context, &mut value).map(|()| written(line.id(), value, out))
-    };
-    value.map_err(|fault| Trouble { code: fault.code.to_string(), message: fault.to_string(), span: fault.span })
+    let context = Context::new(arena, &env, 0);
+    let trouble =
+        |fault: Box<Fault>| Trouble { code: fault.code.to_string(), message: fault.to_string(), span: fault.span };
+    // The program dies with the line; the value is written before.
+    if let (true, Program::Liquid(template)) = (prints, &program) {
+        let text = template.render(slots, &context).map_err(trouble)?;
+        out.extend_from_slice(b"{\"id\":");
+        out.extend_from_slice(line.id().as_bytes());
+        out.extend_from_slice(b",\"output\":");
+        write_json_string(text, out);
+        out.push(b'}');
+        return Ok(());
+    }
+    let mut value = Value::Absent;
+    program.run(slots, &context, &mut value).map_err(trouble)?;
+    written(line.id(), value, out);
+    Ok(())
+}
+
+/// The snippets that a question of Liquid's brings along.
+fn snippets(text: &str, layout: &mut Layout, names: &SourceNames) -> Result<Toolbox, Trouble> {
+    let snippets: BTreeMap<String, String> = serde_json::from_str(text).map_err(|error| {
+        let message = format!("\"templates\" is not an object of texts: {}", json_message(&error.to_string()));
+        Trouble::new(Code::BadRecord, message)
+    })?;
+    let texts = ToolboxTexts { snippets, ..ToolboxTexts::default() };
+    let (toolbox, found) = Toolbox::compile(texts, Limits::DEFAULT, layout, names);
+    match found.snippets.into_iter().find(|(_, finding)| finding.is_error()) {
+        None => Ok(toolbox),
+        Some((name, finding)) => {
+            let message = format!("in the template {name:?}: {}", finding.message);
+            Err(Trouble::new(finding.code, message))
+        }
+    }
 }
 
 fn written(id: &str, value: Value<'_>, out: &mut Vec<u8>) {

@@ -4,6 +4,7 @@ use crate::function::{Context, Fallible};
 use crate::language::Program;
 use crate::value::{Ignore, Slot, Value, from_json};
 
+use super::merge;
 use super::shape::Writer;
 use super::{Mapping, OnError, Rule, RuleBody};
 
@@ -52,6 +53,8 @@ pub enum Skip {
 pub struct Payload<'a> {
     mapping: &'a Mapping,
     values: &'a [Value<'a>],
+    /// The map of the mapping's script.
+    script: Option<Value<'a>>,
     /// Failures that rules with `on_error = "null"` bore.
     borne: Vec<super::Failure>,
 }
@@ -69,6 +72,16 @@ impl<'a> Payload<'a> {
 
     /// Writes the payload as JSON.
     pub fn write_json(&self, out: &mut Vec<u8>) {
+        if self.script.is_some() {
+            // Writing to a Vec does not fail.
+            let _ = serde_json::to_writer(out, &self.to_json());
+            return;
+        }
+        self.write_rules(out);
+    }
+
+    /// What the rules made, without the script.
+    fn write_rules(&self, out: &mut Vec<u8>) {
         let writer = self.mapping.writer(self.values);
         self.mapping.shape.write_top(&self.mapping.schemas, &writer, out);
     }
@@ -76,14 +89,40 @@ impl<'a> Payload<'a> {
     /// The payload as JSON.
     pub fn to_json(&self) -> serde_json::Value {
         let mut out = Vec::new();
-        self.write_json(&mut out);
-        serde_json::from_slice(&out).unwrap_or_default()
+        self.write_rules(&mut out);
+        let mut payload = serde_json::from_slice(&out).unwrap_or_default();
+        if let Some(script) = self.script {
+            merge::merge(&mut payload, script, self.mapping.send_empty);
+        }
+        payload
     }
 }
 
 impl Mapping {
     pub(super) fn writer<'w>(&'w self, values: &'w [Value<'w>]) -> Writer<'w> {
         Writer { values, constants: &self.constants, send_empty: self.send_empty }
+    }
+
+    /// The map of the script, when there is one, or what its end makes of the record.
+    fn run_script<'a>(
+        &'a self,
+        slots: &'a [Value<'a>],
+        context: &Context<'a>,
+        apply: Apply,
+        borne: &mut Vec<super::Failure>,
+    ) -> Result<Option<Value<'a>>, Box<Outcome<'a>>> {
+        let Some(script) = &self.script else { return Ok(None) };
+        let (number, mut value) = (self.rules.len(), Value::Absent);
+        if let Some(outcome) = script.fill(number, slots, context, apply, &mut value, borne) {
+            return Err(Box::new(outcome));
+        }
+        match merge::conform(value, self.schema.as_ref(), context.arena) {
+            Ok(map) => Ok(Some(map)),
+            Err(fault) => match script.bear(number, fault, &mut value, borne) {
+                Some(outcome) => Err(Box::new(outcome)),
+                None => Ok(None),
+            },
+        }
     }
 
     /// Maps one record.
@@ -108,7 +147,11 @@ impl Mapping {
                 }
             }
         }
-        Outcome::Payload(Payload { mapping: self, values, borne })
+        let script = match self.run_script(slots, context, apply, &mut borne) {
+            Ok(script) => script,
+            Err(outcome) => return *outcome,
+        };
+        Outcome::Payload(Payload { mapping: self, values, script, borne })
     }
 }
 
@@ -186,18 +229,10 @@ impl Rule {
             *place = Value::Ignored(Ignore::Attribute);
             return None;
         }
-        if let Err(fault) = self.write_value(slots, context, place) {
-            let failure = super::Failure::in_rule(number, fault);
-            match self.on_error {
-                OnError::Halt => return Some(Outcome::Failed(failure)),
-                OnError::Skip => return Some(Outcome::Skipped(Skip::Failed(failure))),
-                // Without a value the record would be skipped all the same; the failure says why.
-                OnError::Null if self.required => return Some(Outcome::Skipped(Skip::Failed(failure))),
-                OnError::Null => {
-                    borne.push(failure);
-                    *place = Value::Null;
-                }
-            }
+        if let Err(fault) = self.write_value(slots, context, place)
+            && let Some(outcome) = self.bear(number, fault, place, borne)
+        {
+            return Some(outcome);
         }
         if let Value::Ignored(Ignore::Object) = place {
             return Some(Outcome::Skipped(Skip::Ignored { rule: number }));
@@ -206,6 +241,29 @@ impl Rule {
             return Some(Outcome::Skipped(Skip::RequiredEmpty { rule: number }));
         }
         None
+    }
+
+    /// What a failure makes of the record; nothing when the rule bears it.
+    #[cold]
+    fn bear<'a>(
+        &self,
+        number: usize,
+        fault: Box<crate::function::Fault>,
+        place: &mut Value<'a>,
+        borne: &mut Vec<super::Failure>,
+    ) -> Option<Outcome<'a>> {
+        let failure = super::Failure::in_rule(number, fault);
+        match self.on_error {
+            OnError::Halt => Some(Outcome::Failed(failure)),
+            OnError::Skip => Some(Outcome::Skipped(Skip::Failed(failure))),
+            // Without a value the record would be skipped all the same; the failure says why.
+            OnError::Null if self.required => Some(Outcome::Skipped(Skip::Failed(failure))),
+            OnError::Null => {
+                borne.push(failure);
+                *place = Value::Null;
+                None
+            }
+        }
     }
 
     /// The attribute whose text is the rule's value, when that is all there is to the rule.

@@ -2,20 +2,19 @@
 //! are kept; a mapping comes out only when none is an error.
 
 mod cases;
+mod program;
 
 use std::collections::BTreeMap;
 
-use crate::function::Kinds;
-use crate::language::entra::{Expression, Surroundings};
 use crate::language::names::SourceNames;
-use crate::language::{Language, Program};
+use crate::language::{Language, Toolbox};
 use crate::scim::{self, AttributeType, PathError, ResourceSchema, Step};
 use crate::text::{Code, Diagnostic, Diagnostics, Source, Span, closest, shorten};
-use crate::value::{Arena, Layout, from_json, write_json_string};
+use crate::value::{Layout, write_json_string};
 
 use super::apply::Block;
 use super::coerce::Coercion;
-use super::file::{self, File, Placed, ProgramEntry, RuleEntry};
+use super::file::{self, File, RuleEntry};
 use super::scope::Scope;
 use super::shape::Shape;
 use super::{MAX_FILE, MAX_RULES, Mapping, Rule, RuleBody, tree};
@@ -98,6 +97,7 @@ struct Compiler<'c> {
     source: &'c Source,
     names: SourceNames,
     macros: BTreeMap<String, String>,
+    toolbox: Toolbox,
     schema: Option<ResourceSchema>,
     layout: Layout,
     /// What is left of [`MAX_SLIPS`].
@@ -147,7 +147,9 @@ impl<'c> Compiler<'c> {
             _ => SourceNames::open(),
         };
         let macros = file.env.macros.iter().cloned().collect();
-        Self { source, names, macros, schema: None, layout: Layout::default(), slips: MAX_SLIPS, found }
+        let mut layout = Layout::default();
+        let toolbox = program::toolbox(file, &mut layout, &names, found);
+        Self { source, names, macros, toolbox, schema: None, layout, slips: MAX_SLIPS, found }
     }
 
     fn mapping(mut self, file: File) -> Mapping {
@@ -158,6 +160,7 @@ impl<'c> Compiler<'c> {
             self.found.push(Diagnostic::new(Code::Unreadable, message, Span::new(0, 0)));
         }
         if file.rules.is_empty()
+            && file.script.is_none()
             && file.name.is_some()
             && !self.found.iter().any(|found| found.code == Code::MissingKey)
         {
@@ -213,11 +216,14 @@ impl<'c> Compiler<'c> {
             (Some(schema), false) => schemas_json(&schema.core.id, &extensions),
             _ => Vec::new(),
         };
-        let env = self.env(&file.env);
+        let script = file.script.and_then(|entry| self.script(entry, file.json_target));
+        let mut env = self.env(&file.env);
+        env.limits = Some(self.toolbox.limits());
         let cases = file.tests.into_iter().map(|test| self.case(test, file.json_target)).collect();
         Mapping {
             name,
             resource,
+            schema: if script.is_some() && !file.json_target { self.schema } else { None },
             source: self.source.clone(),
             layout: self.layout,
             scope,
@@ -225,6 +231,7 @@ impl<'c> Compiler<'c> {
             constants: rules.iter().map(|rule| matches!(rule.body, RuleBody::Constant(_))).collect(),
             rules,
             shape,
+            script,
             schemas,
             send_empty: file.send_empty,
             env,
@@ -383,173 +390,6 @@ impl<'c> Compiler<'c> {
             Some('\'') if whole && !near.contains('\'') => finding.fix(span, near, title),
             None if whole && !near.contains('\'') => finding.fix(at, format!("'{near}'"), title),
             _ => finding.help(title),
-        }
-    }
-
-    fn rule(&mut self, entry: RuleEntry, place: Option<&Place>, language: Language) -> Option<Rule> {
-        let program = entry.program?;
-        let (coercion, path) = place
-            .as_ref()
-            .map_or((Coercion::KEEP, entry.target.name.clone()), |place| (place.coercion, place.path.clone()));
-        let arena = Arena::new();
-        if let Some(default) = &entry.default
-            && let Err(fault) = coercion.apply(from_json(&default.value, &arena), &arena)
-        {
-            self.found.push(Diagnostic::new(
-                Code::TargetKind,
-                format!("the default for `{}` does not fit: {fault}", shorten(&path)),
-                default.span,
-            ));
-        }
-        let body = match program {
-            ProgramEntry::Constant(constant) => {
-                if let Err(fault) = coercion.apply(from_json(&constant.value, &arena), &arena) {
-                    let message = format!("the constant for `{}` does not fit: {fault}", shorten(&path));
-                    self.found.push(Diagnostic::new(Code::TargetKind, message, constant.span));
-                }
-                if let Some(matching) = &entry.matching {
-                    self.found.push(
-                        Diagnostic::new(Code::MatchOnSeveral, "a constant cannot find an object", matching.span)
-                            .help("match on a rule that reads one attribute"),
-                    );
-                }
-                RuleBody::Constant(constant.value)
-            }
-            ProgramEntry::Text { language: own, text, span } => {
-                let language = own.unwrap_or(language);
-                if language != Language::Entra {
-                    // Said where the language is named.
-                    return None;
-                }
-                let surroundings = Surroundings { source: &self.names, macros: &self.macros, direct: true };
-                let (expression, found) = Expression::compile(&text.value, &mut self.layout, &surroundings);
-                self.found.extend(found.into_iter().map(|finding| text.places.finding(finding)));
-                let expression = expression?;
-                if let Some(place) = place {
-                    self.check_kind(place, &expression, &text, span);
-                }
-                self.check_rule(&expression, entry.matching.as_ref(), entry.create_only, span);
-                let tree::Text { value, places } = text;
-                RuleBody::Program { program: Program::Entra(expression), text: value, places, language }
-            }
-        };
-        Some(Rule {
-            target: path,
-            target_span: entry.target.span,
-            body,
-            matching: entry.matching.map(|matching| matching.value),
-            default: entry.default.map(|default| default.value),
-            required: entry.required,
-            create_only: entry.create_only.is_some(),
-            on_error: entry.on_error,
-            coercion,
-            takes_text: coercion.takes_text(),
-        })
-    }
-
-    /// Whether the program's value can be what the target takes.
-    fn check_kind(&mut self, place: &Place, expression: &Expression, text: &tree::Text, span: Span) {
-        let kinds = expression.kinds().except(Kinds::NULL);
-        let text_like = Kinds::TEXT | Kinds::INTEGER | Kinds::BOOLEAN | Kinds::DATE;
-        let (wanted, what) = match place.kind {
-            AttributeType::Any => return,
-            AttributeType::Boolean => (Kinds::BOOLEAN | Kinds::TEXT, "a boolean"),
-            AttributeType::Integer | AttributeType::Decimal => (Kinds::INTEGER | Kinds::TEXT, "a number"),
-            AttributeType::Complex if place.multi_valued => (text_like | Kinds::OBJECT, "a list of complex values"),
-            AttributeType::Complex => (Kinds::OBJECT, "a complex value"),
-            _ => (text_like, "text"),
-        };
-        let wanted = if place.multi_valued { wanted | Kinds::LIST } else { wanted };
-        if !kinds.is_none() && !kinds.meets(wanted) {
-            let part = self.part(place);
-            self.found.push(
-                Diagnostic::new(
-                    Code::TargetKind,
-                    format!("`{}` takes {what}, and the expression gives {}", place.path, article(&kinds.to_string())),
-                    span,
-                )
-                .label("this can never fit")
-                .help(match part {
-                    Some(part) => format!("write its parts, each in a rule of its own, such as `{part}`"),
-                    None if kinds.meets(Kinds::LIST) => {
-                        "take one value with `Item(…, 1)` or join them with `Join(\",\", …)`".to_owned()
-                    }
-                    None => "turn it into what the target takes, for example with IIF".to_owned(),
-                }),
-            );
-            return;
-        }
-        for (constant, at) in expression.constant_results() {
-            let fits = match place.kind {
-                AttributeType::Boolean => {
-                    ["true", "false", "0", "1"].iter().any(|word| constant.eq_ignore_ascii_case(word))
-                        || constant.is_empty()
-                }
-                AttributeType::Integer => crate::value::parse_integer(constant).is_some() || constant.is_empty(),
-                _ => true,
-            };
-            if !fits {
-                let finding = Diagnostic::new(
-                    Code::TargetKind,
-                    format!("`{}` takes {what}, and {:?} is none", place.path, shorten(constant)),
-                    text.places.place(at),
-                );
-                self.found.push(if place.kind == AttributeType::Boolean {
-                    finding.help("write \"True\" or \"False\"")
-                } else {
-                    finding
-                });
-            }
-        }
-    }
-
-    /// A sub-attribute of a single complex target, as a target of its own.
-    fn part(&self, place: &Place) -> Option<String> {
-        let (AttributeType::Complex, false, [Step::Key(name)]) = (place.kind, place.multi_valued, &*place.steps) else {
-            return None;
-        };
-        let schema = self.schema.as_ref()?;
-        let attribute = match &place.schema {
-            Some(urn) => schema.schema(urn)?.attribute(name)?,
-            None => schema.attribute(name)?,
-        };
-        let sub = ["givenName", "value"].into_iter().find_map(|usual| attribute.sub(usual));
-        let sub = sub.or(attribute.sub_attributes.first())?;
-        Some(format!("{}.{}", place.path, sub.name))
-    }
-
-    /// What Entra asks of matching rules and of SelectUniqueValue.
-    fn check_rule(
-        &mut self,
-        expression: &Expression,
-        matching: Option<&Placed<u32>>,
-        create_only: Option<Span>,
-        span: Span,
-    ) {
-        if let Some(matching) = matching
-            && expression.reads().len() != 1
-        {
-            let count = expression.reads().len();
-            self.found.push(
-                Diagnostic::new(
-                    Code::MatchOnSeveral,
-                    format!("a matching rule reads one attribute; this one reads {count}"),
-                    span,
-                )
-                .also(matching.span, "it is a matching rule")
-                .help("Entra refuses it too (\"Joining property has more than one SourceName\"): match on an attribute of its own"),
-            );
-        }
-        if expression.is_unique() && (create_only.is_none() || matching.is_some()) {
-            self.found.push(
-                Diagnostic::new(
-                    Code::MisplacedFunction,
-                    "a rule with SelectUniqueValue applies only when the object is created",
-                    span,
-                )
-                .label("an update would find the object's own value taken")
-                .help("add `apply = \"create\"`, and do not match on it"),
-            );
         }
     }
 

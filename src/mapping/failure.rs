@@ -31,7 +31,7 @@ impl Mapping {
     /// A failure as a diagnostic of the mapping file. Runs the program again to learn the values it used, so it takes
     /// the record and the context of the failure.
     pub fn describe<'a>(&'a self, failure: &Failure, slots: &'a [Value<'a>], context: &Context<'a>) -> Diagnostic {
-        let Some(rule) = failure.rule.and_then(|rule| self.rules.get(rule)) else {
+        let Some(rule) = failure.rule.and_then(|rule| self.rule(rule)) else {
             let span = failure.fault.span.unwrap_or_default();
             return Diagnostic::new(failure.fault.code, headline(&failure.fault), span)
                 .help_if(failure.fault.help.clone());
@@ -51,7 +51,7 @@ impl Mapping {
 
     /// Why a record was skipped, in one line.
     pub fn describe_skip(&self, skip: &Skip) -> String {
-        let target = |rule: usize| self.rules.get(rule).map_or("", |rule| rule.target());
+        let target = |rule: usize| self.rule(rule).map_or("", |rule| rule.target());
         match skip {
             Skip::RequiredEmpty { rule } => {
                 let reads: Vec<String> = self

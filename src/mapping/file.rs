@@ -2,11 +2,13 @@
 //! here: that is `compile`'s.
 
 mod rule;
+mod shared;
 mod test;
 
 use serde_json::Value as Json;
 
-use crate::language::Language;
+use crate::function::Limits;
+use crate::language::{Language, Undefined};
 use crate::text::{Code, Diagnostic, Span, closest, shorten};
 
 use super::tree::{Item, Key, Node, Table, Text};
@@ -32,7 +34,23 @@ pub(super) struct File {
     pub(super) extensions: Vec<Extension>,
     pub(super) rules: Vec<RuleEntry>,
     pub(super) env: EnvTable,
+    /// Liquid snippets.
+    pub(super) snippets: Vec<(Key, Text)>,
+    /// Jinja macros.
+    pub(super) macros: Option<Text>,
+    pub(super) undefined: Undefined,
+    pub(super) budget: Limits,
+    pub(super) script: Option<ScriptEntry>,
     pub(super) tests: Vec<TestEntry>,
+}
+
+/// A Rhai script whose map is merged into the payload.
+#[derive(Debug)]
+pub(super) struct ScriptEntry {
+    pub(super) text: Text,
+    /// Where the table's name stands.
+    pub(super) key: Span,
+    pub(super) on_error: OnError,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +90,8 @@ pub(super) struct ExtensionAttribute {
 pub(super) struct RuleEntry {
     pub(super) target: Key,
     pub(super) program: Option<ProgramEntry>,
+    /// The attribute that the program sees as `value`.
+    pub(super) value: Option<Placed<String>>,
     pub(super) matching: Option<Placed<u32>>,
     /// Whether `match` stands there, right or wrong.
     pub(super) is_matching: bool,
@@ -153,10 +173,14 @@ pub(super) fn read(table: Table, found: &mut Vec<Diagnostic>) -> File {
         "target",
         "extensions",
         "attributes",
+        "script",
+        "snippets",
+        "macros",
+        "undefined",
+        "budget",
         "env",
         "tests",
     ];
-    let later = ["snippets", "macros", "script", "undefined", "budget"];
     let mut attributes = false;
     for (key, node) in table.entries {
         match key.name.as_str() {
@@ -180,14 +204,31 @@ pub(super) fn read(table: Table, found: &mut Vec<Diagnostic>) -> File {
             }
             "env" => file.env = reader.table(&key, node).map(|table| reader.env(table)).unwrap_or_default(),
             "tests" => file.tests = reader.tests(&key, node),
-            name if later.contains(&name) => reader.found.push(
-                Diagnostic::new(
-                    Code::LanguageNotYet,
-                    format!("`{name}` is reserved for a language that is not built in yet"),
-                    key.span,
-                )
-                .help("write the rules as Entra expressions: `target = '[attribute]'`"),
-            ),
+            "script" => {
+                attributes = true;
+                if let Some(table) = reader.table(&key, node) {
+                    file.script = reader.script(&key, table);
+                }
+            }
+            "snippets" => {
+                if let Some(table) = reader.table(&key, node) {
+                    file.snippets = reader.texts(table);
+                }
+            }
+            "macros" => match node.item {
+                Item::String(text) => file.macros = Some(text),
+                _ => reader.wrong_type(&key, &node, "a string"),
+            },
+            "undefined" => {
+                if reader.choice(&key, &node, &["strict", "lenient"]) == Some("lenient") {
+                    file.undefined = Undefined::Lenient;
+                }
+            }
+            "budget" => {
+                if let Some(table) = reader.table(&key, node) {
+                    file.budget = reader.budget(table);
+                }
+            }
             name if matches!(node.item, Item::String(_)) && closest(name, keys).is_none() => reader.found.push(
                 Diagnostic::new(
                     Code::UnknownKey,
@@ -297,22 +338,7 @@ impl Reader<'_> {
     }
 
     fn language(&mut self, key: &Key, node: &Node) -> Option<Language> {
-        let language = self.choice(key, node, &["entra", "liquid", "rhai", "jinja"]).and_then(Language::parse)?;
-        if language != Language::Entra {
-            self.not_yet(language, node.span);
-        }
-        Some(language)
-    }
-
-    fn not_yet(&mut self, language: Language, span: Span) {
-        self.found.push(
-            Diagnostic::new(
-                Code::LanguageNotYet,
-                format!("the language {} is not built in yet", language.word()),
-                span,
-            )
-            .help("write it as an Entra expression: `{ expr = '…' }`"),
-        );
+        self.choice(key, node, &Language::ALL.map(Language::word)).and_then(Language::parse)
     }
 
     fn source(&mut self, table: Table) -> SourceTable {

@@ -9,6 +9,7 @@ mod coerce;
 mod compile;
 mod failure;
 mod file;
+mod merge;
 mod scope;
 mod shape;
 mod trace;
@@ -23,8 +24,9 @@ pub use failure::{Failure, describe_fault, headline};
 pub use file::OnError;
 pub use trace::{RuleTrace, Traced};
 
-use crate::function::{Env, Seed, TakenList};
+use crate::function::{Env, Limits, Seed, TakenList};
 use crate::language::{Language, Program};
+use crate::scim::ResourceSchema;
 use crate::text::{Source, Span};
 use crate::value::{Layout, Slot};
 
@@ -52,6 +54,10 @@ pub struct Mapping {
     constants: Vec<bool>,
     blocks: Vec<Block>,
     shape: Shape,
+    /// The script whose map is merged into the payload.
+    script: Option<Rule>,
+    /// What the script's map may hold; `None` without a script, and for a JSON target.
+    schema: Option<ResourceSchema>,
     /// `"schemas":[…]`, ready to be written; empty for a JSON target.
     schemas: Vec<u8>,
     send_empty: bool,
@@ -162,6 +168,7 @@ struct EnvLayer {
     guid: Option<String>,
     random: Option<String>,
     seed: Option<u64>,
+    limits: Option<Limits>,
 }
 
 impl EnvLayer {
@@ -181,6 +188,7 @@ impl EnvLayer {
         }
         env.now = self.now.unwrap_or(env.now);
         env.seed = self.seed.map_or(env.seed, Seed::from_number);
+        env.limits = self.limits.unwrap_or(env.limits);
         env
     }
 }
@@ -214,6 +222,16 @@ impl Mapping {
     /// Its rules, in the order of the file.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The rule with this number; the script's is the one behind the last.
+    fn rule(&self, number: usize) -> Option<&Rule> {
+        self.rules.get(number).or(self.script.as_ref())
+    }
+
+    /// The script whose map is merged into the payload.
+    pub fn script(&self) -> Option<&Rule> {
+        self.script.as_ref()
     }
 
     /// The rules that find the target object, by precedence.

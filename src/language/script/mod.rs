@@ -34,6 +34,11 @@ impl Script {
         &self.reads
     }
 
+    /// The keys of the map literal that the script ends in, each with its place.
+    pub fn literal_keys(&self) -> Vec<(String, Span)> {
+        Vec::new()
+    }
+
     /// Whether the value must not be shown in logs (`Redact`).
     pub fn is_redacted(&self) -> bool {
         false

@@ -26,6 +26,7 @@ impl Compiler<'_> {
             }
         });
         EnvLayer {
+            limits: None,
             default_domain: env.default_domain.clone(),
             taken: env.taken.clone(),
             now,

@@ -39,10 +39,19 @@ impl Reader<'_> {
         true
     }
 
+    pub(super) fn on_error(&mut self, key: &Key, node: &Node) -> OnError {
+        match self.choice(key, node, &["halt", "skip", "null"]) {
+            Some("skip") => OnError::Skip,
+            Some("null") => OnError::Null,
+            _ => OnError::Halt,
+        }
+    }
+
     pub(super) fn rule(&mut self, target: Key, node: Node) -> RuleEntry {
         let mut rule = RuleEntry {
             target,
             program: None,
+            value: None,
             matching: None,
             is_matching: false,
             default: None,
@@ -63,7 +72,8 @@ impl Reader<'_> {
                 return rule;
             }
         };
-        let keys = ["expr", "const", "liquid", "rhai", "jinja", "match", "default", "required", "apply", "on_error"];
+        let keys =
+            ["expr", "const", "liquid", "rhai", "jinja", "value", "match", "default", "required", "apply", "on_error"];
         if self.is_dotted_target(&rule.target, &table, &keys) {
             return rule;
         }
@@ -88,9 +98,6 @@ impl Reader<'_> {
                 }
                 rule.program = match (language, node) {
                     (Some(language), Node { item: Item::String(text), span }) => {
-                        if language != Language::Entra {
-                            self.not_yet(language, key.span);
-                        }
                         Some(ProgramEntry::Text { language: Some(language), text, span })
                     }
                     (Some(_), node) => {
@@ -112,6 +119,7 @@ impl Reader<'_> {
                         _ => self.wrong_type(&key, &node, "a whole number from 1 to 1000"),
                     }
                 }
+                "value" => rule.value = self.word(&key, &node),
                 "default" => rule.default = Some(self.value(&node)),
                 "required" => rule.required = self.flag(&key, &node).unwrap_or_default(),
                 "apply" => {
@@ -119,13 +127,7 @@ impl Reader<'_> {
                         rule.create_only = Some(node.span);
                     }
                 }
-                "on_error" => {
-                    rule.on_error = match self.choice(&key, &node, &["halt", "skip", "null"]) {
-                        Some("skip") => OnError::Skip,
-                        Some("null") => OnError::Null,
-                        _ => OnError::Halt,
-                    }
-                }
+                "on_error" => rule.on_error = self.on_error(&key, &node),
                 _ => self.unknown(&key, &keys, "a rule"),
             }
         }
