@@ -31,10 +31,11 @@ pub struct RuleTrace {
 }
 
 impl Mapping {
-    /// Runs every rule by itself and keeps what it did. A rule that fails does not keep the others from running.
+    /// Runs every rule, and the script, by itself and keeps what it did. A rule that fails does not keep the others from running.
     pub fn trace<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Vec<RuleTrace> {
         self.rules
             .iter()
+            .chain(&self.script)
             .enumerate()
             .map(|(number, rule)| {
                 let redacted = rule.is_redacted();
