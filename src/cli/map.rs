@@ -18,6 +18,7 @@ use super::chunk::{Bad, Chunk, Chunker, Spare};
 use super::env::{EnvOverride, machine};
 use super::pool::{self, Go};
 use super::rows::{Row, Rows, cells};
+use super::traced;
 use super::words::{json_trouble, printable};
 use super::{
     Ending, Failure, Format, Outcome, color, compile, counted, finding, finding_json, grouped, record_finding, tell,
@@ -48,6 +49,9 @@ pub(super) struct Arguments {
     /// Clock, seed, taken values and more, as JSON: {"now": …, "seed": …, "taken": […], "defaultDomain": …}
     #[arg(long, value_name = "JSON")]
     env: Option<String>,
+    /// Write, in place of payloads, what became of each record and why each target has its value
+    #[arg(long)]
+    trace: bool,
     /// How findings are printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -125,6 +129,7 @@ struct Run<'r> {
     columns: Option<&'r [Option<Slot>]>,
     spare: &'r Spare,
     halt: bool,
+    trace: bool,
     apply: Apply,
     format: Format,
     color: bool,
@@ -186,6 +191,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         columns: columns.as_deref(),
         spare: &spare,
         halt: arguments.on_error == OnError::Halt,
+        trace: arguments.trace,
         apply: if arguments.apply == ApplyTo::Create { Apply::Create } else { Apply::Update },
         format: arguments.format,
         color: color(),
@@ -510,12 +516,19 @@ impl Run<'_> {
     fn record<'a>(&'a self, slots: &'a [Value<'a>], arena: &'a Arena, line: u64, record: u64, piece: &mut Piece) {
         let context = Context::new(arena, self.env, record);
         piece.counts.records += 1;
-        match self.mapping.apply(slots, &context, self.apply) {
+        let outcome = self.mapping.apply(slots, &context, self.apply);
+        if self.trace {
+            let again = Context::new(arena, self.env, record);
+            traced::write(self.mapping, slots, &outcome, &again, line, &mut piece.output);
+        }
+        match outcome {
             Mapped::Payload(payload) => {
                 piece.counts.payloads += 1;
                 piece.counts.borne += payload.borne().len() as u64;
-                payload.write_json(&mut piece.output);
-                piece.output.push(b'\n');
+                if !self.trace {
+                    payload.write_json(&mut piece.output);
+                    piece.output.push(b'\n');
+                }
             }
             Mapped::OutOfScope => piece.counts.out_of_scope += 1,
             Mapped::Skipped(skip) => {

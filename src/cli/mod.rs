@@ -15,6 +15,7 @@ mod map;
 mod pool;
 mod rows;
 mod test;
+mod traced;
 mod words;
 
 use std::ffi::OsString;

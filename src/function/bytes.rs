@@ -42,9 +42,9 @@ impl Bytes {
         Bytes::Table(table)
     }
 
-    /// The bytes that `chosen` takes become `new`, or go.
-    fn choose(chosen: impl Fn(u8) -> bool, new: Option<u8>) -> Bytes {
-        Bytes::table(|byte| if chosen(byte) { new.unwrap_or(GONE) } else { byte })
+    /// The bytes that `chosen` takes become `new`, which may be [`GONE`].
+    fn choose(chosen: impl Fn(u8) -> bool, new: u8) -> Bytes {
+        Bytes::table(|byte| if chosen(byte) { new } else { byte })
     }
 
     /// This first, then `next`.
@@ -131,28 +131,28 @@ pub(super) fn same(_: &[Literal<'_>]) -> Result<Preparation, ArgumentFinding> {
 
 #[expect(clippy::unnecessary_wraps, reason = "one signature for all that make constants ready")]
 pub(super) fn without_spaces(_: &[Literal<'_>]) -> Result<Preparation, ArgumentFinding> {
-    Ok(known(Bytes::choose(|byte| byte == b' ', None)))
+    Ok(known(Bytes::choose(|byte| byte == b' ', GONE)))
 }
 
-/// A constant that is nothing or one byte.
-fn at_most_one(text: &str) -> Option<Option<u8>> {
+/// What a replacement of nothing or one byte makes of a byte: another, or [`GONE`].
+fn at_most_one(text: &str) -> Option<u8> {
     match text.as_bytes() {
-        [] => Some(None),
-        [byte] if byte.is_ascii() => Some(Some(*byte)),
+        [] => Some(GONE),
+        [byte] if byte.is_ascii() => Some(*byte),
         _ => None,
     }
 }
 
 /// Every `old` becomes `new`.
 pub(super) fn replaced(old: &str, new: &str) -> Option<Bytes> {
-    let old = at_most_one(old)??;
+    let old = at_most_one(old).filter(|byte| *byte != GONE)?;
     Some(Bytes::choose(|byte| byte == old, at_most_one(new)?))
 }
 
 /// Every match of the pattern becomes what the template says.
 pub(super) fn matched(pattern: &Pattern, template: &Template) -> Option<Bytes> {
     let new = at_most_one(template.constant()?)?;
-    let class = pattern.ascii_class(new.is_none())?;
+    let class = pattern.ascii_class(new == GONE)?;
     Some(Bytes::choose(|byte| class.get(usize::from(byte)).copied().unwrap_or(false), new))
 }
 

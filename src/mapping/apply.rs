@@ -205,9 +205,9 @@ impl Block {
             };
             // No rule's `default`, `required` or conversion has anything to say to a text that is not empty. Which it is
             // changes from record to record: no branch here, it would be guessed wrong.
-            let text = matches!(value, Value::Text(text) if !text.is_empty());
-            let nothing = matches!(value, Value::Absent | Value::Null);
-            pending |= u64::from(!(text | (nothing & optional))) << index;
+            let text = u64::from(matches!(value, Value::Text(text) if !text.is_empty()));
+            let nothing = u64::from(matches!(value, Value::Absent | Value::Null));
+            pending |= (1 ^ (text | (nothing & u64::from(*optional)))) << index;
             *place = *value;
         }
         pending

@@ -104,12 +104,3 @@ pub fn write_json(value: Value<'_>, out: &mut Vec<u8>) {
         Value::Absent | Value::Null | Value::Ignored(_) => out.extend_from_slice(b"null"),
     }
 }
-
-/// A value that prints as compact JSON text.
-pub struct JsonText<'v>(pub Value<'v>);
-
-impl std::fmt::Display for JsonText<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", to_json(self.0))
-    }
-}

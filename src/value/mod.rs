@@ -13,7 +13,7 @@ use std::fmt;
 
 use crate::text::shorten;
 
-pub use json::{JsonText, from_json, to_json, write_json, write_json_string};
+pub use json::{from_json, to_json, write_json, write_json_string};
 pub use layout::{Layout, Slot};
 pub use number::{decimal_text, parse_integer};
 pub use path::{AttributePath, Step};
