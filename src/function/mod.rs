@@ -8,6 +8,7 @@
 mod budget;
 mod context;
 mod date;
+mod eager;
 mod encoding;
 mod fault;
 mod foreign;
@@ -22,6 +23,7 @@ mod table;
 mod text;
 
 pub use budget::{Limits, Meter};
+pub use eager::call_by_value;
 pub use context::{Context, Env, NothingTaken, Seed, Taken, TakenList};
 pub use fault::{Detail, Fallible, Fault};
 pub use foreign::{Foreign, foreign};
