@@ -23,8 +23,8 @@ mod table;
 mod text;
 
 pub use budget::{Limits, Meter};
-pub use eager::call_by_value;
 pub use context::{Context, Env, NothingTaken, Seed, Taken, TakenList};
+pub use eager::call_by_value;
 pub use fault::{Detail, Fallible, Fault};
 pub use foreign::{Foreign, foreign};
 pub use identity::{candidate, none_free};
