@@ -333,7 +333,11 @@ fn call_in(spec: &'static Spec, context: &Context<'_>, meter: &Meter, arguments:
             let message = format!("{} takes no named arguments: `{}`", spec.name, spec.signature());
             return Err(Fault::new(Code::BadArgument, message));
         }
-        values.push(from_jinja(argument, context.arena, meter, 0)?);
+        // To write `none` is how an argument in the middle is left out.
+        values.push(match from_jinja(argument, context.arena, meter, 0)? {
+            Value::Null => Value::Absent,
+            value => value,
+        });
     }
     meter.step(1)?;
     let mut out = Value::Absent;

@@ -2,7 +2,7 @@
 //!
 //! It starts empty. An upgrade of minijinja that brings a new filter does not bring it here.
 
-use minijinja::value::{Rest, Value as Jinja, ValueKind};
+use minijinja::value::{Rest, Value as Jinja, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, filters, functions, tests};
 
 use crate::function::{Fault, Limits, TABLE};
@@ -129,15 +129,21 @@ pub(super) fn environment(undefined: Undefined, limits: Limits) -> Environment<'
         add_ours(&mut env, name);
     }
     for spec in TABLE {
-        env.add_filter(spec.name, move |arguments: Rest<Jinja>| call(spec, &arguments));
-        env.add_function(spec.name, move |arguments: Rest<Jinja>| call(spec, &arguments));
+        env.add_filter(spec.name, move |arguments: &[Jinja]| call(spec, arguments));
+        env.add_function(spec.name, move |arguments: &[Jinja]| call(spec, arguments));
     }
     env
 }
 
 /// Adds a filter whose result is measured.
 fn measured(env: &mut Environment<'static>, name: &'static str, filter: Jinja) {
-    env.add_filter(name, move |state: &mut State, arguments: Rest<Jinja>| bounded(filter.call(state, &arguments)?));
+    env.add_filter(name, move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
+        bounded(filter.call(state, &values(arguments))?)
+    });
+}
+
+fn values(arguments: Rest<ValueOrKwargs>) -> Vec<Jinja> {
+    arguments.0.into_iter().map(Jinja::from).collect()
 }
 
 fn add_filter(env: &mut Environment<'static>, name: &'static str) {
@@ -163,7 +169,8 @@ fn add_filter(env: &mut Environment<'static>, name: &'static str) {
         "replace" => return env.add_filter(name, replace),
         "join" => {
             let join = Jinja::from_function(filters::join);
-            env.add_filter(name, move |state: &mut State, arguments: Rest<Jinja>| {
+            env.add_filter(name, move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
+                let arguments = values(arguments);
                 check_join(&arguments)?;
                 bounded(join.call(state, &arguments)?)
             });

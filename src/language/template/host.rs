@@ -40,6 +40,8 @@ pub(super) struct Macro {
     needs: Needs,
     /// The names in it, among them the macros it calls.
     mentions: Vec<Box<str>>,
+    /// The names that it reads and does not set.
+    pub(super) free: Vec<Box<str>>,
 }
 
 impl Macro {
@@ -166,19 +168,23 @@ fn take_apart(scan: &Scan<'_>) -> Result<Vec<Macro>, Box<Diagnostic>> {
     let mut found: Vec<Macro> = Vec::new();
     let mut open: Option<(&str, usize)> = None;
     let mut depth = 0_usize;
-    for tag in &scan.tags {
+    let mut first = 0;
+    for (index, tag) in scan.tags.iter().enumerate() {
         match (tag.word(), depth) {
             ("macro", 0) => {
                 open = tag.tokens.get(1).map(|name| (name.text, tag.span.range().start));
-                depth = 1;
+                (depth, first) = (1, index);
             }
             ("macro", _) => depth += 1,
             ("endmacro", 1) => {
                 depth = 0;
                 let Some((name, start)) = open.take() else { continue };
                 let span = Span::new(start, tag.span.range().end);
-                let within =
-                    mentions.iter().filter(|mention| span.range().start <= mention.span.range().start && mention.span.range().end <= span.range().end);
+                let within = mentions.iter().filter(|mention| {
+                    span.range().start <= mention.span.range().start && mention.span.range().end <= span.range().end
+                });
+                let free = names::free(scan.tags.get(first..index).unwrap_or_default());
+                let free = free.into_iter().map(|(name, _)| name.into()).collect();
                 let mut needs = Needs::default();
                 let mut mentioned: Vec<Box<str>> = Vec::new();
                 for mention in within {
@@ -189,8 +195,12 @@ fn take_apart(scan: &Scan<'_>) -> Result<Vec<Macro>, Box<Diagnostic>> {
                     let message = format!("there is a function or macro `{name}` already");
                     return Err(Box::new(Diagnostic::new(Code::DuplicateKey, message, tag.span)));
                 }
-                let inserts = inserts.iter().filter(|(at, _)| span.range().start <= *at && *at <= span.range().end).cloned().collect();
-                found.push(Macro { name: name.into(), span, inserts, needs, mentions: mentioned });
+                let inserts = inserts
+                    .iter()
+                    .filter(|(at, _)| span.range().start <= *at && *at <= span.range().end)
+                    .cloned()
+                    .collect();
+                found.push(Macro { name: name.into(), span, inserts, needs, mentions: mentioned, free });
             }
             ("endmacro", _) => depth = depth.saturating_sub(1),
             (_, 0) => {

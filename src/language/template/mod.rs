@@ -145,23 +145,28 @@ impl Template {
         }
         let mut inputs = Vec::new();
         let mut variables: Vec<Box<str>> = Vec::new();
-        for name in &undeclared {
+        let free = names::free(&scan.tags);
+        let mut read: Vec<&str> = free.iter().map(|(name, _)| *name).collect();
+        read.extend(shared.iter().flat_map(|used| &used.free).map(|name| &**name));
+        read.extend(undeclared.iter().map(String::as_str));
+        for name in read {
+            let place = free.iter().find(|(free, _)| *free == name).map(|(_, span)| *span);
             let first = |role| mentions.iter().find(|mention| mention.role == role && mention.name == name);
-            let called = first(Role::Called).is_some() && first(Role::Variable).is_none();
+            let span = place.or_else(|| first(Role::Variable).map(|mention| mention.span));
             // A macro that calls a function names it too.
-            if macros.contains(&&**name) || called || first(Role::Variable).is_none() && names::is_function(name) {
+            let called = span.is_none() && (first(Role::Called).is_some() || names::is_function(name));
+            if macros.contains(&name) || called || variables.iter().any(|known| **known == *name) {
                 continue;
             }
-            let span = first(Role::Variable).map(|mention| mention.span);
             let own = name == "value" && surroundings.value.is_some();
-            let given = matches!(&**name, "user" | "group" | "source");
+            let given = matches!(name, "user" | "group" | "source");
             if let Some(span) = span.filter(|_| !own && !given) {
                 found.extend(surroundings.source.finding(name, span, ""));
             }
             let slot = layout.slot(surroundings.value.filter(|_| own).unwrap_or(name));
             let whole = (name == "source").then(|| layout.whole());
             inputs.push(Input { slot, whole, span });
-            variables.push(name.as_str().into());
+            variables.push(name.into());
         }
         let mut reads = Vec::new();
         for slot in inputs.iter().flat_map(|input| [Some(input.slot), input.whole]).flatten() {
@@ -287,7 +292,8 @@ impl Template {
                 let name = self.host.macro_at(span.range().start);
                 let call = self.calls.iter().find(|(called, _)| **called == *name).or_else(|| self.calls.first());
                 fault.span = Some(call.map_or(whole, |(_, span)| *span));
-                let line = 1 + self.host.text.get(..span.range().start).map_or(0, |before| before.matches('\n').count());
+                let line =
+                    1 + self.host.text.get(..span.range().start).map_or(0, |before| before.matches('\n').count());
                 fault.detail = Detail::Words(format!("{fault} (in macro `{name}`, line {line})").into());
             }
             None => fault.span = Some(whole),

@@ -4,7 +4,8 @@ use crate::function::{self, TABLE};
 use crate::text::{Code, Diagnostic, Span, closest, shorten};
 
 use super::engine::{FILTERS, FUNCTIONS, TESTS};
-use super::scan::{Kind, Scan, Token, is_keyword};
+use super::rewrite;
+use super::scan::{Kind, Scan, Tag, Token, is_keyword};
 
 /// How a name is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,51 @@ fn role(
         Kind::Name => Some(Role::Variable),
         Kind::Number | Kind::Sign => None,
     }
+}
+
+/// The variables that are read before anything in the text sets them, each with its first place. minijinja's own list leaves
+/// some out: what is sliced, and what is read by the `set` that sets it.
+pub(super) fn free<'t>(tags: &[Tag<'t>]) -> Vec<(&'t str, Span)> {
+    let mut assigned: Vec<&str> = vec!["loop", "caller", "self"];
+    let mut found: Vec<(&str, Span)> = Vec::new();
+    for tag in tags {
+        let tokens = tag.tokens.as_slice();
+        let targets = match tag.word() {
+            "set" => tokens.iter().position(|token| token.is("=") || token.is("|")).unwrap_or(tokens.len()),
+            "for" => tokens.iter().position(|token| token.is("in")).unwrap_or(0),
+            "macro" => 2,
+            "filter" => tokens.len(),
+            "" => 0,
+            _ => 1,
+        };
+        let mut set: Vec<&str> = match tag.word() {
+            "macro" => tokens.get(1).map(|name| name.text).into_iter().chain(rewrite::parameters(tag)).collect(),
+            "call" => rewrite::parameters(tag).collect(),
+            _ => Vec::new(),
+        };
+        for (index, token) in tokens.iter().enumerate() {
+            let before = index.checked_sub(1).and_then(|before| tokens.get(before));
+            let earlier = index.checked_sub(2).and_then(|earlier| tokens.get(earlier));
+            let next = tokens.get(index + 1);
+            let dotted = next.is_some_and(|next| next.is("."));
+            if token.kind != Kind::Name || index == 0 && !tag.prints {
+                continue;
+            }
+            let is_target = index < targets && !dotted
+                || tag.word() == "with" && token.depth == 0 && next.is_some_and(|next| next.is("="));
+            if is_target {
+                set.push(token.text);
+            } else if role(token, earlier, before, next) == Some(Role::Variable)
+                && !assigned.contains(&token.text)
+                && !(matches!(tag.word(), "macro" | "call") && set.contains(&token.text))
+                && found.iter().all(|(name, _)| *name != token.text)
+            {
+                found.push((token.text, token.span));
+            }
+        }
+        assigned.append(&mut set);
+    }
+    found
 }
 
 /// Whether every template has a function of this name.
