@@ -49,11 +49,13 @@ impl Running {
     }
 
     /// Why it ended early.
+    #[expect(clippy::unused_self, reason = "only a run that lasts can be asked")]
     pub(super) fn ended(&self) -> Option<End> {
         RUN.with_borrow_mut(|run| run.as_mut()?.ended.take())
     }
 
     /// The value of the last `{{ … }}`.
+    #[expect(clippy::unused_self, reason = "only a run that lasts can be asked")]
     pub(super) fn result(&self) -> Option<Jinja> {
         RUN.with_borrow_mut(|run| run.as_mut()?.result.take())
     }
@@ -114,7 +116,7 @@ pub(super) fn turn(raw: u64) -> Result<(), Error> {
     with(|run| {
         run.calls += 1;
         // Turns may be long and have few steps.
-        if run.calls % 16 == 0 { run.meter.time() } else { Ok(()) }
+        if run.calls.is_multiple_of(16) { run.meter.time() } else { Ok(()) }
     })
 }
 
@@ -161,7 +163,7 @@ struct Size {
 fn flatten(value: &Jinja, depth: usize, size: &mut Size) -> Result<Option<Jinja>, Error> {
     with(|run| run.meter.depth(depth))?;
     size.items += 1;
-    if size.items % 256 == 0 {
+    if size.items.is_multiple_of(256) {
         fits(size.bytes, size.items)?;
     }
     match value.kind() {

@@ -247,7 +247,7 @@ fn add_function(env: &mut Environment<'static>, name: &'static str) {
         "skip" => env
             .add_function(name, |_: Option<Jinja>| -> Result<Jinja, Error> { Err(end(End::Ignored(Ignore::Object))) }),
         "skip_attribute" => {
-            env.add_function(name, || -> Result<Jinja, Error> { Err(end(End::Ignored(Ignore::Attribute))) })
+            env.add_function(name, || -> Result<Jinja, Error> { Err(end(End::Ignored(Ignore::Attribute))) });
         }
         "fail" => env.add_function(name, |message: Option<Jinja>| -> Result<Jinja, Error> {
             let message = message.map_or_else(

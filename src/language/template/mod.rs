@@ -38,7 +38,7 @@ const NAME: &str = "template";
 #[derive(Debug)]
 pub struct Template {
     /// It holds this one template.
-    env: Environment<'static>,
+    env: Box<Environment<'static>>,
     text: Box<str>,
     rewritten: Rewritten,
     host: Arc<host::Shared>,
@@ -177,6 +177,7 @@ impl Template {
         let calls = mentions.iter().filter(|mention| macros.contains(&mention.name));
         let calls = calls.map(|mention| (mention.name.into(), mention.span)).collect();
         let (host, names) = (Arc::clone(&host.shared), variables.into());
+        let env = Box::new(env);
         Ok((Template { env, text: text.into(), rewritten, host, names, inputs, reads, needs, keeps, calls }, found))
     }
 
