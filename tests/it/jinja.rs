@@ -67,10 +67,18 @@ fn run(case: &Json) -> Outcome {
     Outcome { value, at, macros: found.macros }
 }
 
+/// The most memory that the process ever had, in KiB; 0 where nothing says.
+fn most_memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
 #[test]
 fn every_case_gives_what_it_says() {
     let mut failures = Vec::new();
     let mut count = 0;
+    let before = most_memory();
     for file in ["values", "findings", "hostile"] {
         let text = fs::read_to_string(root().join(format!("tests/cases/jinja/{file}.jsonl"))).unwrap();
         for line in text.lines() {
@@ -106,6 +114,8 @@ fn every_case_gives_what_it_says() {
             }
         }
     }
+    let grown = most_memory() - before;
+    assert!(grown < 128 << 10, "the cases take {grown} KiB");
     assert!(count > 90, "only {count} cases");
     assert!(failures.is_empty(), "{} of {count} fail:\n{}", failures.len(), failures.join("\n"));
 }
