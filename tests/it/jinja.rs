@@ -1,5 +1,6 @@
 //! Jinja templates: `tests/cases/jinja/*.jsonl` through the library, what a template may use, and what hostile ones cost.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,7 @@ fn run(case: &Json) -> Outcome {
     let mut layout = Layout::default();
     let texts = ToolboxTexts { macros: text("macros"), undefined, ..ToolboxTexts::default() };
     let (toolbox, found) = Toolbox::compile(texts, Limits::DEFAULT, &mut layout, &source);
-    let macros = Default::default();
+    let macros = BTreeMap::new();
     let value = case["value"].as_str();
     let surroundings = Surroundings { source: &source, macros: &macros, direct: false, value, toolbox: &toolbox };
     let program_text = text("program");
