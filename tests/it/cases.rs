@@ -65,6 +65,10 @@ fn every_case_file_gives_what_it_says() {
     let mut cases = Vec::new();
     for directory in fs::read_dir(root().join("tests/cases")).unwrap() {
         let directory = directory.unwrap().path();
+        // Those of the other languages have a shape and a runner of their own.
+        if directory.ends_with("jinja") {
+            continue;
+        }
         for file in fs::read_dir(&directory).into_iter().flatten() {
             let file = file.unwrap().path();
             if file.extension().is_none_or(|extension| extension != "jsonl") {

@@ -18,6 +18,7 @@ mod cases;
 mod cli;
 mod conformance;
 mod diagnostics;
+mod jinja;
 mod properties;
 mod readme;
 mod schema;
