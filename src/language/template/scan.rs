@@ -285,7 +285,7 @@ fn check_tag(tag: &Tag<'_>) -> Result<(), Box<Diagnostic>> {
         let message = format!("`{word}` is not offered: a template reads no other template");
         return Err(Box::new(
             Diagnostic::new(Code::ForeignSyntax, message, span)
-                .help("macros that templates share stand under `[jinja]`"),
+                .help("macros that templates share stand in the file's `macros`"),
         ));
     }
     if !tag.prints && !TAGS.contains(&word) {
