@@ -14,11 +14,11 @@ use super::{liquid, script, template};
 /// What a Jinja template does with a variable that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Undefined {
-    /// It fails, so that a typo does no harm.
+    /// It is empty, as an attribute that a record merely lacks is in the other languages.
     #[default]
-    Strict,
-    /// It is empty.
     Lenient,
+    /// It fails.
+    Strict,
 }
 
 /// The texts that a toolbox is made of.

@@ -220,8 +220,8 @@ pub(super) fn read(table: Table, found: &mut Vec<Diagnostic>) -> File {
                 _ => reader.wrong_type(&key, &node, "a string"),
             },
             "undefined" => {
-                if reader.choice(&key, &node, &["strict", "lenient"]) == Some("lenient") {
-                    file.undefined = Undefined::Lenient;
+                if reader.choice(&key, &node, &["lenient", "strict"]) == Some("strict") {
+                    file.undefined = Undefined::Strict;
                 }
             }
             "budget" => {

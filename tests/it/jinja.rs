@@ -26,7 +26,7 @@ fn env() -> Env {
 
 fn run(case: &Json) -> Outcome {
     let text = |key: &str| case[key].as_str().unwrap_or_default().to_owned();
-    let undefined = if text("undefined") == "lenient" { Undefined::Lenient } else { Undefined::Strict };
+    let undefined = if text("undefined") == "strict" { Undefined::Strict } else { Undefined::Lenient };
     let source = match case["attributes"].as_array() {
         Some(names) => SourceNames::only(names.iter().map(|name| name.as_str().unwrap().to_owned())),
         None => SourceNames::open(),
