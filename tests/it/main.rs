@@ -18,6 +18,7 @@ mod cases;
 mod cli;
 mod conformance;
 mod diagnostics;
+mod liquid;
 mod properties;
 mod readme;
 mod schema;

@@ -215,7 +215,9 @@ impl Compiler<'_, '_> {
 
     /// The condition of an `if`, without the ends of its markup.
     pub(super) fn condition(&mut self, pair: Pair<'_, Rule>, at: usize) -> Condition {
-        let whole = Span::new(at, at + pair.as_str().trim_end().len());
+        let written = pair.as_str();
+        let start = at + (written.len() - written.trim_start().len());
+        let whole = Span::new(start, at + written.trim_end().len());
         let mut comparisons: Vec<(Comparison, Option<Logic>)> = Vec::new();
         for part in pair.into_inner() {
             match part.as_rule() {

@@ -162,7 +162,8 @@ fn tag_name(markup: &str) -> (&str, &str) {
 
 fn no_name(span: Span) -> Box<Diagnostic> {
     Box::new(
-        Diagnostic::new(Code::Syntax, "the tag has no name", span).help("write `{% if … %}`, `{% assign … %}` or the like"),
+        Diagnostic::new(Code::Syntax, "the tag has no name", span)
+            .help("write `{% if … %}`, `{% assign … %}` or the like"),
     )
 }
 
@@ -343,7 +344,9 @@ impl<'t> Lexer<'t> {
 fn skipped_output(rest: &str) -> usize {
     let inside = rest.get(2..).unwrap_or_default();
     match (inside.find('}'), inside.find("{%")) {
-        (Some(close), Some(tag)) if tag < close => inside.get(tag..).and_then(|rest| rest.find("%}")).map_or(2, |end| tag + end + 4),
+        (Some(close), Some(tag)) if tag < close => {
+            inside.get(tag..).and_then(|rest| rest.find("%}")).map_or(2, |end| tag + end + 4)
+        }
         (Some(close), _) => 2 + close + 1,
         (None, Some(tag)) => inside.get(tag..).and_then(|rest| rest.find("%}")).map_or(2, |end| tag + end + 4),
         (None, None) => 2,

@@ -49,7 +49,9 @@ impl<'a> Sequence<'a> {
         match self {
             Sequence::Items(items) => items.get(index).map_or(Item::Nil, |item| Item::from(*item)),
             Sequence::Pairs(fields) => fields.get(index).map_or(Item::Nil, |(key, value)| pair(key, *value, tools)),
-            Sequence::Numbers(first, _) => Item::Integer(first.saturating_add(i64::try_from(index).unwrap_or(i64::MAX))),
+            Sequence::Numbers(first, _) => {
+                Item::Integer(first.saturating_add(i64::try_from(index).unwrap_or(i64::MAX)))
+            }
             Sequence::One(item) => item,
             Sequence::Nothing => Item::Nil,
         }
@@ -335,7 +337,8 @@ impl<'a> Frame<'_, 'a> {
                 let length = sequence.len();
                 self.tools.meter.list(length)?;
                 let index = Cell::new(0);
-                let Some(info) = self.info(Loop { name: &snippet.name, length, index, parent: None, table: None }) else {
+                let Some(info) = self.info(Loop { name: &snippet.name, length, index, parent: None, table: None })
+                else {
                     return Ok(Flow::Next);
                 };
                 for index in 0..length {

@@ -139,7 +139,9 @@ impl Number {
 
     pub(super) fn abs(self) -> Number {
         match self {
-            Number::Small(number) => number.checked_abs().map_or_else(|| Number::Big(BigInt::from(number).abs()), Number::Small),
+            Number::Small(number) => {
+                number.checked_abs().map_or_else(|| Number::Big(BigInt::from(number).abs()), Number::Small)
+            }
             Number::Big(number) => Number::Big(number.abs()),
             Number::Decimal(number) => Number::Decimal(number.abs()),
         }
@@ -157,9 +159,11 @@ impl Number {
     pub(super) fn round(self, digits: i64) -> Number {
         const FAR: i64 = MAX_DIGITS as i64 + 400;
         match self {
-            Number::Decimal(number) if digits > 0 => {
-                Number::Decimal(if digits > FAR { number } else { number.with_scale_round(digits, RoundingMode::HalfUp) })
-            }
+            Number::Decimal(number) if digits > 0 => Number::Decimal(if digits > FAR {
+                number
+            } else {
+                number.with_scale_round(digits, RoundingMode::HalfUp)
+            }),
             whole @ (Number::Small(_) | Number::Big(_)) if digits >= 0 => whole,
             _ if digits < -FAR => Number::Small(0),
             number => {
@@ -178,13 +182,14 @@ impl Number {
 
     /// The number cut to 64 bits.
     pub(super) fn to_i64(&self) -> i64 {
-        let cut = |number: &BigInt| {
-            number.to_i64().unwrap_or(if number.sign() == Sign::Minus { i64::MIN } else { i64::MAX })
-        };
+        let cut =
+            |number: &BigInt| number.to_i64().unwrap_or(if number.sign() == Sign::Minus { i64::MIN } else { i64::MAX });
         match self {
             Number::Small(number) => *number,
             Number::Big(number) => cut(number),
-            Number::Decimal(number) => cut(&number.with_scale_round(0, RoundingMode::Down).into_bigint_and_exponent().0),
+            Number::Decimal(number) => {
+                cut(&number.with_scale_round(0, RoundingMode::Down).into_bigint_and_exponent().0)
+            }
         }
     }
 }
@@ -257,7 +262,10 @@ pub(super) fn integer(item: Item<'_>) -> Fallible<i64> {
             let text = text.trim_matches(super::lexer::is_space);
             let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
             if unsigned.is_empty() || !unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(Fault::new(Code::Conversion, format!("{:?} is not a whole number", crate::text::shorten(text))));
+                return Err(Fault::new(
+                    Code::Conversion,
+                    format!("{:?} is not a whole number", crate::text::shorten(text)),
+                ));
             }
             Ok(text.parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX }))
         }

@@ -96,7 +96,15 @@ impl Snippets {
             let root = (!found.iter().any(Diagnostic::is_error)).then_some(root);
             told.extend(found.into_iter().map(|finding| (name.clone(), finding)));
             read.push((name, names));
-            all.push(Snippet { name: name.as_str().into(), root, text: text.as_str().into(), reads, bound, uses, chooses });
+            all.push(Snippet {
+                name: name.as_str().into(),
+                root,
+                text: text.as_str().into(),
+                reads,
+                bound,
+                uses,
+                chooses,
+            });
         }
         // Nobody knows which arguments a snippet is given: a name is told of only when nothing may give it a value.
         let given = all.iter().flat_map(|snippet| snippet.bound.iter().cloned()).collect();

@@ -35,9 +35,15 @@ fn scan(markup: &str, at: usize, most: usize) -> Result<(), Found> {
         match character {
             '\'' | '"' if !characters.by_ref().any(|(_, other)| other == character) => {
                 return Err(Box::new(
-                    Diagnostic::new(Code::OpenString, "the text is not closed", Span::new(at + index, at + markup.trim_end().len()))
-                        .label("it begins here")
-                        .help(format!("end it with `{character}`; a quote cannot be escaped in Liquid, nor can `}}}}` stand in a text")),
+                    Diagnostic::new(
+                        Code::OpenString,
+                        "the text is not closed",
+                        Span::new(at + index, at + markup.trim_end().len()),
+                    )
+                    .label("it begins here")
+                    .help(format!(
+                        "end it with `{character}`; a quote cannot be escaped in Liquid, nor can `}}}}` stand in a text"
+                    )),
                 ));
             }
             '[' | '(' => {
@@ -88,8 +94,12 @@ fn stopped(error: &pest::error::Error<Rule>, markup: &str, at: usize, what: &str
         "'" | "\"" if before.ends_with(|letter: char| letter.is_alphanumeric() || letter == '_') => {
             finding.help("a filter's arguments stand behind a colon: `append: 'x'`")
         }
-        "=" | "!" | "<" | ">" => finding.help("values are compared in `{% if … %}` only, with == != < <= > >= and contains"),
-        "+" | "*" | "/" | "-" => finding.help("Liquid calculates with filters: `| plus: 1`, `| minus: 1`, `| times: 2`"),
+        "=" | "!" | "<" | ">" => {
+            finding.help("values are compared in `{% if … %}` only, with == != < <= > >= and contains")
+        }
+        "+" | "*" | "/" | "-" => {
+            finding.help("Liquid calculates with filters: `| plus: 1`, `| minus: 1`, `| times: 2`")
+        }
         "&" => finding.help("write `and` in a condition; texts are put together with `| append: …`"),
         "." => finding.help("a name stands behind each dot; an index is written `[0]`"),
         "{" | "}" | "%" => finding.help("close each `{{` with `}}` and each `{%` with `%}`"),
@@ -126,13 +136,15 @@ fn expected(error: &pest::error::Error<Rule>) -> String {
         [] => String::new(),
         [one] => format!("{one} is wanted"),
         [first, .., last] => {
-            let middle: String = words.iter().skip(1).take(words.len().saturating_sub(2)).map(|word| format!(", {word}")).collect();
+            let middle: String =
+                words.iter().skip(1).take(words.len().saturating_sub(2)).map(|word| format!(", {word}")).collect();
             format!("{first}{middle} or {last} is wanted")
         }
     }
 }
 
-/// A pair's place in the template.
+/// A pair's place in the template, without the whitespace that the grammar took with it.
 pub(super) fn span(pair: &Pair<'_, Rule>, at: usize) -> Span {
-    Span::new(at + pair.as_span().start(), at + pair.as_span().end())
+    let start = at + pair.as_span().start();
+    Span::new(start, start + pair.as_str().trim_end().len())
 }

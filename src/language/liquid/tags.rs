@@ -8,7 +8,7 @@ use super::compile::{Body, Compiler, Tokens};
 use super::lexer::{Kind, Token, not_closed};
 use super::syntax::{self, Rule, span};
 use super::tree::{
-    Bound, Branch, Case, Constant, Cycle, CycleGroup, ExprKind, For, Node, Offset, Partial, Path, Root, SnippetName, When,
+    Bound, Branch, Case, Constant, Cycle, CycleGroup, ExprKind, For, Node, Offset, Partial, SnippetName, When,
 };
 
 /// Every tag that may begin something.
@@ -248,7 +248,7 @@ impl Compiler<'_, '_> {
                 self.report(finding.help(format!("the options are {}", options.join(", "))));
                 continue;
             }
-            match (key.as_str(), value.as_str()) {
+            match (key.as_str(), value.as_str().trim_end()) {
                 ("offset", "continue") => head.offset = Offset::Continue,
                 ("offset", _) => head.offset = Offset::At(self.value(value, open.at)),
                 ("limit", _) => head.limit = Some(self.value(value, open.at)),
@@ -400,7 +400,7 @@ impl Compiler<'_, '_> {
                 self.uses.insert(index);
                 SnippetName::Known(index)
             }
-            ExprKind::Path(Path { root: Root::Variable { .. }, .. }) | ExprKind::Path(_) if !isolated => {
+            ExprKind::Path(_) if !isolated => {
                 self.chooses = true;
                 SnippetName::Chosen(name)
             }

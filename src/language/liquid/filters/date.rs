@@ -41,13 +41,7 @@ struct Flags {
     width: Option<usize>,
 }
 
-fn print<'a>(
-    stamp: Stamp,
-    format: &str,
-    out: &mut TextBuilder<'a>,
-    tools: &Tools<'a>,
-    depth: usize,
-) -> Fallible<()> {
+fn print<'a>(stamp: Stamp, format: &str, out: &mut TextBuilder<'a>, tools: &Tools<'a>, depth: usize) -> Fallible<()> {
     let mut rest = format;
     while let Some(at) = rest.find('%') {
         let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));

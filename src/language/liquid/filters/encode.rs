@@ -199,7 +199,14 @@ pub(super) fn base64_decode<'a>(tools: &Tools<'a>, input: Item<'a>, _: &Argument
 pub(super) fn base64_url_safe_decode<'a>(tools: &Tools<'a>, input: Item<'a>, _: &Arguments<'a>) -> Result<'a> {
     let text = input.text(tools)?;
     tools.text_made(text.len())?;
-    let mut padded: String = text.chars().map(|letter| match letter { '-' => '+', '_' => '/', other => other }).collect();
+    let mut padded: String = text
+        .chars()
+        .map(|letter| match letter {
+            '-' => '+',
+            '_' => '/',
+            other => other,
+        })
+        .collect();
     // As the reference does, the padding may be left away here.
     if !padded.ends_with('=') {
         while !padded.len().is_multiple_of(4) {

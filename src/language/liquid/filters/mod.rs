@@ -21,6 +21,7 @@ pub use table::FILTERS;
 pub(super) type Body = for<'t, 'a> fn(&'t Tools<'a>, Item<'a>, &'t Arguments<'a>) -> Fallible<Item<'a>>;
 
 /// Everything there is to know of one filter.
+#[derive(Clone, Copy)]
 pub struct Filter {
     /// The name, as templates write it.
     pub name: &'static str,
@@ -97,7 +98,6 @@ impl std::fmt::Debug for Filter {
 pub fn lookup(name: &str) -> Option<&'static Filter> {
     FILTERS.binary_search_by(|filter| filter.name.cmp(name)).ok().and_then(|index| FILTERS.get(index))
 }
-
 
 /// The values of a call's arguments. Those that were left out are nil.
 pub(super) struct Arguments<'a> {

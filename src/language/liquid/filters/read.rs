@@ -305,9 +305,8 @@ impl<'t> Reader<'t> {
     /// The numbers beside a month's name.
     fn named_month(&mut self, index: usize) -> Option<()> {
         self.month = self.month_name(index);
-        let is_weekday = |word: &str| {
-            word.len() >= 3 && DAYS.iter().any(|day| day.to_ascii_lowercase().starts_with(word))
-        };
+        let is_weekday =
+            |word: &str| word.len() >= 3 && DAYS.iter().any(|day| day.to_ascii_lowercase().starts_with(word));
         for (at, word) in self.words.iter().enumerate() {
             match word {
                 Some(Word::Number(digits)) if digits.len() <= 5 => {

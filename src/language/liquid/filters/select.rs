@@ -26,7 +26,8 @@ pub(super) fn property<'a>(tools: &Tools<'a>, item: Value<'a>, key: Item<'a>) ->
             Item::Text(text) => format!("{:?}", shorten(text)),
             other => other.describe().to_owned(),
         };
-        Fault::new(Code::BadArgument, format!("cannot select the property {shown} of {}", Item::from(item).describe())).at(0)
+        Fault::new(Code::BadArgument, format!("cannot select the property {shown} of {}", Item::from(item).describe()))
+            .at(0)
     };
     Ok(Found::Value(match (item, key) {
         (Value::Object(fields), Item::Text(name)) => {

@@ -133,7 +133,10 @@ pub const FILTERS: &[Filter] = &[
         keywords: &[],
         summary: "A date in the format of strftime.",
         details: "Reads ISO 8601, RFC 2822, `March 14, 2016` and the like, seconds since 1970, `now` and `today`. What is not read as a date stays as it is; so does one whose day and month could be swapped, as in 07/05/2006.",
-        examples: &[example("{{ 'March 14, 2016' | date: '%Y-%m-%d' }}", "{}", "2016-03-14"), example("{{ '2024-02-09T05:06:07+02:00' | date: '%H:%M %z' }}", "{}", "05:06 +0200")],
+        examples: &[
+            example("{{ 'March 14, 2016' | date: '%Y-%m-%d' }}", "{}", "2016-03-14"),
+            example("{{ '2024-02-09T05:06:07+02:00' | date: '%H:%M %z' }}", "{}", "05:06 +0200"),
+        ],
         body: date::date,
     },
     Filter {
@@ -142,7 +145,10 @@ pub const FILTERS: &[Filter] = &[
         keywords: &["allow_false"],
         summary: "The argument where the input is nil, false or empty.",
         details: "`allow_false: true` lets false through.",
-        examples: &[example("{{ department | default: 'None' }}", "{}", "None"), example("{{ false | default: 'x', allow_false: true }}", "{}", "false")],
+        examples: &[
+            example("{{ department | default: 'None' }}", "{}", "None"),
+            example("{{ false | default: 'x', allow_false: true }}", "{}", "false"),
+        ],
         body: list::default,
     },
     Filter {
@@ -187,7 +193,11 @@ pub const FILTERS: &[Filter] = &[
         keywords: &[],
         summary: "The first item whose property has the value, or any value but nil and false.",
         details: "",
-        examples: &[example("{{ a | find: 'type', 'work' | map: 'v' }}", "{\"a\": [{\"type\": \"home\", \"v\": 1}, {\"type\": \"work\", \"v\": 2}]}", "2")],
+        examples: &[example(
+            "{{ a | find: 'type', 'work' | map: 'v' }}",
+            "{\"a\": [{\"type\": \"home\", \"v\": 1}, {\"type\": \"work\", \"v\": 2}]}",
+            "2",
+        )],
         body: select::find,
     },
     Filter {
@@ -196,7 +206,11 @@ pub const FILTERS: &[Filter] = &[
         keywords: &[],
         summary: "The place, from 0, of what `find` would find.",
         details: "",
-        examples: &[example("{{ a | find_index: 'type', 'work' }}", "{\"a\": [{\"type\": \"home\"}, {\"type\": \"work\"}]}", "1")],
+        examples: &[example(
+            "{{ a | find_index: 'type', 'work' }}",
+            "{\"a\": [{\"type\": \"home\"}, {\"type\": \"work\"}]}",
+            "1",
+        )],
         body: select::find_index,
     },
     Filter {
@@ -268,7 +282,11 @@ pub const FILTERS: &[Filter] = &[
         keywords: &[],
         summary: "The property of each item.",
         details: "",
-        examples: &[example("{{ emails | map: 'value' | join: ',' }}", "{\"emails\": [{\"value\": \"a@x\"}, {\"value\": \"b@x\"}]}", "a@x,b@x")],
+        examples: &[example(
+            "{{ emails | map: 'value' | join: ',' }}",
+            "{\"emails\": [{\"value\": \"a@x\"}, {\"value\": \"b@x\"}]}",
+            "a@x,b@x",
+        )],
         body: list::map,
     },
     Filter {
@@ -322,7 +340,11 @@ pub const FILTERS: &[Filter] = &[
         keywords: &[],
         summary: "The items whose property has not the value, or is nil or false.",
         details: "",
-        examples: &[example("{{ a | reject: 'type', 'home' | map: 'type' }}", "{\"a\": [{\"type\": \"home\"}, {\"type\": \"work\"}]}", "work")],
+        examples: &[example(
+            "{{ a | reject: 'type', 'home' | map: 'type' }}",
+            "{\"a\": [{\"type\": \"home\"}, {\"type\": \"work\"}]}",
+            "work",
+        )],
         body: select::reject,
     },
     Filter {
@@ -421,7 +443,10 @@ pub const FILTERS: &[Filter] = &[
         keywords: &[],
         summary: "The character or item at a place, from 0, or so many from there.",
         details: "A negative start counts from the end.",
-        examples: &[example("{{ 'Liquid' | slice: 2 }}", "{}", "q"), example("{{ 'Liquid' | slice: -3, 2 }}", "{}", "ui")],
+        examples: &[
+            example("{{ 'Liquid' | slice: 2 }}", "{}", "q"),
+            example("{{ 'Liquid' | slice: -3, 2 }}", "{}", "ui"),
+        ],
         body: text::slice,
     },
     Filter {
@@ -565,7 +590,11 @@ pub const FILTERS: &[Filter] = &[
         keywords: &[],
         summary: "The items whose property has the value, or any value but nil and false.",
         details: "",
-        examples: &[example("{{ a | where: 'on' | map: 'n' | join: ',' }}", "{\"a\": [{\"n\": 1, \"on\": true}, {\"n\": 2}]}", "1")],
+        examples: &[example(
+            "{{ a | where: 'on' | map: 'n' | join: ',' }}",
+            "{\"a\": [{\"n\": 1, \"on\": true}, {\"n\": 2}]}",
+            "1",
+        )],
         body: select::where_,
     },
 ];

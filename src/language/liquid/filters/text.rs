@@ -299,7 +299,8 @@ pub(super) fn split<'a>(tools: &Tools<'a>, input: Item<'a>, arguments: &Argument
             list.extend(words.take(most + 1).map(Value::Text));
         }
         "" => {
-            let letters = text.char_indices().map(|(at, letter)| text.get(at..at + letter.len_utf8()).unwrap_or_default());
+            let letters =
+                text.char_indices().map(|(at, letter)| text.get(at..at + letter.len_utf8()).unwrap_or_default());
             list.extend(letters.take(most + 1).map(Value::Text));
         }
         _ => {
