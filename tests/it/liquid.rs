@@ -225,6 +225,9 @@ fn reads_are_the_roots_and_those_of_snippets() {
     assert_eq!(program.render(slots, &Context::new(&arena, &env, 0)).unwrap(), "AdaDrRomemRome");
 }
 
+/// Compiles for what threads may share.
+fn shared<T: Send + Sync>(_: &T) {}
+
 #[test]
 fn a_trace_shows_outputs_filters_and_conditions() {
     let (names, macros, mut layout) = (SourceNames::open(), BTreeMap::new(), Layout::default());
@@ -248,7 +251,6 @@ fn a_trace_shows_outputs_filters_and_conditions() {
             ("upcase", Json::from("X")),
         ]
     );
-    fn shared<T: Send + Sync>(_: &T) {}
     shared(&program);
 }
 

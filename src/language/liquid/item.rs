@@ -203,8 +203,10 @@ impl<'a> Item<'a> {
             (Item::Nil, Item::Nil) => true,
             (Item::Bool(a), Item::Bool(b)) => a == b,
             (Item::Integer(a), Item::Integer(b)) => a == b,
-            (Item::Decimal(a), Item::Decimal(b)) => a == b,
-            (Item::Integer(a), Item::Decimal(b)) | (Item::Decimal(b), Item::Integer(a)) => a as f64 == b,
+            (Item::Decimal(a), Item::Decimal(b)) => Value::Decimal(a) == Value::Decimal(b),
+            (Item::Integer(a), Item::Decimal(b)) | (Item::Decimal(b), Item::Integer(a)) => {
+                Value::Integer(a) == Value::Decimal(b)
+            }
             (Item::Big(a), Item::Big(b)) => a == b,
             (Item::Text(a), Item::Text(b)) => a == b,
             (Item::Range(a, b), Item::Range(c, d)) => (a, b) == (c, d),

@@ -135,11 +135,7 @@ fn expected(error: &pest::error::Error<Rule>) -> String {
     match words.as_slice() {
         [] => String::new(),
         [one] => format!("{one} is wanted"),
-        [first, .., last] => {
-            let middle: String =
-                words.iter().skip(1).take(words.len().saturating_sub(2)).map(|word| format!(", {word}")).collect();
-            format!("{first}{middle} or {last} is wanted")
-        }
+        [before @ .., last] => format!("{} or {last} is wanted", before.join(", ")),
     }
 }
 

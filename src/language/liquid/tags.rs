@@ -1,5 +1,7 @@
 //! The tags: what stands behind their names, and the blocks they open.
 
+use std::fmt::Write as _;
+
 use pest::iterators::Pair;
 
 use crate::text::{Code, Diagnostic, Span, did_you_mean, shorten};
@@ -349,7 +351,7 @@ impl Compiler<'_, '_> {
                 let mut key = String::new();
                 for value in &values {
                     if let ExprKind::Constant(constant) = &value.kind {
-                        key.push_str(&format!("{constant:?},"));
+                        let _ = write!(key, "{constant:?},");
                     }
                 }
                 let key = if literal { key } else { format!("at {}", token.span.start) };

@@ -50,7 +50,7 @@ fn print<'a>(stamp: Stamp, format: &str, out: &mut TextBuilder<'a>, tools: &Tool
         let mut letters = from.chars();
         letters.next();
         let mut directive = None;
-        while let Some(letter) = letters.next() {
+        for letter in letters.by_ref() {
             match letter {
                 '-' => flags.bare = true,
                 '0' if flags.width.is_none() => flags.pad = Some('0'),

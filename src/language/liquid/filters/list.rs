@@ -191,19 +191,19 @@ fn plus<'a>(tools: &Tools<'a>, total: Number, value: Item<'a>) -> Fallible<Numbe
     Ok(total.plus(value))
 }
 
-pub(super) fn size<'a>(_: &Tools<'a>, input: Item<'a>, _: &Arguments<'a>) -> Result<'a> {
-    Ok(Item::Integer(i64::try_from(input.size().unwrap_or(0)).unwrap_or(i64::MAX)))
+pub(super) fn size<'a>(_: &Tools<'a>, input: Item<'a>, _: &Arguments<'a>) -> Item<'a> {
+    Item::Integer(i64::try_from(input.size().unwrap_or(0)).unwrap_or(i64::MAX))
 }
 
-pub(super) fn first<'a>(tools: &Tools<'a>, input: Item<'a>, _: &Arguments<'a>) -> Result<'a> {
-    Ok(input.first(tools))
+pub(super) fn first<'a>(tools: &Tools<'a>, input: Item<'a>, _: &Arguments<'a>) -> Item<'a> {
+    input.first(tools)
 }
 
-pub(super) fn last<'a>(_: &Tools<'a>, input: Item<'a>, _: &Arguments<'a>) -> Result<'a> {
-    Ok(input.last())
+pub(super) fn last<'a>(_: &Tools<'a>, input: Item<'a>, _: &Arguments<'a>) -> Item<'a> {
+    input.last()
 }
 
-pub(super) fn default<'a>(_: &Tools<'a>, input: Item<'a>, arguments: &Arguments<'a>) -> Result<'a> {
+pub(super) fn default<'a>(_: &Tools<'a>, input: Item<'a>, arguments: &Arguments<'a>) -> Item<'a> {
     let replaces = match input {
         Item::Nil => true,
         Item::Bool(flag) => !flag && !arguments.allow_false,
@@ -212,9 +212,9 @@ pub(super) fn default<'a>(_: &Tools<'a>, input: Item<'a>, arguments: &Arguments<
         Item::Object(fields) => fields.is_empty(),
         _ => false,
     };
-    Ok(match (replaces, arguments.count) {
+    match (replaces, arguments.count) {
         (false, _) => input,
         (true, 0) => Item::Text(""),
         (true, _) => arguments.first,
-    })
+    }
 }

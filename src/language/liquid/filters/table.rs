@@ -17,6 +17,13 @@ const fn example(template: &'static str, given: &'static str, result: &'static s
     Example { template, given, result }
 }
 
+/// A body that cannot fail.
+macro_rules! sure {
+    ($body:path) => {
+        |tools, input, arguments| Ok($body(tools, input, arguments))
+    };
+}
+
 /// Every filter.
 pub const FILTERS: &[Filter] = &[
     Filter {
@@ -149,7 +156,7 @@ pub const FILTERS: &[Filter] = &[
             example("{{ department | default: 'None' }}", "{}", "None"),
             example("{{ false | default: 'x', allow_false: true }}", "{}", "false"),
         ],
-        body: list::default,
+        body: sure!(list::default),
     },
     Filter {
         name: "divided_by",
@@ -220,7 +227,7 @@ pub const FILTERS: &[Filter] = &[
         summary: "The first item of a list, the first pair of an object, the first letter of a text.",
         details: "",
         examples: &[example("{{ a | first }}", "{\"a\": [\"x\", \"y\"]}", "x")],
-        body: list::first,
+        body: sure!(list::first),
     },
     Filter {
         name: "floor",
@@ -265,7 +272,7 @@ pub const FILTERS: &[Filter] = &[
         summary: "The last item of a list, the last letter of a text.",
         details: "",
         examples: &[example("{{ a | last }}", "{\"a\": [\"x\", \"y\"]}", "y")],
-        body: list::last,
+        body: sure!(list::last),
     },
     Filter {
         name: "lstrip",
@@ -435,7 +442,7 @@ pub const FILTERS: &[Filter] = &[
         summary: "How many characters a text, items a list, keys an object has; else 0.",
         details: "",
         examples: &[example("{{ 'héé' | size }}", "{}", "3")],
-        body: list::size,
+        body: sure!(list::size),
     },
     Filter {
         name: "slice",
