@@ -65,8 +65,8 @@ fn every_case_file_gives_what_it_says() {
     let mut cases = Vec::new();
     for directory in fs::read_dir(root().join("tests/cases")).unwrap() {
         let directory = directory.unwrap().path();
-        // Those of the other languages have a shape and a runner of their own.
-        if directory.ends_with("jinja") {
+        // Those of the other languages and of SCIM have a shape and a runner of their own.
+        if ["jinja", "liquid", "rhai", "scim"].iter().any(|other| directory.ends_with(other)) {
             continue;
         }
         for file in fs::read_dir(&directory).into_iter().flatten() {

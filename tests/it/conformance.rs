@@ -6,6 +6,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::cases::{answers, complaint};
+use crate::liquid::{Outcome, outcome};
 use crate::support::shared;
 
 /// A line of the sets as a question.
@@ -103,4 +104,48 @@ fn dotnet_exotic_is_right_or_refused() {
             assert_eq!(fails(line, &answer), None);
         }
     }
+}
+
+/// The cases of a Liquid set that are not met, of how many.
+fn liquid(file: &str, excused: &[&str]) {
+    let Some(path) = shared(&format!("conformance/liquid/{file}")) else {
+        eprintln!("not run: ../shared/conformance/liquid is not here; tests/cases/liquid covers the same");
+        return;
+    };
+    let set: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let cases = set["tests"].as_array().unwrap();
+    let mut failures = Vec::new();
+    for case in cases {
+        let record = case.get("data").cloned().unwrap_or_else(|| serde_json::json!({}));
+        let snippets = serde_json::from_value(case["templates"].clone()).unwrap_or_default();
+        let outcome = outcome(case["template"].as_str().unwrap(), &record, &snippets);
+        let right = match &outcome {
+            Outcome::Printed(text, _) => match case.get("results") {
+                Some(results) => results.as_array().unwrap().iter().any(|result| result == text.as_str()),
+                None => case["result"] == text.as_str(),
+            },
+            Outcome::Refused(_) | Outcome::Failed(..) => case["invalid"] == true,
+        };
+        let name = case["name"].as_str().unwrap();
+        if right == excused.contains(&name) {
+            failures.push(format!("{name}: {}\n  wanted {}\n  {outcome:?}", case["template"], case["result"]));
+        }
+    }
+    println!("{file}: {} of {} right", cases.len() - failures.len(), cases.len());
+    assert!(failures.is_empty(), "{} of {} differ:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+#[test]
+fn liquid_outputs() {
+    liquid("given-a.json", &[]);
+}
+
+#[test]
+fn liquid_outputs_more() {
+    liquid("extra-a.json", &[]);
+}
+
+#[test]
+fn liquid_tags() {
+    liquid("given-b.json", &[]);
 }

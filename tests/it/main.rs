@@ -19,6 +19,7 @@ mod cli;
 mod conformance;
 mod diagnostics;
 mod jinja;
+mod liquid;
 mod properties;
 mod readme;
 mod schema;
