@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::function::{Env, Fallible, Fault, Meter};
 use crate::text::Code;
-use crate::value::{Arena, JsonText, MAX_MEMORY, TextBuilder, Value};
+use crate::value::{Arena, MAX_MEMORY, TextBuilder, Value, to_json};
 
 /// What bodies of filters and tags may use: memory, limits, the clock.
 pub(super) struct Tools<'a> {
@@ -134,7 +134,7 @@ impl<'a> Item<'a> {
                     Item::from(*item).write(out, tools)?;
                 }
             }
-            Item::Object(fields) => push(out, format_args!("{}", JsonText(Value::Object(fields)))),
+            Item::Object(fields) => push(out, format_args!("{}", to_json(Value::Object(fields)))),
             Item::Range(first, last) => push(out, format_args!("{first}..{last}")),
             Item::Loop(info) => out.push_str(info.kind_name()),
         }
