@@ -8,12 +8,14 @@
 mod budget;
 mod context;
 mod date;
+mod eager;
 mod encoding;
 mod fault;
 mod foreign;
 mod identity;
 mod list;
 mod logic;
+pub mod memo;
 mod number;
 mod replace;
 mod roles;
@@ -22,7 +24,8 @@ mod table;
 mod text;
 
 pub use budget::{Limits, Meter};
-pub use context::{Context, Env, NothingTaken, Seed, Taken, TakenList};
+pub use context::{Context, Env, NothingTaken, Randomness, Seed, Taken, TakenList};
+pub use eager::{MOST_ARGUMENTS, call_by_value};
 pub use fault::{Detail, Fallible, Fault};
 pub use foreign::{Foreign, foreign};
 pub use identity::{candidate, none_free};
