@@ -31,7 +31,8 @@ impl Limits {
     pub const DEFAULT: Limits =
         Limits { steps: 100_000, depth: 32, output: 256 * 1024, list: 10_000, milliseconds: 50 };
     /// What a mapping file may ask for.
-    pub const MOST: Limits = Limits { steps: 10_000_000, depth: 64, output: MAX_TEXT, list: MAX_LIST, milliseconds: 1_000 };
+    pub const MOST: Limits =
+        Limits { steps: 10_000_000, depth: 64, output: MAX_TEXT, list: MAX_LIST, milliseconds: 1_000 };
 
     /// The smaller of the two, limit by limit.
     #[must_use]

@@ -102,7 +102,16 @@ pub struct Env {
 impl Env {
     /// The clock at `now`, nothing taken, no default domain.
     pub fn new(now: Moment, seed: Seed) -> Self {
-        Self { now, default_domain: None, taken: Arc::new(NothingTaken), guid: None, random: None, seed, limits: Limits::DEFAULT, given: Vec::new() }
+        Self {
+            now,
+            default_domain: None,
+            taken: Arc::new(NothingTaken),
+            guid: None,
+            random: None,
+            seed,
+            limits: Limits::DEFAULT,
+            given: Vec::new(),
+        }
     }
 }
 
