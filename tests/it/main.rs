@@ -14,12 +14,15 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+mod attacks;
 mod cases;
 mod cli;
 mod conformance;
 mod diagnostics;
+mod programs;
 mod properties;
 mod readme;
+mod rhai;
 mod schema;
 mod support;
 mod tidy;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use rhai::{Dynamic, EvalAltResult, LexError, ParseError, ParseErrorType};
+use rhai::{Dynamic, EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
 use crate::function::{Fault, Limits};
 use crate::text::{Code, Diagnostic, Span, did_you_mean, shorten};
@@ -77,10 +77,12 @@ fn sentence(words: &str) -> String {
     }
 }
 
-/// Why a script failed while it ran. `thrown` is the last fault of a function, which may have become this error.
+/// Why a script failed while it ran. `thrown` is the last fault of a function, which may have become this error; `calls`
+/// tells where functions are called, for those that the engine tells no place of.
 pub(super) fn runtime(
     error: &EvalAltResult,
-    thrown: Option<Box<Fault>>,
+    thrown: Option<(&'static str, Box<Fault>)>,
+    calls: &[(&'static str, Position)],
     places: &Places<'_>,
     limits: Limits,
 ) -> Box<Fault> {
@@ -89,12 +91,18 @@ pub(super) fn runtime(
     while let EvalAltResult::ErrorInFunctionCall(_, _, next, _) | EvalAltResult::ErrorInModule(_, next, _) = inner {
         inner = next;
     }
-    let position = if inner.position().is_none() { error.position() } else { inner.position() };
-    let span = places.call(position);
+    let mut position = inner.position();
     let mut fault = match (inner, thrown) {
-        (EvalAltResult::ErrorRuntime(token, _), Some(fault)) if text_of(token) == fault.to_string() => fault,
+        (EvalAltResult::ErrorRuntime(token, _), Some((name, fault))) if text_of(token) == fault.to_string() => {
+            let mut sites = calls.iter().filter(|(called, _)| *called == name);
+            if let (true, Some((_, only)), None) = (position.is_none(), sites.next(), sites.next()) {
+                position = *only;
+            }
+            fault
+        }
         (inner, _) => told(inner, limits),
     };
+    let span = places.call(if position.is_none() { error.position() } else { position });
     fault.argument = None;
     if fault.span.is_none() {
         fault.span = Some(span);

@@ -14,7 +14,7 @@ use super::state::{self, Ending};
 
 /// So many parameters of any type are registered; the engine tries out which of a call's arguments are of any type, and
 /// the tries double with each. Calls with more arguments come by way of the functions that the engine does not find.
-const FEW: usize = 2;
+const FEW: usize = 3;
 
 /// The counts of arguments that a function takes.
 pub(super) fn counts(spec: &Spec) -> RangeInclusive<usize> {
@@ -49,7 +49,7 @@ pub(super) fn register(engine: &mut Engine) {
 }
 
 fn of_table(spec: &'static Spec, arguments: &mut [&mut Dynamic]) -> Called {
-    state::call(arguments, |context, values, out| call_by_value(spec, context, values, out))
+    state::call(spec.name, arguments, |context, values, out| call_by_value(spec, context, values, out))
 }
 
 /// The functions that end a script where it stands.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, NativeCallContext};
 
-use crate::dotnet::date::{self, DateError, FormatError, Interval, Kind, Moment, Styles};
+use crate::dotnet::date::{self, DateError, FormatError, Interval, Moment, Styles};
 use crate::dotnet::pattern::{Pattern, Runaway, Template};
 use crate::function::{Context, Fallible, Fault, memo};
 use crate::text::{Code, shorten};
@@ -32,11 +32,6 @@ const HELPERS: &[(&str, usize, Helper)] = &[
     ("now", 0, now),
 ];
 
-/// The names of the helpers.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    HELPERS.iter().map(|(name, ..)| *name)
-}
-
 pub(super) fn register(engine: &mut Engine) {
     for (name, count, helper) in HELPERS {
         let helper: Helper = *helper;
@@ -46,7 +41,7 @@ pub(super) fn register(engine: &mut Engine) {
             _ => vec![TypeId::of::<Dynamic>(); *count],
         };
         let call = move |_: NativeCallContext<'_>, arguments: &mut [&mut Dynamic]| {
-            state::call(arguments, |context, values, out| {
+            state::call(name, arguments, |context, values, out| {
                 *out = helper(context, values)?;
                 Ok(())
             })
@@ -184,13 +179,12 @@ fn now<'x>(context: &Context<'x>, _: &[Value<'x>]) -> Fallible<Value<'x>> {
     iso(context, context.env.now)
 }
 
-/// The moment as ISO 8601 has it; `Z` where the text named a zone.
+/// The moment as ISO 8601 has it, in UTC.
 fn iso<'x>(context: &Context<'x>, moment: Moment) -> Fallible<Value<'x>> {
     let (year, month, day) = moment.date();
     let (hour, minute, second) = (moment.hour(), moment.minute(), moment.second());
-    let zone = if moment.kind() == Kind::Unspecified { "" } else { "Z" };
     let mut out = context.arena.builder(20);
     // Writing to the arena does not fail.
-    let _ = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{zone}");
+    let _ = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
     context.built(out)
 }

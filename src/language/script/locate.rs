@@ -75,11 +75,6 @@ impl<'t> Places<'t> {
         }
         name
     }
-
-    /// What stands under a span.
-    pub(super) fn slice(&self, span: Span) -> &'t str {
-        self.text.get(span.range()).unwrap_or_default()
-    }
 }
 
 /// The length of a quoted constant, its quotes included.
@@ -106,13 +101,14 @@ mod tests {
     #[test]
     fn positions_count_characters_and_spans_count_bytes() {
         let places = Places::new("let é = 1;\nabc(\"x)\", (2)) + 1");
-        let at = |line, column| places.slice(places.token(Position::new(line, column)));
+        let slice = |span: Span| &places.text[span.range()];
+        let at = |line, column| slice(places.token(Position::new(line, column)));
         assert_eq!(at(1, 5), "é");
         assert_eq!(at(1, 7), "=");
         assert_eq!(at(2, 1), "abc");
         assert_eq!(at(2, 5), "\"x)\"");
         assert_eq!(at(9, 9), places.text);
         assert_eq!(at(2, 99), "1");
-        assert_eq!(places.slice(places.call(Position::new(2, 1))), "abc(\"x)\", (2))");
+        assert_eq!(slice(places.call(Position::new(2, 1))), "abc(\"x)\", (2))");
     }
 }

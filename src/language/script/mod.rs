@@ -51,6 +51,8 @@ pub struct Script {
     reads: Vec<Slot>,
     /// Where each attribute stands, for traces.
     places: Vec<(Slot, Span)>,
+    /// Where functions of the table are called.
+    calls: Vec<(&'static str, Position)>,
     /// Where the script prints, when it does so at one place.
     print: Option<Position>,
     keys: Vec<(String, Span)>,
@@ -95,6 +97,7 @@ impl Script {
             given: ["user", "group"].into_iter().filter(|name| scan.names.contains(name)).collect(),
             reads: Vec::new(),
             places: Vec::new(),
+            calls: std::mem::take(&mut scan.calls),
             print: if let [only] = scan.prints[..] { Some(only) } else { None },
             keys,
             redacts: scan.redacts,
@@ -184,9 +187,13 @@ impl Script {
                 let value = to_value(&value, context.arena, limits, 0);
                 value.and_then(|value| context.check_memory().map(|()| value))
             }
-            (None, Ok(Err(error))) => {
-                Err(failure::runtime(&error, left.fault.take(), &Places::new(&self.text), self.host.limits))
-            }
+            (None, Ok(Err(error))) => Err(failure::runtime(
+                &error,
+                left.fault.take(),
+                &self.calls,
+                &Places::new(&self.text),
+                self.host.limits,
+            )),
             (None, Err(_)) => Err(Fault::new(Code::Limit, "the script engine gave up")
                 .help("this is a defect; write the script in another way and report it")),
         };

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
-use crate::function::{Spec, TABLE, foreign, lookup};
+use crate::function::{Spec, foreign, lookup};
 use crate::text::{Code, Diagnostic, Span, did_you_mean, shorten};
 
 use super::functions::counts;
@@ -36,6 +36,8 @@ pub(super) struct Scan {
     pub(super) redacts: bool,
     /// Where it prints.
     pub(super) prints: Vec<Position>,
+    /// The calls of the table's functions.
+    pub(super) calls: Vec<(&'static str, Position)>,
     pub(super) found: Vec<Diagnostic>,
 }
 
@@ -154,6 +156,12 @@ impl Looker<'_> {
     /// `source`, and what is taken of it.
     fn source(&mut self, expression: &Expr, parent: Option<&Expr>) {
         self.scan.names.insert("source");
+        // A closure takes it along; what it does with it stands in its body.
+        if let Some(Expr::FnCall(call, _)) = parent
+            && call.name == "curry"
+        {
+            return;
+        }
         let part = match parent {
             Some(Expr::Dot(parts, flags, _)) if std::ptr::eq(&raw const parts.lhs, expression) => {
                 match head(&parts.rhs, *flags) {
@@ -191,12 +199,13 @@ impl Looker<'_> {
         match name {
             // The parser writes this one, around what a closure takes along.
             "curry" => return,
-            "print" | "debug" => self.scan.prints.push(position),
+            "print" => self.scan.prints.push(position),
             _ => {}
         }
         let span = self.places.token(position);
         if let Some(spec) = lookup(name).filter(|spec| spec.name == name) {
             self.scan.redacts |= spec.redacts;
+            self.scan.calls.push((spec.name, position));
             if !counts(spec).contains(&count) {
                 self.scan.found.push(wrong_count(spec, count, span));
             }
@@ -210,8 +219,7 @@ impl Looker<'_> {
         let finding = Diagnostic::new(Code::UnknownFunction, format!("there is no function `{shown}`"), span);
         let own = self.functions.iter().map(|(name, _)| name.as_str());
         let known = self.host.names.iter().map(String::as_str).filter(|name| name.starts_with(char::is_alphabetic));
-        let near = did_you_mean(name, TABLE.iter().map(|spec| spec.name))
-            .or_else(|| did_you_mean(name, known.chain(own)))
+        let near = did_you_mean(name, known.chain(own))
             .or_else(|| foreign(name).map(|other| format!("in {}: {}", other.origin, other.instead)));
         self.scan.found.push(finding.help_if(near));
     }

@@ -37,8 +37,8 @@ pub(super) struct Printed {
 #[derive(Debug, Default)]
 pub(super) struct Left {
     pub(super) ending: Option<Ending>,
-    /// The last fault of a function: a script error has only its words.
-    pub(super) fault: Option<Box<Fault>>,
+    /// The last fault of a function, with the function's name: a script error has only its words.
+    pub(super) fault: Option<(&'static str, Box<Fault>)>,
     pub(super) printed: Vec<Printed>,
 }
 
@@ -149,6 +149,7 @@ pub(super) fn printed(text: &str, position: Position) {
 ///
 /// `body` gets the arguments as values in an arena that lives for the call.
 pub(super) fn call(
+    name: &'static str,
     arguments: &mut [&mut Dynamic],
     body: impl for<'x> FnOnce(&Context<'x>, &[Value<'x>], &mut Value<'x>) -> Fallible<()>,
 ) -> Called {
@@ -164,7 +165,7 @@ pub(super) fn call(
             }
             Err(Stopped::Failed(fault)) => {
                 let words = fault.to_string();
-                scratch.left.fault = Some(fault);
+                scratch.left.fault = Some((name, fault));
                 Err(EvalAltResult::ErrorRuntime(words.into(), Position::NONE).into())
             }
         }
