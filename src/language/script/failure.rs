@@ -7,6 +7,7 @@ use rhai::{Dynamic, EvalAltResult, LexError, ParseError, ParseErrorType, Positio
 use crate::function::{Fault, Limits};
 use crate::text::{Code, Diagnostic, Span, did_you_mean, shorten};
 
+use super::host::{calls, nesting};
 use super::locate::Places;
 use super::scan::SPECIAL;
 
@@ -18,7 +19,7 @@ pub(super) fn syntax(error: &ParseError, places: &Places<'_>, limits: Limits) ->
     match &**kind {
         ParseErrorType::VariableUndefined(name) => undefined(name, span),
         ParseErrorType::ExprTooDeep => {
-            Diagnostic::new(Code::TooDeep, format!("the script nests deeper than {} levels", limits.depth), span)
+            Diagnostic::new(Code::TooDeep, format!("the script nests deeper than {} levels", nesting(limits)), span)
                 .help("put a part of it into a variable or a function")
         }
         ParseErrorType::Reserved(word) | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _))
@@ -129,7 +130,7 @@ fn told(error: &EvalAltResult, limits: Limits) -> Box<Fault> {
     match error {
         E::ErrorTooManyOperations(_) => limit(format!("the program takes more than {} steps", limits.steps), "steps"),
         E::ErrorStackOverflow(_) => {
-            limit(format!("functions call each other more than {} levels deep", limits.depth), "depth")
+            limit(format!("functions call each other more than {} levels deep", calls(limits)), "depth")
         }
         E::ErrorTooManyVariables(_) => Fault::new(Code::Limit, "the program has too many variables at once"),
         E::ErrorTooManyModules(_) => Fault::new(Code::Limit, "scripts import nothing"),

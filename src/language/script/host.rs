@@ -43,6 +43,10 @@ pub(super) const HIGHER: &[&str] = &[
     "zip",
 ];
 
+/// The most levels of calls, and of nested expressions in each, that fit on a thread's stack together, in builds for tests
+/// too, whose frames are several times as large.
+const CALLS: usize = 16;
+const NESTING: usize = 32;
 /// How many variables may be there at once in one function.
 const VARIABLES: usize = 128;
 /// How many functions a script may define, closures among them.
@@ -89,6 +93,11 @@ impl Host {
         engine.on_print(|text| state::printed(text, Position::NONE));
         engine.on_debug(|text, _, position| state::printed(text, position));
         engine.on_progress(|operations| state::progress(operations).then_some(Dynamic::UNIT));
+        #[expect(deprecated, reason = "it is not: the attribute says that the interface may change")]
+        engine.on_var(|name, _, context| match context.scope().get(name) {
+            Some(value) => state::look(value).map(|()| None),
+            None => Ok(None),
+        });
         guarded::register(&mut engine);
         functions::register(&mut engine);
         helpers::register(&mut engine);
@@ -121,8 +130,8 @@ impl Host {
 /// All limits, so that builds for tests and for use have the same.
 fn set_limits(engine: &mut Engine, limits: Limits) {
     let items = limits.list.clamp(1, ITEMS);
-    engine.set_max_expr_depths(limits.depth, limits.depth);
-    engine.set_max_call_levels(limits.depth);
+    engine.set_max_expr_depths(nesting(limits), nesting(limits));
+    engine.set_max_call_levels(calls(limits));
     engine.set_max_operations(limits.steps.max(1));
     engine.set_max_string_size(limits.output.max(1));
     engine.set_max_array_size(items);
@@ -130,6 +139,16 @@ fn set_limits(engine: &mut Engine, limits: Limits) {
     engine.set_max_variables(VARIABLES);
     engine.set_max_functions(FUNCTIONS);
     engine.set_max_modules(0);
+}
+
+/// How deep functions may call each other.
+pub(super) fn calls(limits: Limits) -> usize {
+    limits.depth.min(CALLS)
+}
+
+/// How deep expressions and blocks may nest.
+pub(super) fn nesting(limits: Limits) -> usize {
+    limits.depth.min(NESTING)
 }
 
 /// What a function of ours gives to the engine.

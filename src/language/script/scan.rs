@@ -18,6 +18,9 @@ use super::locate::Places;
 /// What the host gives to a script by name.
 pub(super) const SPECIAL: &[&str] = &["source", "value", "user", "group"];
 
+/// How the names of closures begin.
+const ANONYMOUS: &str = "anon$";
+
 /// An attribute that the script reads by its name.
 pub(super) struct Read {
     pub(super) name: String,
@@ -53,6 +56,14 @@ pub(super) fn scan(ast: &AST, host: &Host, places: &Places<'_>) -> Scan {
     }
     ast.walk(&mut |path: &[ASTNode<'_>]| {
         looker.look(path);
+        true
+    });
+    let mut named = ast.clone_functions_only();
+    named.retain_functions(|_, _, name, _| !name.starts_with(ANONYMOUS));
+    named.walk(&mut |path: &[ASTNode<'_>]| {
+        if let Some(ASTNode::Expr(Expr::ThisPtr(position))) = path.last() {
+            looker.wild_this(*position);
+        }
         true
     });
     looker.scan
@@ -144,6 +155,7 @@ impl Looker<'_> {
                     None => {}
                 }
             }
+            Expr::ThisPtr(position) if above.iter().any(is_loop) => self.wild_this(*position),
             Expr::DynamicConstant(constant, position) if constant.is_fnptr() => {
                 self.function_value(expression, above, *position);
             }
@@ -224,6 +236,15 @@ impl Looker<'_> {
         self.scan.found.push(finding.help_if(near));
     }
 
+    /// The engine looks at how deep values nest where variables are read (see `state.rs`), and `this` is none. So it is not
+    /// there where it could be changed again and again.
+    fn wild_this(&mut self, position: Position) {
+        let message = "`this` can only be used in closures, outside of loops";
+        let finding = Diagnostic::new(Code::Syntax, message, self.places.token(position))
+            .help("give the function a parameter, or put the value into a variable: `let item = this;`");
+        self.scan.found.push(finding);
+    }
+
     /// A closure, or the name of a function where a value is wanted.
     fn function_value(&mut self, value: &Expr, above: &[ASTNode<'_>], position: Position) {
         let mut child = value;
@@ -256,6 +277,10 @@ impl Looker<'_> {
     fn takes_closure(&self, call: &FnCallExpr) -> bool {
         HIGHER.contains(&call.name.as_str()) && !self.functions.iter().any(|(name, _)| *name == *call.name)
     }
+}
+
+fn is_loop(node: &ASTNode<'_>) -> bool {
+    matches!(node, ASTNode::Stmt(Stmt::While(..) | Stmt::Do(..) | Stmt::For(..)))
 }
 
 fn special(name: &str) -> Option<&'static str> {

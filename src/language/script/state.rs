@@ -2,17 +2,19 @@
 //! record: they find what they need in the thread's state, which a guard sets for the time of a run and empties after it.
 
 use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use rhai::{Dynamic, EvalAltResult, Position};
 
 use crate::function::{Context, Env, Fallible, Fault, Limits, Meter, Randomness};
+use crate::text::Code;
 use crate::value::{Arena, Ignore, Value};
 
 use super::convert::{to_dynamic, to_value};
 use super::host::Called;
 
 /// How many operations pass between two looks at the clock: one may be a sort of a long list.
-const OPERATIONS_A_LOOK: u64 = 16;
+const OPERATIONS_A_LOOK: u64 = 8;
 /// How many lines of `print` are kept for a trace, and how many bytes of each.
 const LINES: usize = 1_000;
 const LINE: usize = 4_096;
@@ -57,6 +59,8 @@ thread_local! {
     static METER: RefCell<Option<Meter>> = const { RefCell::new(None) };
     /// Whether the run is to end at the next operation.
     static ENDED: Cell<bool> = const { Cell::new(false) };
+    /// The state of the draws for [`look`].
+    static CHANCE: Cell<u64> = const { Cell::new(0) };
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
@@ -132,6 +136,48 @@ pub(super) fn end(ending: Ending) -> Box<EvalAltResult> {
         scratch.left.ending.get_or_insert(ending);
     });
     EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into()
+}
+
+/// How deep a value may nest while a script runs. Rhai copies, compares and drops values by recursion, on a stack that is
+/// no larger than a thread's.
+const MOST_NESTED: usize = 200;
+/// One in so many accesses to a variable looks at the variable's value.
+const ACCESSES_A_LOOK: u64 = 16;
+
+/// Looks at the value of a variable that is read, now and then; the error when it nests too deep.
+///
+/// A value grows by at most some ten levels from one access to the next. A look at each would cost a walk over every list
+/// that is used, so which access is looked at is left to chance, lest a script reckon with it.
+pub(super) fn look(value: &Dynamic) -> Result<(), Box<EvalAltResult>> {
+    if !(value.is_array() || value.is_map()) || !drawn() || !nests_deeper(value, MOST_NESTED) {
+        return Ok(());
+    }
+    let message = format!("a value nests deeper than {MOST_NESTED} levels");
+    Err(end(Ending::Failed(Fault::new(Code::Limit, message))))
+}
+
+/// A draw that is won once in [`ACCESSES_A_LOOK`]. No value of a script depends on it.
+fn drawn() -> bool {
+    let mut state = CHANCE.get();
+    if state == 0 {
+        state = RandomState::new().build_hasher().finish() | 1;
+    }
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    CHANCE.set(state);
+    state.is_multiple_of(ACCESSES_A_LOOK)
+}
+
+fn nests_deeper(value: &Dynamic, levels: usize) -> bool {
+    let Some(left) = levels.checked_sub(1) else { return true };
+    if let Ok(items) = value.as_array_ref() {
+        return items.iter().any(|item| (item.is_array() || item.is_map()) && nests_deeper(item, left));
+    }
+    if let Ok(fields) = value.as_map_ref() {
+        return fields.values().any(|item| (item.is_array() || item.is_map()) && nests_deeper(item, left));
+    }
+    false
 }
 
 /// Keeps a printed line for the trace.
