@@ -11,9 +11,12 @@ use crate::dotnet::pattern::{Pattern, PatternError};
 /// How many results of one kind a thread keeps.
 const KEPT: usize = 64;
 
+/// A source, and what came of it.
+type Entry<T, E> = (Box<str>, Result<Arc<T>, E>);
+
 /// The results met last, the latest at the end. Refusals are kept too: a pattern that cannot be compiled comes again.
 struct Memo<T, E> {
-    kept: Vec<(Box<str>, Result<Arc<T>, E>)>,
+    kept: Vec<Entry<T, E>>,
 }
 
 impl<T, E: Clone> Memo<T, E> {

@@ -205,7 +205,9 @@ fn a_script_runs_on_many_threads_at_once() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
 }
 
 /// Prints how long a script takes against Rhai alone, where the caller puts the record's attributes into a map.

@@ -164,12 +164,15 @@ pub(super) fn spans(
     Ok(spans)
 }
 
+/// The span of each group of a match, if it took part.
+type Spans = Vec<Option<(usize, usize)>>;
+
 /// The spans of all groups in the first match.
 pub(super) fn first_groups<'g>(
     engine: &Engine,
     text: &str,
     groups: impl Iterator<Item = &'g [usize]>,
-) -> Result<Option<Vec<Option<(usize, usize)>>>, Runaway> {
+) -> Result<Option<Spans>, Runaway> {
     let mut captures: Captures<'_> = engine.captures();
     let Some(found) = engine.find_captures(text, 0, &mut captures, &mut Spent::default())? else { return Ok(None) };
     Ok(Some(groups.map(|engines| if engines == [0] { Some(found) } else { captures.of(engines) }).collect()))

@@ -189,6 +189,8 @@ fn told(error: &EvalAltResult, limits: Limits) -> Box<Fault> {
                 fault
             }
         }
+        E::ErrorDataRace(name, _) => argument(format!("`{name}` is used by the closure that goes over it"))
+            .help(format!("copy it first: `let copy = {name};`")),
         E::ErrorArithmetic(words, _) => conversion(sentence(words)),
         other => {
             let mut words = other.to_string();

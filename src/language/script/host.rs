@@ -40,7 +40,6 @@ pub(super) const HIGHER: &[&str] = &[
     "some",
     "sort",
     "sort_by",
-    "zip",
 ];
 
 /// The most levels of calls, and of nested expressions in each, that fit on a thread's stack together, in builds for tests
@@ -92,7 +91,7 @@ impl Host {
         engine.set_optimization_level(OptimizationLevel::None);
         engine.on_print(|text| state::printed(text, Position::NONE));
         engine.on_debug(|text, _, position| state::printed(text, position));
-        engine.on_progress(|operations| state::progress(operations).then_some(Dynamic::UNIT));
+        engine.on_progress(|_| state::progress().then_some(Dynamic::UNIT));
         #[expect(deprecated, reason = "it is not: the attribute says that the interface may change")]
         engine.on_var(|name, _, context| match context.scope().get(name) {
             Some(value) => state::look(value).map(|()| None),

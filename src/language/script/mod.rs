@@ -37,7 +37,7 @@ const MAX_LENGTH: usize = 64 * 1024;
 pub struct Script {
     host: Arc<Host>,
     text: String,
-    ast: AST,
+    ast: Box<AST>,
     /// The attributes that the script names, by the key under which it finds them.
     attributes: Vec<(Identifier, Slot)>,
     /// The slot of the whole record, when the script uses `source` otherwise than by names.
@@ -89,7 +89,7 @@ impl Script {
         let mut script = Script {
             host,
             text: text.to_owned(),
-            ast,
+            ast: Box::new(ast),
             attributes: Vec::new(),
             whole: scan.whole.then(|| layout.whole()),
             source: scan.names.contains("source"),

@@ -57,6 +57,8 @@ struct Scratch {
 
 thread_local! {
     static METER: RefCell<Option<Meter>> = const { RefCell::new(None) };
+    /// The operations of the run.
+    static TICKS: Cell<u64> = const { Cell::new(0) };
     /// Whether the run is to end at the next operation.
     static ENDED: Cell<bool> = const { Cell::new(false) };
     /// The state of the draws for [`look`].
@@ -75,6 +77,7 @@ impl<'r, 'a> Running<'r, 'a> {
     pub(super) fn begin(limits: Limits, context: &'r Context<'a>, traced: bool) -> Running<'r, 'a> {
         METER.replace(Some(Meter::new(limits)));
         ENDED.set(false);
+        TICKS.set(0);
         SCRATCH.with_borrow_mut(|scratch| {
             if !scratch.env.as_ref().is_some_and(|env| env.serves_like(context.env)) {
                 scratch.env = Some(context.env.for_functions());
@@ -110,15 +113,20 @@ impl Drop for Running<'_, '_> {
 }
 
 /// Counts an operation; whether the run is over.
-pub(super) fn progress(operations: u64) -> bool {
+///
+/// The engine's own count is not used: each closure that a function such as `map` calls begins it anew.
+pub(super) fn progress() -> bool {
     if ENDED.get() {
         return true;
     }
+    let tick = TICKS.get().wrapping_add(1);
+    TICKS.set(tick);
+    if !tick.is_multiple_of(OPERATIONS_A_LOOK) {
+        return false;
+    }
     let counted = METER.with_borrow(|meter| match meter {
-        Some(meter) if operations.is_multiple_of(OPERATIONS_A_LOOK) => {
-            meter.step(OPERATIONS_A_LOOK).and_then(|()| meter.time())
-        }
-        _ => Ok(()),
+        Some(meter) => meter.step(OPERATIONS_A_LOOK).and_then(|()| meter.time()),
+        None => Ok(()),
     });
     match counted {
         Ok(()) => false,
@@ -243,9 +251,10 @@ impl Scratch {
             let mut values = context.arena.list(arguments.len());
             for (index, argument) in arguments.iter().enumerate() {
                 // `()` for an argument is an argument left out.
-                values.push(match argument.is_unit() {
-                    true => Value::Absent,
-                    false => to_value(argument, context.arena, limits, 0).map_err(|fault| fault.at(index))?,
+                values.push(if argument.is_unit() {
+                    Value::Absent
+                } else {
+                    to_value(argument, context.arena, limits, 0).map_err(|fault| fault.at(index))?
                 });
             }
             let mut out = Value::Absent;
