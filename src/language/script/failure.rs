@@ -189,8 +189,8 @@ fn told(error: &EvalAltResult, limits: Limits) -> Box<Fault> {
                 fault
             }
         }
-        E::ErrorDataRace(name, _) => argument(format!("`{name}` is used by the closure that goes over it"))
-            .help(format!("copy it first: `let copy = {name};`")),
+        E::ErrorDataRace(..) => argument("a closure uses the value that the function goes over".to_owned())
+            .help("copy it for the closure: `let copy = list; list.map(|item| … copy …)`"),
         E::ErrorArithmetic(words, _) => conversion(sentence(words)),
         other => {
             let mut words = other.to_string();
