@@ -9,9 +9,9 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::function::{Context, Env};
-use crate::language::Language;
 use crate::language::entra::{Expression, Surroundings};
 use crate::language::names::SourceNames;
+use crate::language::Language;
 use crate::text::{Code, Span, did_you_mean};
 use crate::value::{Arena, Ignore, Layout, RecordReader, Value, write_json};
 

@@ -6,9 +6,9 @@ mod cases;
 use std::collections::BTreeMap;
 
 use crate::function::Kinds;
+use crate::language::{Language, Program};
 use crate::language::entra::{Expression, Surroundings};
 use crate::language::names::SourceNames;
-use crate::language::{Language, Program};
 use crate::scim::{self, AttributeType, PathError, ResourceSchema, Step};
 use crate::text::{Code, Diagnostic, Diagnostics, Source, Span, closest, shorten};
 use crate::value::{Arena, Layout, from_json, write_json_string};
