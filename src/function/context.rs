@@ -54,7 +54,7 @@ impl Taken for TakenList {
 }
 
 /// Where `Guid` and `RandomString` take their randomness from: the same seed gives the same values again.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Seed([u8; 32]);
 
 impl Seed {
@@ -115,6 +115,35 @@ impl Env {
     }
 }
 
+impl Env {
+    /// A copy for functions that outlive the borrow of this one, without the records beside the mapped one, which no
+    /// function reads.
+    #[must_use]
+    pub fn for_functions(&self) -> Env {
+        Env {
+            now: self.now,
+            default_domain: self.default_domain.clone(),
+            taken: Arc::clone(&self.taken),
+            guid: self.guid.clone(),
+            random: self.random.clone(),
+            seed: self.seed,
+            limits: self.limits,
+            given: Vec::new(),
+        }
+    }
+
+    /// Whether functions would find the same in the other one, so that a copy made before still serves.
+    pub fn serves_like(&self, other: &Env) -> bool {
+        self.now == other.now
+            && self.seed == other.seed
+            && Arc::ptr_eq(&self.taken, &other.taken)
+            && self.limits == other.limits
+            && self.default_domain == other.default_domain
+            && self.guid == other.guid
+            && self.random == other.random
+    }
+}
+
 impl std::fmt::Debug for Env {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Env").field("default_domain", &self.default_domain).finish_non_exhaustive()
@@ -131,12 +160,49 @@ pub struct Context<'a> {
     stream: u64,
     /// Made when it is first asked for: few records need any, and it is large.
     random: RefCell<Option<Box<ChaCha12Rng>>>,
+    /// Why a program wants the record left out.
+    reason: RefCell<Option<String>>,
+}
+
+/// A record's randomness on its way from one context to another, so that no value is drawn twice.
+#[derive(Debug, Default)]
+pub struct Randomness {
+    stream: u64,
+    generator: Option<Box<ChaCha12Rng>>,
 }
 
 impl<'a> Context<'a> {
     /// For the record with this number in its run.
     pub fn new(arena: &'a Arena, env: &'a Env, record: u64) -> Self {
-        Self { arena, env, stream: record, random: RefCell::new(None) }
+        Self::with_randomness(arena, env, Randomness { stream: record, generator: None })
+    }
+
+    /// With the randomness that another context lent.
+    pub fn with_randomness(arena: &'a Arena, env: &'a Env, randomness: Randomness) -> Self {
+        let Randomness { stream, generator } = randomness;
+        Self { arena, env, stream, random: RefCell::new(generator), reason: RefCell::new(None) }
+    }
+
+    /// Lends the randomness; until it is given back, this context has none of its own to draw from.
+    pub fn lend_randomness(&self) -> Randomness {
+        Randomness { stream: self.stream, generator: self.random.take() }
+    }
+
+    /// Takes the randomness back, drawn from or not.
+    pub fn take_back(&self, randomness: Randomness) {
+        self.random.replace(randomness.generator);
+    }
+
+    /// Says why a program wants the record left out.
+    pub fn set_skip_reason(&self, reason: impl Into<String>) {
+        self.reason.replace(Some(reason.into()));
+    }
+
+    /// Why a program wanted the record left out, when one said so: the reason that goes with [`Ignore::Object`].
+    ///
+    /// [`Ignore::Object`]: crate::value::Ignore::Object
+    pub fn skip_reason(&self) -> Option<String> {
+        self.reason.borrow().clone()
     }
 
     /// Random bits.

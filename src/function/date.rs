@@ -4,7 +4,7 @@ use crate::dotnet::date::{self, DateError, FormatError, Interval, Moment, PrintF
 use crate::text::Code;
 use crate::value::Value;
 
-use super::{ArgumentFinding, Context, Fallible, Fault, Literal, Preparation, Prepared};
+use super::{ArgumentFinding, Context, Fallible, Fault, Literal, Preparation, Prepared, memo};
 
 #[cold]
 fn fault(error: DateError, argument: usize) -> Box<Fault> {
@@ -230,7 +230,7 @@ impl Formatter {
             Some(format) => format,
             None => {
                 let text = context.text(arguments, self.places.input)?.unwrap_or_default();
-                made_input = ReadFormat::compile(text).map_err(|error| format_fault(error, self.places.input))?;
+                made_input = memo::read_format(text).map_err(|error| format_fault(error, self.places.input))?;
                 &made_input
             }
         };
@@ -239,7 +239,7 @@ impl Formatter {
             Some(format) => format,
             None => {
                 let text = context.text(arguments, self.places.output)?.unwrap_or_default();
-                made_output = PrintFormat::compile(text).map_err(|error| format_fault(error, self.places.output))?;
+                made_output = memo::print_format(text).map_err(|error| format_fault(error, self.places.output))?;
                 &made_output
             }
         };

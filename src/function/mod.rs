@@ -16,6 +16,7 @@ mod foreign;
 mod identity;
 mod list;
 mod logic;
+pub mod memo;
 mod number;
 mod replace;
 mod roles;
@@ -25,8 +26,8 @@ mod text;
 
 pub use budget::{Limits, Meter};
 pub use bytes::Bytes;
-pub use context::{Context, Env, NothingTaken, Seed, Taken, TakenList};
-pub use eager::call_by_value;
+pub use context::{Context, Env, NothingTaken, Randomness, Seed, Taken, TakenList};
+pub use eager::{MOST_ARGUMENTS, call_by_value};
 pub use fault::{Detail, Fallible, Fault};
 pub use foreign::{Foreign, foreign};
 pub use identity::{candidate, none_free};

@@ -1,13 +1,12 @@
 //! `Replace`: five modes, chosen by which arguments are given.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::dotnet::pattern::{GroupId, Pattern, PatternError, PatternLint, Runaway, Template};
 use crate::text::{Code, did_you_mean, shorten};
 use crate::value::{MAX_TEXT, TextBuilder, Value};
 
-use super::{ArgumentFinding, Context, Fallible, Fault, Literal, Preparation, Prepared, bytes};
+use super::{ArgumentFinding, Context, Fallible, Fault, Literal, Preparation, Prepared, bytes, memo};
 
 /// The places of the arguments.
 const OLD: usize = 1;
@@ -289,33 +288,10 @@ fn runaway(runaway: Runaway) -> Box<Fault> {
     }
 }
 
-/// How many patterns that come from records are kept compiled, or refused.
-const KEPT: usize = 16;
-
-/// What came of a pattern: compiled, or why it cannot be.
-type Known = Result<Arc<Pattern>, Box<Fault>>;
-
-thread_local! {
-    static COMPILED: RefCell<Vec<(String, Known)>> = const { RefCell::new(Vec::new()) };
-}
-
 /// A pattern that is known only at run time, compiled or taken from those met last.
-fn compiled(source: &str) -> Known {
-    COMPILED.with_borrow_mut(|kept| {
-        if let Some(at) = kept.iter().position(|(known, _)| known == source) {
-            let entry = kept.remove(at);
-            let known = entry.1.clone();
-            kept.push(entry);
-            return known;
-        }
-        let known = Pattern::compile_small(source).map(Arc::new).map_err(|error| {
-            let message = format!("the pattern {:?}: {}", shorten(source), error.message);
-            Fault::new(Code::BadArgument, message).at(PATTERN).help_if(error.help)
-        });
-        if kept.len() == KEPT {
-            drop(kept.remove(0));
-        }
-        kept.push((source.to_owned(), known.clone()));
-        known
+fn compiled(source: &str) -> Result<Arc<Pattern>, Box<Fault>> {
+    memo::pattern(source).map_err(|error| {
+        let message = format!("the pattern {:?}: {}", shorten(source), error.message);
+        Fault::new(Code::BadArgument, message).at(PATTERN).help_if(error.help)
     })
 }

@@ -35,6 +35,7 @@ macro_rules! codes {
     };
 }
 
+// 512 was `a language that is not built in yet`.
 codes! {
     /// The file is not valid TOML.
     Toml = 101 Error;
@@ -100,8 +101,6 @@ codes! {
     TargetKind = 510 Error;
     /// Two keys say what one rule's program is.
     ConflictingKeys = 511 Error;
-    /// A language that is not built in yet.
-    LanguageNotYet = 512 Error;
     /// A scoping clause that cannot work.
     Scope = 513 Error;
     /// A test that cannot work.

@@ -14,14 +14,17 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+mod attacks;
 mod cases;
 mod cli;
 mod conformance;
 mod diagnostics;
 mod jinja;
 mod liquid;
+mod programs;
 mod properties;
 mod readme;
+mod rhai;
 mod schema;
 mod support;
 mod tidy;

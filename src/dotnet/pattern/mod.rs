@@ -217,6 +217,26 @@ impl Pattern {
         Ok(span.and_then(|(start, end)| text.get(start..end)))
     }
 
+    /// Every match in the text, at most `limit` of them.
+    pub fn find_all<'t>(&self, text: &'t str, limit: usize) -> Result<Vec<&'t str>, Runaway> {
+        let spans = match self.shape(text) {
+            Some(shape) => replace::spans(text, limit, |from| Ok(shape.find(text, from)))?,
+            None => {
+                let (engine, mut spent) = (self.engine(text)?, Spent::default());
+                replace::spans(text, limit, |from| engine.find(text, from, &mut spent))?
+            }
+        };
+        Ok(spans.into_iter().map(|(start, end)| text.get(start..end).unwrap_or_default()).collect())
+    }
+
+    /// What every group matched in the first match, the whole match first; `None` for a group that took no part.
+    pub fn captures<'t>(&self, text: &'t str) -> Result<Option<Vec<Option<&'t str>>>, Runaway> {
+        let groups = (0..self.groups.slots.len()).map(|slot| self.groups.engines(slot));
+        let spans = replace::first_groups(self.engine(text)?, text, groups)?;
+        let part = |span: Option<(usize, usize)>| span.and_then(|(start, end)| text.get(start..end));
+        Ok(spans.map(|spans| spans.into_iter().map(part).collect()))
+    }
+
     /// The engine for a text.
     #[inline]
     fn engine(&self, text: &str) -> Result<&Engine, Runaway> {

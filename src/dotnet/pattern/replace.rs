@@ -148,3 +148,32 @@ pub(super) fn first_group(engine: &Engine, text: &str, engines: &[usize]) -> Res
     let found = engine.find_captures(text, 0, &mut captures, &mut Spent::default())?;
     Ok(found.and_then(|_| captures.of(engines)))
 }
+
+/// The places of all matches, at most `limit`.
+pub(super) fn spans(
+    text: &str,
+    limit: usize,
+    mut find: impl FnMut(usize) -> Result<Option<(usize, usize)>, Runaway>,
+) -> Result<Vec<(usize, usize)>, Runaway> {
+    let (mut spans, mut from) = (Vec::new(), Some(0));
+    while let Some(start) = from.filter(|_| spans.len() < limit) {
+        let Some(found) = find(start)? else { break };
+        spans.push(found);
+        from = after(found, text);
+    }
+    Ok(spans)
+}
+
+/// The span of each group of a match, if it took part.
+type Spans = Vec<Option<(usize, usize)>>;
+
+/// The spans of all groups in the first match.
+pub(super) fn first_groups<'g>(
+    engine: &Engine,
+    text: &str,
+    groups: impl Iterator<Item = &'g [usize]>,
+) -> Result<Option<Spans>, Runaway> {
+    let mut captures: Captures<'_> = engine.captures();
+    let Some(found) = engine.find_captures(text, 0, &mut captures, &mut Spent::default())? else { return Ok(None) };
+    Ok(Some(groups.map(|engines| if engines == [0] { Some(found) } else { captures.of(engines) }).collect()))
+}
