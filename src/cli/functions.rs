@@ -1,4 +1,4 @@
-//! `provisor functions [NAME]`: the reference, from the table that the engine runs.
+//! `provisor functions [NAME]`: the reference, from the table that the engine runs. Liquid's filters stand in `filters`.
 
 use std::fmt::Write as _;
 
@@ -6,14 +6,19 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::function::{Family, Repeat, Spec, TABLE, foreign, lookup};
+use crate::language::Language;
+use crate::language::liquid::FILTERS;
 use crate::text::closest;
 
-use super::{Ending, Failure, Outcome, print};
+use super::{Ending, Failure, Outcome, filters, print};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// One function, in any case
     name: Option<String>,
+    /// The language: entra, liquid (its filters), rhai, jinja (both have Entra's functions by their names)
+    #[arg(long, value_name = "L", default_value = "entra")]
+    lang: String,
     /// How the reference is printed
     #[arg(long, value_enum, default_value_t)]
     format: ReferenceFormat,
@@ -32,6 +37,12 @@ enum ReferenceFormat {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let lang = Language::parse(&arguments.lang).ok_or_else(|| {
+        Failure::told(format!("--lang {}: the languages are entra, liquid, rhai and jinja", arguments.lang))
+    })?;
+    if lang == Language::Liquid {
+        return liquid(arguments);
+    }
     let specs: Vec<&Spec> = match &arguments.name {
         None => TABLE.iter().collect(),
         Some(name) => match (lookup(name), foreign(name)) {
@@ -57,6 +68,27 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         ReferenceFormat::Markdown => markdown(&specs),
         ReferenceFormat::Human if arguments.name.is_some() => specs.iter().map(|spec| page(spec)).collect(),
         ReferenceFormat::Human => list(&specs),
+    })?;
+    Ok(Ending::Clean)
+}
+
+fn liquid(arguments: &Arguments) -> Outcome {
+    let found = filters::find(arguments.name.as_deref());
+    if let (Some(name), []) = (&arguments.name, found.as_slice()) {
+        let near = closest(name, FILTERS.iter().map(|filter| filter.name));
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        return Err(Failure::told(format!("Liquid has no filter `{name}`{hint}")));
+    }
+    print(&match arguments.format {
+        ReferenceFormat::Json => {
+            let all: Vec<_> = found.iter().map(|filter| filters::as_json(filter)).collect();
+            format!("{}\n", serde_json::to_string_pretty(&all).unwrap_or_default())
+        }
+        ReferenceFormat::Markdown => filters::markdown(&found),
+        ReferenceFormat::Human if arguments.name.is_some() => {
+            found.iter().map(|filter| filters::page(filter)).collect()
+        }
+        ReferenceFormat::Human => filters::list(&found),
     })?;
     Ok(Ending::Clean)
 }

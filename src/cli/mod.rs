@@ -9,7 +9,9 @@ mod check;
 mod chunk;
 mod env;
 mod eval;
+mod filters;
 mod functions;
+mod import;
 mod jsonl;
 mod map;
 mod pool;
@@ -51,6 +53,8 @@ enum Command {
     Test(test::Arguments),
     /// Print the reference of the functions
     Functions(functions::Arguments),
+    /// Make a mapping file of another product's mapping
+    Import(import::Arguments),
 }
 
 /// How findings are printed.
@@ -125,6 +129,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Map(arguments) => map::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Functions(arguments) => functions::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
     };
     match outcome {
         Ok(Ending::Clean) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,

@@ -39,10 +39,12 @@ pub enum Skip {
         /// The rule's number.
         rule: usize,
     },
-    /// A program gave `IgnoreObjectFlow`.
+    /// A program gave `IgnoreObjectFlow`, or called `skip()`.
     Ignored {
         /// The rule's number.
         rule: usize,
+        /// What `skip("…")` gave as its reason.
+        reason: Option<String>,
     },
     /// A program failed, and its rule says `on_error = "skip"`.
     Failed(super::Failure),
@@ -235,7 +237,7 @@ impl Rule {
             return Some(outcome);
         }
         if let Value::Ignored(Ignore::Object) = place {
-            return Some(Outcome::Skipped(Skip::Ignored { rule: number }));
+            return Some(Outcome::Skipped(Skip::Ignored { rule: number, reason: context.skip_reason() }));
         }
         if self.required && (place.is_empty() || matches!(place, Value::Ignored(_))) {
             return Some(Outcome::Skipped(Skip::RequiredEmpty { rule: number }));

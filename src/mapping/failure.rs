@@ -62,7 +62,14 @@ impl Mapping {
                 let from = if reads.is_empty() { String::new() } else { format!(" (it reads {})", reads.join(", ")) };
                 format!("{}: the required target `{}` has no value{from}", Code::RequiredEmpty, target(*rule))
             }
-            Skip::Ignored { rule } => format!("the rule for `{}` gave IgnoreObjectFlow", target(*rule)),
+            Skip::Ignored { rule, reason: Some(reason) } => {
+                format!("the rule for `{}` skips the record: {}", target(*rule), crate::text::shorten(reason))
+            }
+            Skip::Ignored { rule, reason: None } => {
+                let entra = self.rule(*rule).and_then(super::Rule::language) == Some(crate::language::Language::Entra);
+                let why = if entra { "gave IgnoreObjectFlow" } else { "skips the record" };
+                format!("the rule for `{}` {why}", target(*rule))
+            }
             Skip::Failed(failure) => {
                 format!("{}: {}: {}", failure.fault.code, failure.rule.map_or("", target), headline(&failure.fault))
             }

@@ -4,6 +4,7 @@
 //! its tests, `failure` and `trace` say what happened. One evaluator serves the CLI, the API, SCIM and the sync.
 
 mod apply;
+pub mod authnsh;
 mod case;
 mod coerce;
 mod compile;

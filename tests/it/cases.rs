@@ -154,4 +154,7 @@ fn the_reference_in_the_docs_is_the_one_the_program_prints() {
     let output = run(&["functions", "--format", "markdown"], b"");
     let docs = fs::read_to_string(root().join("docs/functions.md")).unwrap();
     assert!(stdout(&output) == docs, "run: provisor functions --format markdown > docs/functions.md");
+    let output = run(&["functions", "--lang", "liquid", "--format", "markdown"], b"");
+    let docs = fs::read_to_string(root().join("docs/liquid-filters.md")).unwrap();
+    assert!(stdout(&output) == docs, "run: provisor functions --lang liquid --format markdown > docs/liquid-filters.md");
 }

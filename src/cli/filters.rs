@@ -1,0 +1,81 @@
+//! `provisor functions --lang liquid`: the reference of Liquid's filters, from the table that the engine runs.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::language::liquid::{FILTERS, Filter};
+
+/// The filters of that name, or all.
+pub(super) fn find(name: Option<&str>) -> Vec<&'static Filter> {
+    FILTERS.iter().filter(|filter| name.is_none_or(|name| filter.name.eq_ignore_ascii_case(name))).collect()
+}
+
+pub(super) fn list(filters: &[&Filter]) -> String {
+    let mut out = String::new();
+    for filter in filters {
+        let _ = writeln!(out, "  {:<26} {}", filter.name, filter.summary);
+    }
+    let _ = writeln!(
+        out,
+        "\n{} filters; `provisor functions --lang liquid NAME` shows one with its arguments and examples",
+        filters.len()
+    );
+    out
+}
+
+pub(super) fn page(filter: &Filter) -> String {
+    let mut out = format!("{}\n\n  {}\n", filter.signature(), filter.summary);
+    if !filter.details.is_empty() {
+        let _ = writeln!(out, "  {}", filter.details);
+    }
+    for example in filter.examples {
+        let _ = writeln!(out, "\n  {}", example.template);
+        if example.given != "{}" {
+            let _ = writeln!(out, "    with {}", example.given);
+        }
+        let _ = writeln!(out, "    prints {}", example.result);
+    }
+    out.push('\n');
+    out
+}
+
+pub(super) fn markdown(filters: &[&Filter]) -> String {
+    let mut out = String::from(
+        "# Liquid's filters\n\n\
+         Printed by `provisor functions --lang liquid --format markdown` from the table the engine runs; every example is a test.\n",
+    );
+    for filter in filters {
+        let _ = write!(out, "\n## {}\n\n`{}`\n\n{}\n", filter.name, filter.signature(), filter.summary);
+        if !filter.details.is_empty() {
+            let _ = writeln!(out, "{}", filter.details);
+        }
+        for example in filter.examples {
+            let _ = write!(out, "\n```text\n{}\n", example.template);
+            if example.given != "{}" {
+                let _ = writeln!(out, "  with   {}", example.given);
+            }
+            let _ = write!(out, "  prints {}\n```\n", example.result);
+        }
+    }
+    out
+}
+
+pub(super) fn as_json(filter: &Filter) -> serde_json::Value {
+    let (fewest, most) = filter.counts();
+    json!({
+        "name": filter.name,
+        "signature": filter.signature(),
+        "summary": filter.summary,
+        "details": filter.details,
+        "parameters": filter.params.iter().map(|param| json!({"name": param.name, "required": param.required})).collect::<Vec<_>>(),
+        "keywords": filter.keywords,
+        "fewestArguments": fewest,
+        "mostArguments": most,
+        "examples": filter.examples.iter().map(|example| json!({
+            "template": example.template,
+            "given": serde_json::from_str::<serde_json::Value>(example.given).unwrap_or_default(),
+            "result": example.result,
+        })).collect::<Vec<_>>(),
+    })
+}
