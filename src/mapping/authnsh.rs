@@ -32,9 +32,8 @@ struct Entry<'j> {
 
 /// Makes a mapping file called `name` of the form's JSON; the error says what cannot be read and where.
 pub fn import(name: &str, json: &Json) -> Result<Imported, String> {
-    let fields = match json.get("mapping").unwrap_or(json) {
-        Json::Object(fields) => fields,
-        _ => return Err("the file has no object \"mapping\" of source paths and targets".into()),
+    let Json::Object(fields) = json.get("mapping").unwrap_or(json) else {
+        return Err("the file has no object \"mapping\" of source paths and targets".into());
     };
     let entries = entries(fields)?;
     let mut imported = Imported::default();
