@@ -73,6 +73,14 @@ impl Meter {
         Self { limits, steps: Cell::new(0), look: Cell::new(STEPS_A_LOOK), begun: Cell::new(None) }
     }
 
+    /// Begins anew: another program runs.
+    #[inline]
+    pub fn restart(&self) {
+        self.steps.set(0);
+        self.look.set(STEPS_A_LOOK);
+        self.begun.set(None);
+    }
+
     /// The limits it watches.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -120,7 +128,7 @@ impl Meter {
         if bytes <= self.limits.output {
             return Ok(());
         }
-        Err(limit(format!("the text would be longer than {} bytes", self.limits.output), "output"))
+        Err(too_long(self.limits.output))
     }
 
     /// A fault when a list of so many items is too long.
@@ -140,6 +148,12 @@ impl Meter {
         }
         Err(limit(format!("it nests deeper than {} levels", self.limits.depth), "depth"))
     }
+}
+
+/// The fault for a text of more than `most` bytes.
+#[cold]
+pub(super) fn too_long(most: usize) -> Box<Fault> {
+    limit(format!("the text would be longer than {most} bytes"), "output")
 }
 
 #[cold]

@@ -9,9 +9,10 @@ use rand_core::{Rng, SeedableRng};
 
 use crate::dotnet::date::Moment;
 use crate::text::Code;
-use crate::value::{Arena, MAX_MEMORY, MAX_TEXT, TextBuilder, Value, parse_integer};
+use crate::value::{Arena, MAX_MEMORY, TextBuilder, Value, parse_integer};
 
-use super::{Fallible, Fault, Limits};
+use super::budget::too_long;
+use super::{Fallible, Fault, Limits, Meter};
 
 /// Which values the target already has, for `SelectUniqueValue`.
 pub trait Taken: Send + Sync {
@@ -160,6 +161,8 @@ pub struct Context<'a> {
     stream: u64,
     /// Made when it is first asked for: few records need any, and it is large.
     random: RefCell<Option<Box<ChaCha12Rng>>>,
+    /// What the Entra expression that runs has used; the other languages have meters of their own.
+    pub meter: Meter,
     /// Why a program wants the record left out.
     reason: RefCell<Option<String>>,
 }
@@ -180,7 +183,8 @@ impl<'a> Context<'a> {
     /// With the randomness that another context lent.
     pub fn with_randomness(arena: &'a Arena, env: &'a Env, randomness: Randomness) -> Self {
         let Randomness { stream, generator } = randomness;
-        Self { arena, env, stream, random: RefCell::new(generator), reason: RefCell::new(None) }
+        let meter = Meter::new(env.limits);
+        Self { arena, env, stream, random: RefCell::new(generator), meter, reason: RefCell::new(None) }
     }
 
     /// Lends the randomness; until it is given back, this context has none of its own to draw from.
@@ -287,13 +291,13 @@ impl<'a> Context<'a> {
             .ok_or_else(|| Fault::new(Code::Conversion, "null is not a whole number").at(index))
     }
 
-    /// A built text as a value; a fault when it is longer than [`MAX_TEXT`], or the record's texts add up to too much.
+    /// A built text as a value; a fault when it is longer than [`Limits::output`], or the record's texts add up to too much.
     pub fn built(&self, text: TextBuilder<'a>) -> Fallible<Value<'a>> {
+        if text.len() > self.env.limits.output {
+            return Err(self.too_long());
+        }
         // An expression has too few calls for short texts to add up.
         if text.len() > 4096 {
-            if text.len() > MAX_TEXT {
-                return Err(Self::too_long());
-            }
             self.check_memory()?;
         }
         Ok(Value::Text(text.into_bump_str()))
@@ -308,9 +312,10 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    /// The fault for a text that grew past [`MAX_TEXT`].
-    pub fn too_long() -> Box<Fault> {
-        Fault::new(Code::Limit, format!("the text would be longer than {MAX_TEXT} bytes"))
+    /// The fault for a text that grew past [`Limits::output`].
+    #[cold]
+    pub fn too_long(&self) -> Box<Fault> {
+        too_long(self.env.limits.output)
     }
 }
 

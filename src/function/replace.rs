@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::dotnet::pattern::{GroupId, Pattern, PatternError, PatternLint, Runaway, Template};
 use crate::text::{Code, did_you_mean, shorten};
-use crate::value::{MAX_TEXT, TextBuilder, Value};
+use crate::value::{TextBuilder, Value};
 
 use super::{ArgumentFinding, Context, Fallible, Fault, Literal, Preparation, Prepared, bytes, memo};
 
@@ -225,8 +225,8 @@ fn substitute<'a>(context: &Context<'a>, text: &'a str, old: &str, new: &str) ->
         out.push_str(text.get(copied..at).unwrap_or_default());
         out.push_str(new);
         copied = at + old.len();
-        if out.len() > MAX_TEXT {
-            return Err(Context::too_long());
+        if out.len() > context.env.limits.output {
+            return Err(context.too_long());
         }
     }
     match out {
@@ -252,15 +252,21 @@ impl Replacer {
             return Ok(found.map_or(Value::Null, Value::Text));
         }
         let Some(source) = source else { return Ok(Value::Null) };
+        if pattern.tries() {
+            // Each call has an end; a long expression could make many.
+            context.meter.time()?;
+        }
         let mut out = context.arena.builder(source.len());
         let value = || context.text(arguments, VALUE).map(Option::unwrap_or_default);
         let changed = match (self.mode, &self.template) {
             (Mode::Group, _) => {
                 let group = self.group(context, arguments, pattern)?;
-                pattern.replace_group(source, group, value()?, MAX_TEXT, &mut out)
+                pattern.replace_group(source, group, value()?, context.env.limits.output, &mut out)
             }
-            (_, Some(template)) => pattern.replace_all(source, template, MAX_TEXT, &mut out),
-            (_, None) => pattern.replace_all(source, &Template::compile(value()?, pattern), MAX_TEXT, &mut out),
+            (_, Some(template)) => pattern.replace_all(source, template, context.env.limits.output, &mut out),
+            (_, None) => {
+                pattern.replace_all(source, &Template::compile(value()?, pattern), context.env.limits.output, &mut out)
+            }
         };
         if changed.map_err(runaway)? { context.built(out) } else { Ok(Value::Text(source)) }
     }

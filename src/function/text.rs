@@ -2,7 +2,7 @@
 
 use crate::dotnet::{casing, diacritics, utf16};
 use crate::text::Code;
-use crate::value::{MAX_LIST, Value};
+use crate::value::Value;
 
 use super::{Context, Fallible, Fault};
 
@@ -44,8 +44,8 @@ pub(super) fn join<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Fallib
                 out = Some(text);
             }
             Some(text) => {
-                if text.len() > crate::value::MAX_TEXT {
-                    return Err(Context::too_long());
+                if text.len() > context.env.limits.output {
+                    return Err(context.too_long());
                 }
                 text.push_str(separator);
                 text.push_str(piece);
@@ -251,9 +251,7 @@ pub(super) fn split<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Falli
         list.push(Value::Text(source));
     } else {
         for item in source.split(delimiter) {
-            if list.len() == MAX_LIST {
-                return Err(Fault::new(Code::Limit, format!("the list would have more than {MAX_LIST} values")));
-            }
+            context.meter.list(list.len() + 1)?;
             list.push(Value::Text(item.trim_matches(' ')));
         }
         context.check_memory()?;

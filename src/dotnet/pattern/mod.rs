@@ -186,6 +186,11 @@ impl Pattern {
         }
     }
 
+    /// Whether it tries out matches, which takes a while when a text almost matches.
+    pub fn tries(&self) -> bool {
+        self.shape.is_none() && self.plain.tries()
+    }
+
     /// Which bytes of ASCII the pattern matches, when each of its matches is one character of a set, or (with `runs`) some
     /// in a row; and when it matches the same in every text.
     pub fn ascii_class(&self, runs: bool) -> Option<[bool; 128]> {

@@ -60,6 +60,7 @@ impl Expression {
     /// Runs on the slots of one record and writes the value to `out`.
     #[inline]
     pub fn run<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, out: &mut Value<'a>) -> Fallible<()> {
+        context.meter.restart();
         Frame { slots, context, piped: Value::Absent }
             .run(&self.root, 0, &mut (), out)
             .map_err(|fault| self.told(fault))
@@ -79,6 +80,7 @@ impl Expression {
     ) -> (Fallible<Value<'a>>, Vec<TraceStep<'a>>) {
         let mut steps = Vec::new();
         let mut value = Value::Absent;
+        context.meter.restart();
         let result = Frame { slots, context, piped: Value::Absent }.run(&self.root, 0, &mut steps, &mut value);
         (result.map(|()| value).map_err(|fault| self.told(fault)), steps)
     }
