@@ -66,7 +66,7 @@ fn every_case_file_gives_what_it_says() {
     for directory in fs::read_dir(root().join("tests/cases")).unwrap() {
         let directory = directory.unwrap().path();
         // Those of the other languages have a shape and a runner of their own.
-        if directory.ends_with("jinja") {
+        if directory.ends_with("jinja") || directory.ends_with("scim") {
             continue;
         }
         for file in fs::read_dir(&directory).into_iter().flatten() {

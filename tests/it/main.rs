@@ -22,5 +22,6 @@ mod jinja;
 mod properties;
 mod readme;
 mod schema;
+mod scim;
 mod support;
 mod tidy;
