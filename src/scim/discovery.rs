@@ -174,6 +174,7 @@ impl AuthenticationScheme {
 
 /// What a service can do (RFC 7643, section 5, and RFC 9865, section 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the RFC's document is a list of switches")]
 pub struct Features {
     /// Where people read more.
     pub documentation_uri: Option<String>,

@@ -277,10 +277,9 @@ pub fn markdown() -> String {
          `tests/cases/scim/` that\npasses with the tolerance and fails without it.\n\n\
          | name | what we do | seen in |\n|---|---|---|\n",
     );
-    for row in TABLE {
-        let cell = |text: &str| text.replace('|', "\\|");
-        page.push_str(&format!("| `{}` | {} | {} |\n", row.name, cell(row.what), cell(row.source)));
-    }
+    let cell = |text: &str| text.replace('|', "\\|");
+    let rows = TABLE.iter().map(|row| format!("| `{}` | {} | {} |\n", row.name, cell(row.what), cell(row.source)));
+    page.extend(rows);
     page
 }
 

@@ -3,6 +3,7 @@
 //! A case with `"tolerance"` passes as it says, and does something else once that tolerance is off.
 
 mod conformance;
+mod documents;
 mod properties;
 
 use std::collections::BTreeSet;

@@ -293,6 +293,10 @@ impl Step<'_> {
             Some(sub) => self.set_part(&mut item, sub, Some(value))?,
             None => self.merge(&mut item, value)?,
         }
+        // A value that contradicts the filter makes an element that the next request would not find.
+        if !choice.matcher.matches_element(&item) {
+            return Err(no_target(choice));
+        }
         let primary = is_primary(&item).then_some(items.len());
         items.push(item);
         only_primary(items, primary);

@@ -68,7 +68,11 @@ impl<'s> Compiler<'s> {
         if let Some(Value::Object(more)) = value {
             fields.extend(more.iter().map(|(key, value)| (key.clone(), value.clone())));
         }
-        Member::read(&Value::Object(fields))
+        let element = Value::Object(fields);
+        if !choice.matcher.matches_element(&element) {
+            return Err(ScimError::no_target(format!("`{}` is not what the value is", choice.text)));
+        }
+        Member::read(&element)
     }
 }
 
@@ -85,5 +89,8 @@ fn removal(matcher: Matcher) -> MemberOp {
         Node::Or(parts) => parts.iter().map(id).collect::<Option<Vec<_>>>(),
         other => id(other).map(|id| vec![id]),
     };
-    ids.map_or_else(|| MemberOp::RemoveMatching(matcher.clone()), MemberOp::Remove)
+    match ids {
+        Some(ids) => MemberOp::Remove(ids),
+        None => MemberOp::RemoveMatching(matcher),
+    }
 }
