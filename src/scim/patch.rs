@@ -280,7 +280,11 @@ impl<'s> Compiler<'s> {
 
     fn at_path(&mut self, text: &str, order: Order<'_>) -> Result<(), ScimError> {
         let resource = self.resource;
-        let path = place::read(text, resource, self.reader.tolerances).map_err(|error| ScimError::from_path(&error))?;
+        let path = place::read(text, resource, self.reader.tolerances).map_err(|error| {
+            let mut error = ScimError::from_path(&error);
+            error.detail = format!("the path {}: {}", super::path::quoted(&crate::text::shorten(text)), error.detail);
+            error
+        })?;
         let located = locate(&path, resource).map_err(|error| ScimError::from_path(&error))?;
         let place = Place::of(&located, resource);
         let name = place.name();
