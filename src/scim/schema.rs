@@ -280,6 +280,11 @@ impl Attribute {
         self.kind.is_open_to_subs() && self.sub_attributes.is_empty()
     }
 
+    /// Whether its values name other resources by their id, as `members` and `manager` do (RFC 7643, section 2.4).
+    pub fn is_relation(&self) -> bool {
+        self.sub("$ref").is_some() && self.sub("value").is_some()
+    }
+
     /// Whether only the service provider may write it.
     pub fn is_read_only(&self) -> bool {
         self.mutability == Mutability::ReadOnly

@@ -26,5 +26,6 @@ mod properties;
 mod readme;
 mod rhai;
 mod schema;
+mod scim;
 mod support;
 mod tidy;
