@@ -274,6 +274,8 @@ impl<'s> Compiler<'s> {
                 }
                 self.at_path(key, order)
             }
+            // Clients that keep an extension as an object of its own write its `schemas` too.
+            Some(_) if key.eq_ignore_ascii_case("schemas") => Ok(()),
             Some(schema) => self.at_path(&format!("{}:{key}", schema.id), order),
         }
     }

@@ -253,6 +253,8 @@ impl<'s> Builder<'s> {
         let is_core = schema.id == self.resource.core.id;
         match schema.attribute(key) {
             Some(attribute) => self.put((!is_core).then_some(schema), attribute, value),
+            // Clients that keep an extension as an object of its own write its `schemas` too.
+            None if key.eq_ignore_ascii_case("schemas") => Ok(()),
             None if schema.open => self.put((!is_core).then_some(schema), &open(key), value),
             None => {
                 let names = schema.attributes.iter().map(|attribute| attribute.name.as_ref());
