@@ -158,7 +158,7 @@ impl ResourceLine {
     }
 }
 
-fn unreadable(line: u64, error: impl ToString) -> StoreError {
+fn unreadable(line: u64, error: impl std::fmt::Display) -> StoreError {
     StoreError::Dump { line, what: error.to_string() }
 }
 
@@ -198,7 +198,8 @@ impl<'w> DumpWriter<'w> {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// A line of the file, with its end; empty at the end of the file.

@@ -22,5 +22,6 @@ mod jinja;
 mod properties;
 mod readme;
 mod schema;
+mod store;
 mod support;
 mod tidy;

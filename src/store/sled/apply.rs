@@ -44,7 +44,7 @@ fn one(staging: &mut Staging<'_>, source: &str, operation: Operation) -> Result<
         }
         Operation::Members { id, expected, at, change } => {
             let group = expect(staging, source, &id, expected)?;
-            members(staging, source, group, at, change)
+            members(staging, source, &group, at, change)
         }
         Operation::Require { id, expected } => {
             let stored = expect(staging, source, &id, expected)?;
@@ -269,7 +269,7 @@ fn edge_ends(staging: &Staging<'_>, space: Space, source: &str, id: &str) -> Res
 fn members(
     staging: &mut Staging<'_>,
     source: &str,
-    old: Stored,
+    old: &Stored,
     at: Millis,
     change: Change,
 ) -> Result<Applied, StoreError> {
@@ -315,7 +315,7 @@ fn members(
     new.version += 1;
     new.modified = at;
     new.members = (old.members + added.len() as u64).saturating_sub(removed.len() as u64);
-    touch(staging, source, &old, &new)?;
+    touch(staging, source, old, &new)?;
     Ok(Applied::Members { version: new.version, added, removed, total: new.members })
 }
 

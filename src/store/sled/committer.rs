@@ -40,6 +40,9 @@ pub(super) enum Job {
     },
 }
 
+/// Whom to tell that nothing is written, and until when.
+type Stop = (SyncSender<Result<(), StoreError>>, Receiver<()>);
+
 /// What a dump has to write again, since it changed after the dump saw it.
 #[derive(Default)]
 pub(super) struct Dirty {
@@ -100,13 +103,13 @@ enum Owed {
 }
 
 impl Owed {
-    fn pay(self, stored: Result<(), &StoreError>) {
+    fn pay(self, failure: Option<&StoreError>) {
         // Who no longer waits does not need the answer.
-        match (self, stored) {
-            (Self::Commit(reply, answer), Ok(())) => drop(reply.send(answer)),
-            (Self::Prune(reply, answer), Ok(())) => drop(reply.send(answer)),
-            (Self::Commit(reply, _), Err(error)) => drop(reply.send(Err(error.clone()))),
-            (Self::Prune(reply, _), Err(error)) => drop(reply.send(Err(error.clone()))),
+        match (self, failure) {
+            (Self::Commit(reply, answer), None) => drop(reply.send(answer)),
+            (Self::Prune(reply, answer), None) => drop(reply.send(answer)),
+            (Self::Commit(reply, _), Some(error)) => drop(reply.send(Err(error.clone()))),
+            (Self::Prune(reply, _), Some(error)) => drop(reply.send(Err(error.clone()))),
         }
     }
 }
@@ -157,11 +160,7 @@ impl Committer {
         self.shared.publish(&self.counters);
     }
 
-    fn batch(
-        &mut self,
-        first: Job,
-        jobs: &Receiver<Job>,
-    ) -> Option<(SyncSender<Result<(), StoreError>>, Receiver<()>)> {
+    fn batch(&mut self, first: Job, jobs: &Receiver<Job>) -> Option<Stop> {
         let engine = Arc::clone(&self.engine);
         let mut group = Group::new(&engine, self.counters);
         let (mut owed, mut pause, mut next) = (Vec::new(), None, Some(first));
@@ -192,7 +191,7 @@ impl Committer {
             self.stopped = Some(StoreError::Stopped(error.to_string()));
         }
         for debt in owed {
-            debt.pay(stored.as_ref().map(|()| ()));
+            debt.pay(stored.as_ref().err());
         }
         pause
     }

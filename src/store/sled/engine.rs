@@ -62,6 +62,9 @@ impl Deref for Value {
     }
 }
 
+/// A key and the bytes under it.
+pub(super) type Row = (Vec<u8>, Vec<u8>);
+
 /// Where the pieces of a value are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pieces {
@@ -112,7 +115,7 @@ impl Pieces {
 }
 
 /// A value as it is stored under its key, and its pieces if it has some.
-pub(super) fn encode(value: &[u8], generation: u64) -> (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>) {
+pub(super) fn encode(value: &[u8], generation: u64) -> (Vec<u8>, Vec<Row>) {
     if value.len() <= PIECE {
         let mut stored = Vec::with_capacity(value.len() + 1);
         stored.push(WHOLE);

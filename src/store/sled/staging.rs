@@ -19,10 +19,13 @@ pub(super) const MAX_WRITES: usize = 1_000_000;
 /// The name of the counters' row.
 pub(super) const COUNTERS: &str = "counters";
 
+/// Keys and what will be under them.
+pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
 /// Writes that are not stored yet.
 #[derive(Default)]
 struct Layer {
-    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    writes: Writes,
     /// Values in pieces that were looked at, so that their pieces go when they do.
     pieces: HashMap<Vec<u8>, Pieces>,
     counters: Counters,
@@ -129,7 +132,7 @@ impl<'e> Group<'e> {
     }
 
     /// The batch, the keys in it, and the counters after it.
-    pub(super) fn finish(mut self) -> Result<(BTreeMap<Vec<u8>, Option<Vec<u8>>>, Counters), StoreError> {
+    pub(super) fn finish(mut self) -> Result<(Writes, Counters), StoreError> {
         let (outbox, log) = (mem::take(&mut self.base.outbox), mem::take(&mut self.base.log));
         self.base.put_rows(Space::Outbox, self.first.outbox, outbox)?;
         self.base.counters.log_bytes += self.base.put_rows(Space::Log, self.first.log, log)?;
@@ -142,7 +145,7 @@ impl<'e> Group<'e> {
 }
 
 /// Writes as a batch of the database.
-pub(super) fn batch(writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Batch {
+pub(super) fn batch(writes: Writes) -> Batch {
     let mut batch = Batch::default();
     for (key, value) in writes {
         match value {
