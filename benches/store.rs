@@ -15,7 +15,7 @@
 )]
 
 use std::fs::{self, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -119,8 +119,9 @@ fn floor(path: &Path, writers: u64) -> f64 {
     let db = sled::Config::new().path(path).cache_capacity(64 << 20).flush_every_ms(None).open().unwrap();
     let file = OpenOptions::new().write(true).open(path.join("db")).unwrap();
     let (send, jobs): (SyncSender<(u64, SyncSender<()>)>, Receiver<_>) = sync_channel(1_024);
+    let (database, log) = (&db, &file);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        scope.spawn(move || {
             while let Ok(first) = jobs.recv() {
                 let (mut batch, mut owed) = (sled::Batch::default(), Vec::new());
                 for (number, reply) in std::iter::once(first).chain(jobs.try_iter()) {
@@ -128,9 +129,9 @@ fn floor(path: &Path, writers: u64) -> f64 {
                     batch.insert(name(number).as_bytes(), id(number).as_bytes());
                     owed.push(reply);
                 }
-                db.apply_batch(batch).unwrap();
-                db.flush().unwrap();
-                file.sync_all().unwrap();
+                database.apply_batch(batch).unwrap();
+                database.flush().unwrap();
+                log.sync_all().unwrap();
                 for reply in owed {
                     reply.send(()).unwrap();
                 }
@@ -158,7 +159,7 @@ fn each(calls: u64, mut call: impl FnMut(u64)) -> f64 {
     start.elapsed().as_micros() as f64 / calls as f64
 }
 
-fn large(path: &PathBuf) {
+fn large(path: &Path) {
     let store = SledStore::open(path, Options::default()).unwrap();
     let before = resident();
     let start = Instant::now();

@@ -283,7 +283,11 @@ mod tests {
         writer.finish().unwrap();
 
         let mut lines = Vec::new();
-        read(&mut Cursor::new(&file), |line| Ok(lines.push(line))).unwrap();
+        read(&mut Cursor::new(&file), |line| {
+            lines.push(line);
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(lines, [record(b"one"), record(b"two")]);
 
         let refused = |file: &[u8]| read(&mut Cursor::new(file), |_| panic!("it gave a line")).unwrap_err();
