@@ -4,6 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::store::StoreError;
 
@@ -23,9 +24,34 @@ const LOCK: &str = "store.lock";
 const OLD: &str = "sled.old";
 const NEW: &str = "sled.new";
 
+/// How long somebody else's lock is waited for. A process that was told to stop may still be closing, and a child that was
+/// just forked holds its parent's locks until it runs its own program.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Holds the lock of a data directory until it is dropped.
 #[derive(Debug)]
-pub(super) struct Lock(#[allow(dead_code, reason = "the lock lives as long as the file is open")] File);
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock with a child that was just forked.
+        drop(self.0.unlock());
+    }
+}
+
+/// Tries until it is done, or fails for another reason, or patience ends.
+fn patiently<T>(
+    mut attempt: impl FnMut() -> Result<T, StoreError>,
+    is_locked: impl Fn(&StoreError) -> bool,
+) -> Result<T, StoreError> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(error) if is_locked(&error) && start.elapsed() < PATIENCE => std::thread::sleep(PATIENCE / 50),
+            done => return done,
+        }
+    }
+}
 
 /// The paths that a compaction uses.
 pub(super) struct Places {
@@ -38,9 +64,13 @@ pub(super) fn places(directory: &Path) -> Places {
     Places { database: directory.join(DATABASE), old: directory.join(OLD), new: directory.join(NEW) }
 }
 
-/// Takes the lock, waiting for nobody.
+/// Takes the lock.
 pub(super) fn lock(directory: &Path) -> Result<Lock, StoreError> {
     fs::create_dir_all(directory)?;
+    patiently(|| try_lock(directory), |error| matches!(error, StoreError::Locked(_)))
+}
+
+fn try_lock(directory: &Path) -> Result<Lock, StoreError> {
     let path = directory.join(LOCK);
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
     match file.try_lock() {
@@ -99,11 +129,16 @@ fn remove_unfinished_snapshots(path: &Path) -> Result<(), StoreError> {
 pub(super) fn open(path: &Path, cache: u64) -> Result<Engine, StoreError> {
     remove_unfinished_snapshots(path)?;
     let config = ::sled::Config::new().path(path).cache_capacity(cache).flush_every_ms(None);
-    let opened = guarded(|| {
-        let db = config.open()?;
-        let tree = db.open_tree("data")?;
-        Ok((db, tree))
-    });
+    let attempt = || {
+        guarded(|| {
+            let db = config.open()?;
+            let tree = db.open_tree("data")?;
+            Ok((db, tree))
+        })
+    };
+    // The database has a lock of its own, and no error of its own for it.
+    let is_locked = |error: &StoreError| matches!(error, StoreError::Io(what) if what.contains("acquire lock"));
+    let opened = patiently(attempt, is_locked);
     let (db, tree) = opened.map_err(|error| advise(path, error))?;
     let file = OpenOptions::new().read(true).write(true).open(path.join("db"))?;
     let engine = Engine { db, tree, file };
