@@ -811,12 +811,15 @@ fn killed_at_any_moment_it_has_every_acknowledged_write() {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let said = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&said);
         let reader = std::thread::spawn(move || {
             let (mut told, mut line) = (Vec::new(), String::new());
             while lines.read_line(&mut line).unwrap_or(0) > 0 {
                 // The end of a line that the kill cut off was not said.
                 if line.ends_with('\n') {
                     told.push(line.trim_end().to_owned());
+                    counted.fetch_add(1, Ordering::Relaxed);
                 }
                 line.clear();
             }
@@ -824,7 +827,11 @@ fn killed_at_any_moment_it_has_every_acknowledged_write() {
         });
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         // Some kills fall into the opening, most into the writing.
-        std::thread::sleep(Duration::from_millis(20 + (seed >> 33) % 280));
+        let started = Instant::now();
+        while round % 4 != 0 && said.load(Ordering::Relaxed) < 10 && started.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros((seed >> 33) % 150_000));
         child.kill().unwrap();
         child.wait().unwrap();
         for line in reader.join().unwrap() {
