@@ -41,4 +41,6 @@ pub mod scim;
 
 pub mod mapping;
 
+pub mod store;
+
 pub mod cli;

@@ -27,5 +27,6 @@ mod readme;
 mod rhai;
 mod schema;
 mod scim;
+mod store;
 mod support;
 mod tidy;

@@ -1,0 +1,270 @@
+//! How values are written: a resource, the rows of the order of creation, entries of outbox and log, counters. Lengths
+//! are checked on the way back; what does not fit is damage, not a panic.
+
+use crate::store::{Keys, LogEntry, StoreError, Stored};
+
+use super::keys::Space;
+
+/// Appends values to a row.
+#[derive(Default)]
+pub(super) struct Writer(pub(super) Vec<u8>);
+
+impl Writer {
+    pub(super) fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    /// Seven bits a byte, the lowest first.
+    pub(super) fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+/// Takes values from a row.
+pub(super) struct Reader<'r> {
+    rest: &'r [u8],
+    space: Space,
+}
+
+impl<'r> Reader<'r> {
+    pub(super) fn new(space: Space, row: &'r [u8]) -> Self {
+        Self { rest: row, space }
+    }
+
+    pub(super) fn damage(&self) -> StoreError {
+        StoreError::corrupt(self.space.name(), "a value ends early or has parts it should not have")
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, StoreError> {
+        let (byte, rest) = self.rest.split_first().ok_or_else(|| self.damage())?;
+        self.rest = rest;
+        Ok(*byte)
+    }
+
+    pub(super) fn number(&mut self) -> Result<u64, StoreError> {
+        let mut number = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            if shift == 63 && byte > 1 {
+                break;
+            }
+            number |= u64::from(byte & 0x7F) << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(self.damage())
+    }
+
+    pub(super) fn bytes(&mut self) -> Result<&'r [u8], StoreError> {
+        let length = usize::try_from(self.number()?).map_err(|_| self.damage())?;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or_else(|| self.damage())?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    pub(super) fn string(&mut self) -> Result<String, StoreError> {
+        String::from_utf8(self.bytes()?.to_vec()).map_err(|_| self.damage())
+    }
+}
+
+pub(super) fn write_resource(stored: &Stored) -> Vec<u8> {
+    let mut row = Writer(Vec::with_capacity(64 + stored.body.len() + stored.profile.as_ref().map_or(0, Vec::len)));
+    for number in [stored.version, stored.created, stored.modified, stored.number, stored.members] {
+        row.number(number);
+    }
+    row.bytes(stored.kind.as_bytes());
+    for keys in [&stored.keys.unique, &stored.keys.plain] {
+        row.number(keys.len() as u64);
+        for (index, key) in keys {
+            row.bytes(index.as_bytes());
+            row.bytes(key);
+        }
+    }
+    row.bytes(&stored.body);
+    row.byte(u8::from(stored.profile.is_some()));
+    if let Some(profile) = &stored.profile {
+        row.bytes(profile);
+    }
+    row.0
+}
+
+pub(super) fn read_resource(id: &str, row: &[u8]) -> Result<Stored, StoreError> {
+    let mut row = Reader::new(Space::Resource, row);
+    let (version, created, modified) = (row.number()?, row.number()?, row.number()?);
+    let (number, members, kind) = (row.number()?, row.number()?, row.string()?);
+    let keys = Keys { unique: read_keys(&mut row)?, plain: read_keys(&mut row)? };
+    let body = row.bytes()?.to_vec();
+    let profile = match row.byte()? {
+        0 => None,
+        _ => Some(row.bytes()?.to_vec()),
+    };
+    if !row.is_empty() {
+        return Err(row.damage());
+    }
+    Ok(Stored { kind, id: id.to_owned(), version, created, modified, number, members, body, profile, keys })
+}
+
+/// Only the kind of a resource.
+pub(super) fn read_kind(row: &[u8]) -> Result<String, StoreError> {
+    let mut row = Reader::new(Space::Resource, row);
+    for _ in 0..5 {
+        row.number()?;
+    }
+    row.string()
+}
+
+fn read_keys(row: &mut Reader<'_>) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    let mut keys = Vec::new();
+    for _ in 0..row.number()? {
+        keys.push((row.string()?, row.bytes()?.to_vec()));
+    }
+    Ok(keys)
+}
+
+/// A row of the order of creation: places within the row and the ids there. The first byte is their number, so that pages
+/// are skipped without reading more.
+pub(super) fn write_extent(places: &[(u8, String)]) -> Vec<u8> {
+    let mut row = Writer(Vec::with_capacity(2 + places.len() * 38));
+    row.byte(places.len() as u8);
+    for (place, id) in places {
+        row.byte(*place);
+        row.bytes(id.as_bytes());
+    }
+    row.0
+}
+
+pub(super) fn read_extent(row: &[u8]) -> Result<Vec<(u8, String)>, StoreError> {
+    let mut row = Reader::new(Space::Order, row);
+    let mut places = Vec::new();
+    for _ in 0..row.byte()? {
+        places.push((row.byte()?, row.string()?));
+    }
+    if row.is_empty() { Ok(places) } else { Err(row.damage()) }
+}
+
+/// How many resources of a kind there are, and the place the next one gets.
+pub(super) fn write_count(count: u64, next: u64) -> Vec<u8> {
+    let mut row = Writer::default();
+    row.number(count);
+    row.number(next);
+    row.0
+}
+
+pub(super) fn read_count(row: &[u8]) -> Result<(u64, u64), StoreError> {
+    let mut row = Reader::new(Space::Count, row);
+    Ok((row.number()?, row.number()?))
+}
+
+/// An entry of the outbox, as one of several in a row.
+pub(super) fn write_outbox(source: &str, body: &[u8]) -> Vec<u8> {
+    let mut entry = Writer::default();
+    entry.bytes(source.as_bytes());
+    entry.bytes(body);
+    entry.0
+}
+
+/// An entry of the log, as one of several in a row.
+pub(super) fn write_log(source: &str, log: &LogEntry) -> Vec<u8> {
+    let mut entry = Writer::default();
+    entry.number(log.at);
+    entry.byte(u8::from(log.failed) | u8::from(log.resource.is_some()) << 1);
+    entry.bytes(source.as_bytes());
+    if let Some(resource) = &log.resource {
+        entry.bytes(resource.as_bytes());
+    }
+    entry.bytes(&log.body);
+    entry.0
+}
+
+pub(super) fn read_outbox(row: &[u8]) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    let mut row = Reader::new(Space::Outbox, row);
+    let mut entries = Vec::new();
+    while !row.is_empty() {
+        entries.push((row.string()?, row.bytes()?.to_vec()));
+    }
+    Ok(entries)
+}
+
+pub(super) fn read_log(row: &[u8]) -> Result<Vec<(String, LogEntry)>, StoreError> {
+    let mut row = Reader::new(Space::Log, row);
+    let mut entries = Vec::new();
+    while !row.is_empty() {
+        let (at, flags, source) = (row.number()?, row.byte()?, row.string()?);
+        let resource = if flags & 2 == 0 { None } else { Some(row.string()?) };
+        entries.push((source, LogEntry { at, resource, failed: flags & 1 == 1, body: row.bytes()?.to_vec() }));
+    }
+    Ok(entries)
+}
+
+/// The numbers that only rise, and the size of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counters {
+    /// The number of the next outbox entry.
+    pub(super) outbox: u64,
+    /// The number of the next log entry.
+    pub(super) log: u64,
+    /// The bytes of all log rows.
+    pub(super) log_bytes: u64,
+    /// The generation of the next value in pieces.
+    pub(super) generation: u64,
+}
+
+impl Counters {
+    pub(super) fn write(&self) -> Vec<u8> {
+        let mut row = Writer::default();
+        for number in [self.outbox, self.log, self.log_bytes, self.generation] {
+            row.number(number);
+        }
+        row.0
+    }
+
+    pub(super) fn read(row: &[u8]) -> Result<Self, StoreError> {
+        let mut row = Reader::new(Space::Meta, row);
+        Ok(Self { outbox: row.number()?, log: row.number()?, log_bytes: row.number()?, generation: row.number()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_can_be_read_as_a_value(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = (read_resource("x", &bytes), read_kind(&bytes), read_extent(&bytes), read_count(&bytes));
+            let _ = (read_outbox(&bytes), read_log(&bytes), Counters::read(&bytes));
+        }
+
+        #[test]
+        fn a_resource_is_read_back(
+            numbers: [u64; 5], kind in "\\PC{0,9}", body: Vec<u8>, profile: Option<Vec<u8>>,
+            keys in proptest::collection::vec(("[a-z]{1,5}", any::<Vec<u8>>()), 0..4),
+        ) {
+            let [version, created, modified, number, members] = numbers;
+            let keys = Keys { unique: keys.clone(), plain: keys };
+            let stored = Stored { kind: kind.clone(), id: "x".into(), version, created, modified, number, members, body, profile, keys };
+            let row = write_resource(&stored);
+            prop_assert_eq!(read_resource("x", &row), Ok(stored));
+            prop_assert_eq!(read_kind(&row), Ok(kind));
+            for cut in 0..row.len() {
+                prop_assert!(read_resource("x", &row[..cut]).is_err());
+            }
+        }
+    }
+}

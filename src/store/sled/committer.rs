@@ -1,0 +1,232 @@
+//! The one thread that writes. It takes the transactions that wait, stages them one after another, stores them as one
+//! batch, makes it durable, and only then answers. With one writer there are no conflicts, and the sync, which costs most,
+//! is shared by all who wait.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::store::{Committed, Millis, StoreError, Transaction};
+
+use super::apply;
+use super::codec::Counters;
+use super::engine::Engine;
+use super::keys::{self, Space};
+use super::staging::{self, COUNTERS, Group};
+
+/// Transactions in one batch.
+const MAX_JOBS: usize = 512;
+/// Keys after which a batch takes no more transactions; readers wait while a batch is stored.
+const MAX_KEYS: usize = 8_192;
+/// Keys that a dump may have to write again before it gives up.
+const MAX_DIRTY: usize = 2_000_000;
+
+/// Work for the thread.
+pub(super) enum Job {
+    Commit(Transaction, oneshot::Sender<Result<Committed, StoreError>>),
+    Prune {
+        before: Option<Millis>,
+        bytes: Option<u64>,
+        reply: oneshot::Sender<Result<u64, StoreError>>,
+    },
+    /// Says that all before it is stored, and writes nothing until the other end of `release` is dropped.
+    Pause {
+        ready: SyncSender<Result<(), StoreError>>,
+        release: Receiver<()>,
+    },
+}
+
+/// Whom to tell that nothing is written, and until when.
+type Stop = (SyncSender<Result<(), StoreError>>, Receiver<()>);
+
+/// What a dump has to write again, since it changed after the dump saw it.
+#[derive(Default)]
+pub(super) struct Dirty {
+    pub(super) keys: Option<HashSet<Vec<u8>>>,
+    pub(super) overflow: bool,
+}
+
+/// What the thread and the store share.
+#[derive(Default)]
+pub(super) struct Shared {
+    pub(super) waiting: AtomicUsize,
+    pub(super) batches: AtomicU64,
+    pub(super) transactions: AtomicU64,
+    pub(super) busy: AtomicU64,
+    pub(super) log_bytes: AtomicU64,
+    pub(super) outbox_next: AtomicU64,
+    dirty: Mutex<Dirty>,
+    /// For tests: the next sync fails.
+    pub(super) fail_next: std::sync::atomic::AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn dirty(&self) -> MutexGuard<'_, Dirty> {
+        // A set of keys is whole after each insertion, whatever happened to the thread that did it.
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, counters: &Counters) {
+        self.log_bytes.store(counters.log_bytes, Ordering::Relaxed);
+        self.outbox_next.store(counters.outbox, Ordering::Relaxed);
+    }
+
+    fn remember<'k>(&self, keys: impl Iterator<Item = &'k Vec<u8>>) {
+        let mut dirty = self.dirty();
+        let Some(seen) = &mut dirty.keys else { return };
+        for key in keys {
+            let dumped = [Space::Resource, Space::Member, Space::Record, Space::Outbox, Space::Log];
+            if Space::of(key).is_some_and(|space| dumped.contains(&space)) {
+                seen.insert(key.clone());
+            }
+        }
+        if seen.len() > MAX_DIRTY {
+            seen.clear();
+            dirty.overflow = true;
+        }
+    }
+}
+
+/// The counters as stored.
+pub(super) fn counters(engine: &Engine) -> Result<Counters, StoreError> {
+    engine.get(&keys::meta(COUNTERS))?.map_or(Ok(Counters::default()), |row| Counters::read(&row))
+}
+
+/// An answer that is given after the batch is durable.
+enum Owed {
+    Commit(oneshot::Sender<Result<Committed, StoreError>>, Result<Committed, StoreError>),
+    Prune(oneshot::Sender<Result<u64, StoreError>>, Result<u64, StoreError>),
+}
+
+impl Owed {
+    fn pay(self, failure: Option<&StoreError>) {
+        // Who no longer waits does not need the answer.
+        match (self, failure) {
+            (Self::Commit(reply, answer), None) => drop(reply.send(answer)),
+            (Self::Prune(reply, answer), None) => drop(reply.send(answer)),
+            (Self::Commit(reply, _), Some(error)) => drop(reply.send(Err(error.clone()))),
+            (Self::Prune(reply, _), Some(error)) => drop(reply.send(Err(error.clone()))),
+        }
+    }
+}
+
+/// The thread's state.
+pub(super) struct Committer {
+    engine: Arc<Engine>,
+    shared: Arc<Shared>,
+    counters: Counters,
+    /// Why nothing is written any more. After a failed sync nobody knows what is on the disk, so only opening again helps.
+    stopped: Option<StoreError>,
+}
+
+impl Committer {
+    pub(super) fn new(engine: Arc<Engine>, shared: Arc<Shared>) -> Result<Self, StoreError> {
+        let counters = counters(&engine)?;
+        shared.publish(&counters);
+        Ok(Self { engine, shared, counters, stopped: None })
+    }
+
+    /// Works until every sender is gone.
+    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            let start = Instant::now();
+            let pause = self.batch(first, jobs);
+            self.shared.busy.fetch_add(start.elapsed().as_micros() as u64, Ordering::Relaxed);
+            if let Some((ready, release)) = pause {
+                let answer = self.stopped.clone().map_or(Ok(()), Err);
+                // A receiver that is gone releases at once.
+                if ready.send(answer).is_ok() {
+                    let _released = release.recv();
+                }
+                self.reload();
+            }
+        }
+        if self.stopped.is_none() {
+            // Nothing is owed to anybody; this only spares the next start some recovery.
+            drop(self.engine.sync());
+        }
+    }
+
+    /// A restore changed the counters below us.
+    fn reload(&mut self) {
+        match counters(&self.engine) {
+            Ok(counters) => self.counters = counters,
+            Err(error) => self.stopped = Some(error),
+        }
+        self.shared.publish(&self.counters);
+    }
+
+    fn batch(&mut self, first: Job, jobs: &Receiver<Job>) -> Option<Stop> {
+        let engine = Arc::clone(&self.engine);
+        let mut group = Group::new(&engine, self.counters);
+        let (mut owed, mut pause, mut next) = (Vec::new(), None, Some(first));
+        while let Some(job) = next.take() {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            match job {
+                Job::Commit(transaction, reply) => {
+                    let answer = self.stage(&mut group, |staging| apply::run(staging, transaction));
+                    owed.push(Owed::Commit(reply, answer));
+                }
+                Job::Prune { before, bytes, reply } => {
+                    let answer = self.stage(&mut group, |staging| apply::prune_log(staging, before, bytes));
+                    owed.push(Owed::Prune(reply, answer));
+                    // It reads stored rows, so nothing may prune twice in one batch.
+                    break;
+                }
+                Job::Pause { ready, release } => {
+                    pause = Some((ready, release));
+                    break;
+                }
+            }
+            if owed.len() < MAX_JOBS && group.len() < MAX_KEYS {
+                next = jobs.try_recv().ok();
+            }
+        }
+        let stored = self.store(group, owed.len());
+        if let Err(error) = &stored {
+            self.stopped = Some(StoreError::Stopped(error.to_string()));
+        }
+        for debt in owed {
+            debt.pay(stored.as_ref().err());
+        }
+        pause
+    }
+
+    fn stage<T>(
+        &self,
+        group: &mut Group<'_>,
+        work: impl FnOnce(&mut staging::Staging<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if let Some(why) = &self.stopped {
+            return Err(why.clone());
+        }
+        let mut staging = group.stage();
+        let done = work(&mut staging)?;
+        let effects = staging.effects();
+        group.accept(effects);
+        Ok(done)
+    }
+
+    /// Stores the batch and makes it durable.
+    fn store(&mut self, group: Group<'_>, transactions: usize) -> Result<(), StoreError> {
+        if group.is_empty() {
+            return Ok(());
+        }
+        let (writes, counters) = group.finish()?;
+        self.shared.remember(writes.keys());
+        self.engine.apply(staging::batch(writes))?;
+        if self.shared.fail_next.swap(false, Ordering::Relaxed) {
+            return Err(StoreError::Io("a test made this sync fail".to_owned()));
+        }
+        self.engine.sync()?;
+        self.counters = counters;
+        self.shared.publish(&counters);
+        self.shared.batches.fetch_add(1, Ordering::Relaxed);
+        self.shared.transactions.fetch_add(transactions as u64, Ordering::Relaxed);
+        Ok(())
+    }
+}

@@ -1,0 +1,252 @@
+//! The database itself, behind functions that cannot panic: whatever it throws becomes an error. Values of any size go in
+//! and out; what is larger than a piece is cut, because the database would put it into files that it never syncs.
+
+use std::fs::File;
+use std::ops::{Bound, Deref};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use ::sled::{Batch, Db, IVec, Tree};
+
+use crate::store::StoreError;
+
+use super::keys::{self, Space};
+
+/// The largest piece of a value. At four kilobytes no page of the database grows into a file of its own.
+pub(super) const PIECE: usize = 4_000;
+/// The largest value.
+pub(super) const MAX_VALUE: usize = 16 << 20;
+
+/// The first byte of a value says its version and form.
+const WHOLE: u8 = 1;
+const IN_PIECES: u8 = 2;
+
+/// An open database.
+pub(super) struct Engine {
+    pub(super) db: Db,
+    pub(super) tree: Tree,
+    /// Our own handle to the log file, because the database's flush does not sync it.
+    pub(super) file: File,
+}
+
+/// Runs something of the database's.
+pub(super) fn guarded<T>(call: impl FnOnce() -> ::sled::Result<T>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(database_error(error)),
+        Err(_) => Err(StoreError::corrupt("database", "the database panicked; its message is on standard error")),
+    }
+}
+
+pub(super) fn database_error(error: ::sled::Error) -> StoreError {
+    match error {
+        ::sled::Error::Io(error) => error.into(),
+        ::sled::Error::Corruption { .. } => StoreError::corrupt("database", error.to_string()),
+        other => StoreError::Io(other.to_string()),
+    }
+}
+
+/// A value, whole.
+pub(super) enum Value {
+    Whole(IVec),
+    Joined(Vec<u8>),
+}
+
+impl Deref for Value {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Whole(bytes) => bytes.get(1..).unwrap_or_default(),
+            Self::Joined(bytes) => bytes,
+        }
+    }
+}
+
+/// A key and the bytes under it.
+pub(super) type Row = (Vec<u8>, Vec<u8>);
+
+/// Where the pieces of a value are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pieces {
+    pub(super) generation: u64,
+    pub(super) count: u32,
+    length: u32,
+    checksum: u32,
+}
+
+impl Pieces {
+    /// The pieces of a stored value; `None` when it is whole.
+    pub(super) fn of(key: &[u8], stored: &[u8]) -> Result<Option<Self>, StoreError> {
+        match stored.split_first() {
+            Some((&WHOLE, _)) => Ok(None),
+            Some((&IN_PIECES, rest)) => {
+                let (generation, rest) = rest.split_first_chunk().ok_or_else(|| damaged(key))?;
+                let (count, rest) = rest.split_first_chunk().ok_or_else(|| damaged(key))?;
+                let (length, rest) = rest.split_first_chunk().ok_or_else(|| damaged(key))?;
+                let checksum = rest.try_into().map_err(|_| damaged(key))?;
+                let pieces = Self {
+                    generation: u64::from_be_bytes(*generation),
+                    count: u32::from_be_bytes(*count),
+                    length: u32::from_be_bytes(*length),
+                    checksum: u32::from_be_bytes(checksum),
+                };
+                if pieces.count as usize > MAX_VALUE / PIECE + 1 { Err(damaged(key)) } else { Ok(Some(pieces)) }
+            }
+            _ => Err(damaged(key)),
+        }
+    }
+
+    /// The value. `None` when a piece is missing: it was replaced between two looks.
+    pub(super) fn join<B: Deref<Target = [u8]>>(
+        self,
+        key: &[u8],
+        get: impl Fn(&[u8]) -> Result<Option<B>, StoreError>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut joined = Vec::new();
+        for at in 0..self.count {
+            let Some(piece) = get(&keys::piece(self.generation, at))? else { return Ok(None) };
+            joined.extend_from_slice(&piece);
+        }
+        if joined.len() != self.length as usize || crc32fast::hash(&joined) != self.checksum {
+            return Err(damaged(key));
+        }
+        Ok(Some(joined))
+    }
+}
+
+/// A value as it is stored under its key, and its pieces if it has some.
+pub(super) fn encode(value: &[u8], generation: u64) -> (Vec<u8>, Vec<Row>) {
+    if value.len() <= PIECE {
+        let mut stored = Vec::with_capacity(value.len() + 1);
+        stored.push(WHOLE);
+        stored.extend_from_slice(value);
+        return (stored, Vec::new());
+    }
+    let pieces: Vec<_> = value
+        .chunks(PIECE)
+        .enumerate()
+        .map(|(at, piece)| (keys::piece(generation, at as u32), piece.to_vec()))
+        .collect();
+    let mut stored = vec![IN_PIECES];
+    stored.extend_from_slice(&generation.to_be_bytes());
+    stored.extend_from_slice(&(pieces.len() as u32).to_be_bytes());
+    stored.extend_from_slice(&(value.len() as u32).to_be_bytes());
+    stored.extend_from_slice(&crc32fast::hash(value).to_be_bytes());
+    (stored, pieces)
+}
+
+pub(super) fn damaged(key: &[u8]) -> StoreError {
+    StoreError::corrupt(Space::of(key).map_or("unknown", Space::name), "a value does not have the form it should have")
+}
+
+impl Engine {
+    /// The bytes under a key, as they are.
+    pub(super) fn get_stored(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        guarded(|| self.tree.get(key))
+    }
+
+    /// The value of a key.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Value>, StoreError> {
+        // A value in pieces can be replaced while we collect them; then the head is another one. Forever only if broken.
+        for _ in 0..16 {
+            let Some(stored) = self.get_stored(key)? else { return Ok(None) };
+            let Some(pieces) = Pieces::of(key, &stored)? else { return Ok(Some(Value::Whole(stored))) };
+            if let Some(joined) = pieces.join(key, |piece| self.get_stored(piece))? {
+                return Ok(Some(Value::Joined(joined)));
+            }
+        }
+        Err(damaged(key))
+    }
+
+    /// Keys and values in order, from `start` on and before `end`.
+    pub(super) fn range(&self, start: Bound<Vec<u8>>, end: Option<Vec<u8>>) -> Range<'_> {
+        let end = end.map_or(Bound::Unbounded, Bound::Excluded);
+        // The database asserts that the ends are in order; an empty answer is right for those that are not.
+        let empty = match (&start, &end) {
+            (Bound::Included(start) | Bound::Excluded(start), Bound::Excluded(end)) => start >= end,
+            _ => false,
+        };
+        let rows = if empty { None } else { guarded(|| Ok(self.tree.range::<Vec<u8>, _>((start, end)))).ok() };
+        Range { engine: self, rows }
+    }
+
+    /// Keys and values that begin so, after one of them if given.
+    pub(super) fn prefix(&self, prefix: &[u8], after: Option<Vec<u8>>) -> Range<'_> {
+        let start = after.map_or_else(|| Bound::Included(prefix.to_vec()), Bound::Excluded);
+        self.range(start, keys::after_prefix(prefix))
+    }
+
+    /// All keys of a space and the bytes under them, as they are.
+    pub(super) fn stored_prefix(&self, space: Space) -> Result<StoredRows, StoreError> {
+        Ok(StoredRows(guarded(|| Ok(self.tree.scan_prefix([space.letter()])))?))
+    }
+
+    /// Stores a batch; recovery finds all of it or nothing.
+    pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        guarded(|| self.tree.apply_batch(batch))
+    }
+
+    /// Makes what was stored so far durable: the database's buffers into the file, the file onto the disk.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        guarded(|| self.db.flush())?;
+        self.file.sync_all()?;
+        Ok(())
+    }
+}
+
+/// Rows as they are stored, values in pieces not joined.
+pub(super) struct StoredRows(::sled::Iter);
+
+impl Iterator for StoredRows {
+    type Item = Result<(IVec, IVec), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        guarded(|| self.0.next().transpose()).transpose()
+    }
+}
+
+/// Rows of a range.
+pub(super) struct Range<'e> {
+    engine: &'e Engine,
+    rows: Option<::sled::Iter>,
+}
+
+impl Range<'_> {
+    fn step(&mut self, backward: bool) -> Option<Result<(IVec, Value), StoreError>> {
+        loop {
+            let rows = self.rows.as_mut()?;
+            let next = guarded(|| (if backward { rows.next_back() } else { rows.next() }).transpose());
+            let (key, stored) = match next {
+                Ok(Some(row)) => row,
+                Ok(None) => return None,
+                Err(error) => {
+                    self.rows = None;
+                    return Some(Err(error));
+                }
+            };
+            match Pieces::of(&key, &stored) {
+                Ok(None) => return Some(Ok((key, Value::Whole(stored)))),
+                Ok(Some(_)) => match self.engine.get(&key) {
+                    Ok(Some(value)) => return Some(Ok((key, value))),
+                    // Removed since.
+                    Ok(None) => {}
+                    Err(error) => return Some(Err(error)),
+                },
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// The last row that was not given yet.
+    pub(super) fn step_back(&mut self) -> Option<Result<(IVec, Value), StoreError>> {
+        self.step(true)
+    }
+}
+
+impl Iterator for Range<'_> {
+    type Item = Result<(IVec, Value), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step(false)
+    }
+}

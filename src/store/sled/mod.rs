@@ -1,0 +1,256 @@
+//! The store of one machine, on sled 0.34.7. Nothing outside of this directory names sled.
+//!
+//! `keys.rs` has the layout and `codec.rs` the values. `engine.rs` is the database behind functions that cannot panic.
+//! `committer.rs` is the one thread that writes; `staging.rs` and `apply.rs` are what it does to a transaction.
+
+mod apply;
+mod codec;
+mod committer;
+mod compact;
+mod copy;
+mod engine;
+mod keys;
+mod open;
+mod read;
+mod staging;
+mod verify;
+
+use std::future::ready;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use super::{
+    Answer, Committed, Cursor, Dumped, LogLine, LogQuery, Member, Millis, OutboxEntry, Page, Record, Rewind, Scan,
+    Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
+};
+
+use self::committer::{Committer, Job, Shared};
+pub use self::compact::compact;
+use self::engine::{Engine, guarded};
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Bytes of pages kept in memory; the database needs up to three times as much.
+    pub cache: u64,
+    /// Transactions that may wait; more get [`StoreError::Busy`].
+    pub queue: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cache: 64 << 20, queue: 1_024 }
+    }
+}
+
+/// A store in a directory, for one process.
+pub struct SledStore {
+    /// Gone only while the store is dropped.
+    queue: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    engine: Arc<Engine>,
+    shared: Arc<Shared>,
+    warnings: Vec<String>,
+    /// The last to go: a second process may open the directory only when the database is closed.
+    _lock: open::Lock,
+}
+
+impl SledStore {
+    /// Opens the store in a data directory, which is made if it is missing.
+    pub fn open(directory: &Path, options: Options) -> Result<Self, StoreError> {
+        let lock = open::lock(directory)?;
+        open::settle(directory)?;
+        let engine = Arc::new(open::open(&directory.join(open::DATABASE), options.cache)?);
+        let warnings = open::doubtful_file_system(directory).map(|name| {
+            format!("the data directory is on {name}; acknowledged writes are promised only on ext4 and xfs")
+        });
+        let shared = Arc::new(Shared::default());
+        let (queue, jobs) = sync_channel(options.queue.max(1));
+        let committer = Committer::new(Arc::clone(&engine), Arc::clone(&shared))?;
+        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run(&jobs))?;
+        let warnings = warnings.into_iter().collect();
+        Ok(Self { queue: Some(queue), thread: Some(thread), engine, shared, warnings, _lock: lock })
+    }
+
+    /// What a person should know about this directory.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// For tests: the next batch is stored but its sync fails, as on a broken disk.
+    #[doc(hidden)]
+    pub fn fail_next_sync(&self) {
+        self.shared.fail_next.store(true, Ordering::Relaxed);
+    }
+
+    fn send(&self, job: Job) -> Result<(), StoreError> {
+        let queue = self.queue.as_ref().ok_or_else(closed)?;
+        // Counted first, so that the thread never takes away what was not added.
+        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
+        queue.try_send(job).map_err(|error| {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(_) => StoreError::Busy,
+                TrySendError::Disconnected(_) => closed(),
+            }
+        })
+    }
+
+    /// Holds all writes until the answer is dropped.
+    fn pause(&self) -> Result<Pause, StoreError> {
+        let (ready, wait) = sync_channel(1);
+        let (release, released) = sync_channel(1);
+        self.send(Job::Pause { ready, release: released })?;
+        wait.recv().map_err(|_| closed())??;
+        Ok(Pause { _release: release })
+    }
+
+    /// An answer that the committer gives.
+    fn ask<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job,
+    ) -> Answer<'static, T> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.send(job(reply));
+        Box::pin(async move {
+            sent?;
+            answer.await.unwrap_or_else(|_| Err(closed()))
+        })
+    }
+}
+
+/// While it lives, nothing is written.
+struct Pause {
+    _release: SyncSender<()>,
+}
+
+fn closed() -> StoreError {
+    StoreError::Stopped("it is closed".to_owned())
+}
+
+fn now<'a, T: Send + 'a>(answer: Result<T, StoreError>) -> Answer<'a, T> {
+    Box::pin(ready(answer))
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        // Without a sender the thread finishes what waits, syncs, and ends.
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Store for SledStore {
+    fn commit(&self, transaction: Transaction) -> Answer<'static, Committed> {
+        self.ask(|reply| Job::Commit(transaction, reply))
+    }
+
+    fn get<'a>(&'a self, source: &'a str, id: &'a str) -> Answer<'a, Option<Stored>> {
+        now(read::get(&self.engine, source, id))
+    }
+
+    fn get_many<'a>(&'a self, source: &'a str, ids: &'a [String]) -> Answer<'a, Vec<Option<Stored>>> {
+        now(ids.iter().map(|id| read::get(&self.engine, source, id)).collect())
+    }
+
+    fn find<'a>(&'a self, source: &'a str, kind: &'a str, index: &'a str, key: &'a [u8]) -> Answer<'a, Option<String>> {
+        now(read::find(&self.engine, source, kind, index, key))
+    }
+
+    fn scan<'a>(&'a self, source: &'a str, kind: &'a str, scan: &'a Scan) -> Answer<'a, Page<String>> {
+        now(read::scan(&self.engine, source, kind, scan))
+    }
+
+    fn list<'a>(&'a self, source: &'a str, kind: &'a str, from: Start, limit: usize) -> Answer<'a, Page<Stored>> {
+        now(read::list(&self.engine, source, kind, &from, limit))
+    }
+
+    fn count<'a>(&'a self, source: &'a str, kind: &'a str) -> Answer<'a, u64> {
+        now(read::count(&self.engine, source, kind))
+    }
+
+    fn members<'a>(
+        &'a self,
+        source: &'a str,
+        group: &'a str,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Answer<'a, Page<Member>> {
+        now(read::members(&self.engine, source, group, after.as_ref(), limit))
+    }
+
+    fn groups<'a>(
+        &'a self,
+        source: &'a str,
+        member: &'a str,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Answer<'a, Page<String>> {
+        now(read::groups(&self.engine, source, member, after.as_ref(), limit))
+    }
+
+    fn is_member<'a>(&'a self, source: &'a str, group: &'a str, member: &'a str) -> Answer<'a, bool> {
+        now(self.engine.get_stored(&keys::member(source, group, member)).map(|edge| edge.is_some()))
+    }
+
+    fn outbox(&self, from: u64, limit: usize) -> Answer<'_, Vec<OutboxEntry>> {
+        now(read::outbox(&self.engine, from, limit))
+    }
+
+    fn log<'a>(&'a self, query: &'a LogQuery) -> Answer<'a, Page<LogLine>> {
+        now(read::log(&self.engine, query))
+    }
+
+    fn prune_log(&self, before: Option<Millis>, bytes: Option<u64>) -> Answer<'static, u64> {
+        self.ask(|reply| Job::Prune { before, bytes, reply })
+    }
+
+    fn record<'a>(&'a self, table: Table, key: &'a [u8]) -> Answer<'a, Option<Vec<u8>>> {
+        now(self.engine.get(&keys::record(table, key)).map(|value| value.map(|value| value.to_vec())))
+    }
+
+    fn records<'a>(
+        &'a self,
+        table: Table,
+        prefix: &'a [u8],
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Answer<'a, Page<Record>> {
+        now(read::records(&self.engine, table, prefix, after.as_ref(), limit))
+    }
+
+    fn stats(&self) -> Result<Stats, StoreError> {
+        let shared = &self.shared;
+        Ok(Stats {
+            disk: guarded(|| self.engine.db.size_on_disk())?,
+            batches: shared.batches.load(Ordering::Relaxed),
+            transactions: shared.transactions.load(Ordering::Relaxed),
+            busy: shared.busy.load(Ordering::Relaxed),
+            waiting: shared.waiting.load(Ordering::Relaxed) as u64,
+            log_bytes: shared.log_bytes.load(Ordering::Relaxed),
+            outbox_next: shared.outbox_next.load(Ordering::Relaxed),
+        })
+    }
+
+    fn verify(&self) -> Result<Verified, StoreError> {
+        let _paused = self.pause()?;
+        verify::verify(&self.engine)
+    }
+
+    fn dump(&self, to: &mut dyn Write) -> Result<Dumped, StoreError> {
+        copy::dump(self, to)
+    }
+
+    fn restore(&self, from: &mut dyn Rewind) -> Result<Dumped, StoreError> {
+        let _paused = self.pause()?;
+        copy::restore(&self.engine, from)
+    }
+}

@@ -1,0 +1,318 @@
+//! The questions. Each looks at keys one after another while writes go on; what vanished between two looks is left out.
+
+use std::ops::Bound;
+
+use crate::store::{
+    Cursor, LogLine, LogQuery, Member, OutboxEntry, Page, Record, Scan, Span, Start, StoreError, Stored, Table,
+};
+
+use super::codec;
+use super::engine::{Engine, Value};
+use super::keys::{self, EXTENT, Key, MAX_INDEX_KEY, Parts, Space};
+use super::staging::after;
+
+/// The most items of a page.
+const MAX_PAGE: usize = 10_000;
+/// Log rows that one question looks at before it gives a short page.
+const MAX_LOG_ROWS: usize = 20_000;
+
+pub(super) fn get(engine: &Engine, source: &str, id: &str) -> Result<Option<Stored>, StoreError> {
+    match engine.get(&keys::resource(source, id))? {
+        Some(row) => codec::read_resource(id, &row).map(Some),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn find(
+    engine: &Engine,
+    source: &str,
+    kind: &str,
+    index: &str,
+    key: &[u8],
+) -> Result<Option<String>, StoreError> {
+    engine.get(&keys::unique(source, kind, index, key))?.map(|id| holder(&id)).transpose()
+}
+
+fn holder(id: &Value) -> Result<String, StoreError> {
+    String::from_utf8(id.to_vec()).map_err(|_| StoreError::corrupt(Space::Unique.name(), "an id is not text"))
+}
+
+/// The keys of a span: the first, and the first after it.
+fn bounds(start: &Key, span: &Span) -> Result<(Vec<u8>, Option<Vec<u8>>), StoreError> {
+    let fits = |key: &[u8]| match key.len() {
+        0..=MAX_INDEX_KEY => Ok(()),
+        _ => Err(StoreError::TooLarge { what: "a key to compare with, in bytes", limit: MAX_INDEX_KEY - 32 }),
+    };
+    let past = |key: &[u8]| start.clone().open(key).raw(&[0, 2]).done();
+    let whole = start.clone().done();
+    Ok(match span {
+        Span::Exact(key) => {
+            let exact = start.clone().index_key(key).done();
+            let end = keys::after_prefix(&exact);
+            (exact, end)
+        }
+        Span::Prefix(text) => {
+            // Longer keys are cut, so a longer beginning would not be found.
+            if text.len() > MAX_INDEX_KEY - 32 {
+                fits(&[0; MAX_INDEX_KEY + 1])?;
+            }
+            let prefix = start.clone().open(text).done();
+            let end = keys::after_prefix(&prefix);
+            (prefix, end)
+        }
+        Span::Between(low, high) => {
+            let low = match low {
+                Bound::Included(key) => fits(key).map(|()| start.clone().open(key).done())?,
+                Bound::Excluded(key) => fits(key).map(|()| past(key))?,
+                Bound::Unbounded => whole.clone(),
+            };
+            let high = match high {
+                Bound::Included(key) => fits(key).map(|()| Some(past(key)))?,
+                Bound::Excluded(key) => fits(key).map(|()| Some(start.clone().text(key).done()))?,
+                Bound::Unbounded => keys::after_prefix(&whole),
+            };
+            (low, high)
+        }
+    })
+}
+
+pub(super) fn scan(engine: &Engine, source: &str, kind: &str, scan: &Scan) -> Result<Page<String>, StoreError> {
+    let start = keys::index(scan.unique, source, kind, &scan.index);
+    let (low, high) = bounds(&start, &scan.span)?;
+    let prefix = start.done();
+    let after_cursor = scan.after.as_ref().map(|cursor| [prefix.as_slice(), cursor.as_bytes()].concat());
+    let low = match after_cursor {
+        Some(cursor) if cursor >= low => Bound::Excluded(cursor),
+        _ => Bound::Included(low),
+    };
+    page(engine.range(low, high), scan.limit, &prefix, |key, value| {
+        if scan.unique {
+            return holder(value).map(Some);
+        }
+        let mut parts = Parts::rest(after(&key, &prefix));
+        parts.text().and_then(|_| parts.id()).map(Some).ok_or_else(|| keys::bad_key(key))
+    })
+}
+
+/// Items of rows, and a cursor when more follow.
+fn page<T>(
+    rows: impl Iterator<Item = Result<(::sled::IVec, Value), StoreError>>,
+    limit: usize,
+    prefix: &[u8],
+    read: impl Fn(&[u8], &Value) -> Result<Option<T>, StoreError>,
+) -> Result<Page<T>, StoreError> {
+    let limit = limit.min(MAX_PAGE);
+    let (mut items, mut last) = (Vec::new(), None);
+    for row in rows {
+        let (key, value) = row?;
+        if items.len() >= limit {
+            return Ok(Page { items, next: last });
+        }
+        if let Some(item) = read(&key, &value)? {
+            items.push(item);
+            last = Some(Cursor(after(&key, prefix).to_vec()));
+        }
+    }
+    Ok(Page { items, next: None })
+}
+
+pub(super) fn list(
+    engine: &Engine,
+    source: &str,
+    kind: &str,
+    from: &Start,
+    limit: usize,
+) -> Result<Page<Stored>, StoreError> {
+    let limit = limit.min(MAX_PAGE);
+    let prefix = keys::order(source, kind);
+    // Which place is the first; or how many items to leave out.
+    let (first, mut skip) = match from {
+        Start::Offset(skip) => (0, *skip),
+        Start::After(cursor) => {
+            let mut bytes = [0; 8];
+            for (to, byte) in bytes.iter_mut().zip(cursor.as_bytes()) {
+                *to = *byte;
+            }
+            (u64::from_be_bytes(bytes).saturating_add(1), 0)
+        }
+    };
+    let start = Bound::Included(keys::extent(source, kind, first));
+    let (mut items, mut last) = (Vec::new(), None);
+    for row in engine.range(start, keys::after_prefix(&prefix)) {
+        let (key, value) = row?;
+        let count = u64::from(value.first().copied().unwrap_or_default());
+        if skip >= count {
+            skip -= count;
+            continue;
+        }
+        let extent = Parts::rest(after(&key, &prefix)).number().ok_or_else(|| keys::bad_key(&key))?;
+        for (place, id) in codec::read_extent(&value)? {
+            let number = extent.saturating_mul(EXTENT).saturating_add(u64::from(place));
+            if number < first {
+                continue;
+            }
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            if items.len() >= limit {
+                return Ok(Page { items, next: last });
+            }
+            // One that was deleted meanwhile, or deleted and made again, is not at this place any more.
+            if let Some(stored) = get(engine, source, &id)?.filter(|stored| stored.number == number) {
+                items.push(stored);
+                last = Some(Cursor(number.to_be_bytes().to_vec()));
+            }
+        }
+    }
+    Ok(Page { items, next: None })
+}
+
+pub(super) fn count(engine: &Engine, source: &str, kind: &str) -> Result<u64, StoreError> {
+    engine.get(&keys::count(source, kind))?.map_or(Ok(0), |row| codec::read_count(&row).map(|(count, _)| count))
+}
+
+/// A page of the edges of a resource.
+fn edges<T>(
+    engine: &Engine,
+    prefix: &[u8],
+    cursor: Option<&Cursor>,
+    limit: usize,
+    read: impl Fn(String, &Value) -> Result<T, StoreError>,
+) -> Result<Page<T>, StoreError> {
+    let cursor = cursor.map(|cursor| [prefix, cursor.as_bytes()].concat());
+    page(engine.prefix(prefix, cursor), limit, prefix, |key, value| {
+        let id = Parts::rest(after(&key, prefix)).id().ok_or_else(|| keys::bad_key(key))?;
+        read(id, value).map(Some)
+    })
+}
+
+pub(super) fn members(
+    engine: &Engine,
+    source: &str,
+    group: &str,
+    cursor: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Member>, StoreError> {
+    edges(engine, &keys::edges(Space::Member, source, group), cursor, limit, |id, kind| {
+        let kind = String::from_utf8(kind.to_vec())
+            .map_err(|_| StoreError::corrupt(Space::Member.name(), "a kind is not text"))?;
+        Ok(Member { id, kind })
+    })
+}
+
+pub(super) fn groups(
+    engine: &Engine,
+    source: &str,
+    member: &str,
+    cursor: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<String>, StoreError> {
+    edges(engine, &keys::edges(Space::Group, source, member), cursor, limit, |id, _| Ok(id))
+}
+
+/// Rows of entries, from the one in which an entry of this number is.
+fn rows_from(engine: &Engine, space: Space, number: u64) -> Result<Vec<u8>, StoreError> {
+    let end = number.checked_add(1).map(|end| keys::numbered(space, end));
+    let letter = vec![space.letter()];
+    let end = end.or_else(|| keys::after_prefix(&letter));
+    let mut rows = engine.range(Bound::Included(letter), end);
+    match rows.step_back() {
+        Some(row) => Ok(row?.0.to_vec()),
+        None => Ok(keys::numbered(space, number)),
+    }
+}
+
+pub(super) fn outbox(engine: &Engine, from: u64, limit: usize) -> Result<Vec<OutboxEntry>, StoreError> {
+    let limit = limit.min(MAX_PAGE);
+    let start = rows_from(engine, Space::Outbox, from)?;
+    let mut entries = Vec::new();
+    for row in engine.range(Bound::Included(start), keys::after_prefix(&[Space::Outbox.letter()])) {
+        let (key, value) = row?;
+        let first = Parts::new(&key).number().ok_or_else(|| keys::bad_key(&key))?;
+        for (number, (source, body)) in (first..).zip(codec::read_outbox(&value)?) {
+            if entries.len() >= limit {
+                return Ok(entries);
+            }
+            if number >= from {
+                entries.push(OutboxEntry { number, source, body });
+            }
+        }
+    }
+    Ok(entries)
+}
+
+fn matches(query: &LogQuery, line: &LogLine) -> bool {
+    let LogLine { source, entry, .. } = line;
+    query.source.as_ref().is_none_or(|wanted| wanted == source)
+        && query.resource.as_ref().is_none_or(|wanted| entry.resource.as_ref() == Some(wanted))
+        && query.failed.is_none_or(|wanted| wanted == entry.failed)
+        && query.since.is_none_or(|since| entry.at >= since)
+        && query.until.is_none_or(|until| entry.at < until)
+}
+
+pub(super) fn log(engine: &Engine, query: &LogQuery) -> Result<Page<LogLine>, StoreError> {
+    let limit = query.limit.min(MAX_PAGE);
+    let cursor = query.after.as_ref().map(|cursor| {
+        let mut bytes = [0; 8];
+        for (to, byte) in bytes.iter_mut().zip(cursor.as_bytes()) {
+            *to = *byte;
+        }
+        u64::from_be_bytes(bytes)
+    });
+    let letter = vec![Space::Log.letter()];
+    let mut rows = if query.newest_first {
+        let end = cursor.map_or_else(|| keys::after_prefix(&letter), |cursor| Some(keys::numbered(Space::Log, cursor)));
+        engine.range(Bound::Included(letter), end)
+    } else {
+        let start = cursor.map_or(Ok(letter.clone()), |cursor| rows_from(engine, Space::Log, cursor))?;
+        engine.range(Bound::Included(start), keys::after_prefix(&letter))
+    };
+    let is_before = |number: u64| match cursor {
+        Some(cursor) if query.newest_first => number < cursor,
+        Some(cursor) => number > cursor,
+        None => true,
+    };
+    let (mut items, mut seen, mut looked) = (Vec::new(), cursor, 0);
+    let at = |number: Option<u64>| number.map(|number| Cursor(number.to_be_bytes().to_vec()));
+    while let Some(row) = if query.newest_first { rows.step_back() } else { rows.next() } {
+        let (key, value) = row?;
+        let first = Parts::new(&key).number().ok_or_else(|| keys::bad_key(&key))?;
+        let mut lines: Vec<LogLine> = (first..)
+            .zip(codec::read_log(&value)?)
+            .map(|(number, (source, entry))| LogLine { number, source, entry })
+            .collect();
+        if query.newest_first {
+            lines.reverse();
+        }
+        for line in lines.into_iter().filter(|line| is_before(line.number)) {
+            if items.len() >= limit {
+                return Ok(Page { items, next: at(seen) });
+            }
+            seen = Some(line.number);
+            if matches(query, &line) {
+                items.push(line);
+            }
+        }
+        looked += 1;
+        if looked >= MAX_LOG_ROWS {
+            return Ok(Page { items, next: at(seen) });
+        }
+    }
+    Ok(Page { items, next: None })
+}
+
+pub(super) fn records(
+    engine: &Engine,
+    table: Table,
+    prefix: &[u8],
+    cursor: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Record>, StoreError> {
+    let start = keys::record(table, prefix);
+    let whole = keys::record(table, b"");
+    let cursor = cursor.map(|cursor| [whole.as_slice(), cursor.as_bytes()].concat()).filter(|after| *after >= start);
+    page(engine.prefix(&start, cursor), limit, &whole, |key, value| {
+        Ok(Some(Record { key: after(&key, &whole).to_vec(), value: value.to_vec() }))
+    })
+}

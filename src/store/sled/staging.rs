@@ -1,0 +1,263 @@
+//! What a batch is about to write, over what is stored: every transaction of a batch sees the effects of those before it,
+//! and one that fails leaves nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem;
+use std::ops::Deref;
+
+use ::sled::{Batch, IVec};
+
+use crate::store::StoreError;
+
+use super::codec::Counters;
+use super::engine::{self, Engine, MAX_VALUE, PIECE, Pieces, Value, damaged};
+use super::keys::{self, Space};
+
+/// The most keys that one transaction may write.
+pub(super) const MAX_WRITES: usize = 1_000_000;
+
+/// The name of the counters' row.
+pub(super) const COUNTERS: &str = "counters";
+
+/// Keys and what will be under them.
+pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Writes that are not stored yet.
+#[derive(Default)]
+struct Layer {
+    writes: Writes,
+    /// Values in pieces that were looked at, so that their pieces go when they do.
+    pieces: HashMap<Vec<u8>, Pieces>,
+    counters: Counters,
+    outbox: Vec<Vec<u8>>,
+    log: Vec<Vec<u8>>,
+}
+
+impl Layer {
+    fn put(&mut self, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
+        if value.len() > MAX_VALUE {
+            return Err(StoreError::TooLarge { what: "a value, in bytes", limit: MAX_VALUE });
+        }
+        self.forget_pieces(&key);
+        let (stored, pieces) = engine::encode(value, self.counters.generation);
+        if !pieces.is_empty() {
+            self.counters.generation += 1;
+            for (at, piece) in pieces {
+                self.writes.insert(at, Some(piece));
+            }
+            if let Some(pieces) = Pieces::of(&key, &stored)? {
+                self.pieces.insert(key.clone(), pieces);
+            }
+        }
+        self.writes.insert(key, Some(stored));
+        Ok(())
+    }
+
+    fn remove(&mut self, key: Vec<u8>) {
+        self.forget_pieces(&key);
+        self.writes.insert(key, None);
+    }
+
+    fn forget_pieces(&mut self, key: &[u8]) {
+        if self.pieces.is_empty() {
+            return;
+        }
+        if let Some(pieces) = self.pieces.remove(key) {
+            for at in 0..pieces.count {
+                self.writes.insert(keys::piece(pieces.generation, at), None);
+            }
+        }
+    }
+
+    /// Rows of entries: as many in a row as fit into a piece.
+    fn put_rows(&mut self, space: Space, first: u64, entries: Vec<Vec<u8>>) -> Result<u64, StoreError> {
+        let (mut row, mut row_first, mut bytes) = (Vec::new(), first, 0_u64);
+        for (number, entry) in (first..).zip(entries) {
+            if !row.is_empty() && row.len() + entry.len() > PIECE {
+                bytes += row.len() as u64;
+                self.put(keys::numbered(space, row_first), &mem::take(&mut row))?;
+            }
+            if row.is_empty() {
+                row_first = number;
+            }
+            row.extend_from_slice(&entry);
+        }
+        if !row.is_empty() {
+            bytes += row.len() as u64;
+            self.put(keys::numbered(space, row_first), &row)?;
+        }
+        Ok(bytes)
+    }
+}
+
+/// The transactions of one batch.
+pub(super) struct Group<'e> {
+    engine: &'e Engine,
+    base: Layer,
+    /// The numbers of the first entries of this batch.
+    first: Counters,
+}
+
+impl<'e> Group<'e> {
+    pub(super) fn new(engine: &'e Engine, counters: Counters) -> Self {
+        Self { engine, base: Layer { counters, ..Layer::default() }, first: counters }
+    }
+
+    /// A transaction on top of those before it.
+    pub(super) fn stage(&self) -> Staging<'_> {
+        let counters = self.base.counters;
+        Staging { engine: self.engine, below: &self.base, top: Layer { counters, ..Layer::default() } }
+    }
+
+    /// Takes the effects of a transaction.
+    pub(super) fn accept(&mut self, effects: Effects) {
+        let Layer { writes, counters, outbox, log, .. } = effects.0;
+        self.base.writes.extend(writes);
+        self.base.counters = counters;
+        self.base.outbox.extend(outbox);
+        self.base.log.extend(log);
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.base.counters
+    }
+
+    /// How many keys it will write.
+    pub(super) fn len(&self) -> usize {
+        self.base.writes.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.base.writes.is_empty() && self.base.counters == self.first
+    }
+
+    /// The batch, the keys in it, and the counters after it.
+    pub(super) fn finish(mut self) -> Result<(Writes, Counters), StoreError> {
+        let (outbox, log) = (mem::take(&mut self.base.outbox), mem::take(&mut self.base.log));
+        self.base.put_rows(Space::Outbox, self.first.outbox, outbox)?;
+        self.base.counters.log_bytes += self.base.put_rows(Space::Log, self.first.log, log)?;
+        if self.base.counters != self.first {
+            let row = self.base.counters.write();
+            self.base.put(keys::meta(COUNTERS), &row)?;
+        }
+        Ok((self.base.writes, self.base.counters))
+    }
+}
+
+/// Writes as a batch of the database.
+pub(super) fn batch(writes: Writes) -> Batch {
+    let mut batch = Batch::default();
+    for (key, value) in writes {
+        match value {
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
+        }
+    }
+    batch
+}
+
+/// What a transaction would write.
+pub(super) struct Effects(Layer);
+
+/// A transaction at work.
+pub(super) struct Staging<'g> {
+    engine: &'g Engine,
+    below: &'g Layer,
+    top: Layer,
+}
+
+impl Staging<'_> {
+    fn get_stored(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        for layer in [&self.top, self.below] {
+            if let Some(write) = layer.writes.get(key) {
+                return Ok(write.as_deref().map(IVec::from));
+            }
+        }
+        self.engine.get_stored(key)
+    }
+
+    /// Whether there is a value; cheaper than the value.
+    pub(super) fn has(&self, key: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.get_stored(key)?.is_some())
+    }
+
+    /// The value of a key. A value that may be large must be loaded before it is put or removed.
+    pub(super) fn load(&mut self, key: &[u8]) -> Result<Option<Value>, StoreError> {
+        let Some(stored) = self.get_stored(key)? else { return Ok(None) };
+        let Some(pieces) = Pieces::of(key, &stored)? else { return Ok(Some(Value::Whole(stored))) };
+        let joined = pieces.join(key, |piece| self.get_stored(piece))?.ok_or_else(|| damaged(key))?;
+        self.top.pieces.insert(key.to_vec(), pieces);
+        Ok(Some(Value::Joined(joined)))
+    }
+
+    pub(super) fn put(&mut self, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
+        if self.top.writes.len() >= MAX_WRITES {
+            return Err(StoreError::TooLarge { what: "the keys that one transaction writes", limit: MAX_WRITES });
+        }
+        self.top.put(key, value)
+    }
+
+    pub(super) fn remove(&mut self, key: Vec<u8>) -> Result<(), StoreError> {
+        if self.top.writes.len() >= MAX_WRITES {
+            return Err(StoreError::TooLarge { what: "the keys that one transaction writes", limit: MAX_WRITES });
+        }
+        self.top.remove(key);
+        Ok(())
+    }
+
+    /// The keys that begin so.
+    pub(super) fn keys(&self, prefix: &[u8]) -> Result<BTreeSet<Vec<u8>>, StoreError> {
+        let mut found = BTreeSet::new();
+        for row in self.engine.prefix(prefix, None) {
+            found.insert(row?.0.to_vec());
+        }
+        for layer in [self.below, &self.top] {
+            let staged = layer.writes.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
+            for (key, value) in staged {
+                if value.is_some() {
+                    found.insert(key.clone());
+                } else {
+                    found.remove(key);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The rows of a space that are stored already, oldest first.
+    pub(super) fn stored_rows(&self, space: Space) -> impl Iterator<Item = Result<(IVec, Value), StoreError>> {
+        self.engine.prefix(&[space.letter()], None)
+    }
+
+    /// Whether this batch has removed a stored row already.
+    pub(super) fn is_removed(&self, key: &[u8]) -> bool {
+        [&self.top, self.below].into_iter().any(|layer| matches!(layer.writes.get(key), Some(None)))
+    }
+
+    pub(super) fn append_outbox(&mut self, entry: Vec<u8>) -> u64 {
+        let number = self.top.counters.outbox;
+        self.top.counters.outbox += 1;
+        self.top.outbox.push(entry);
+        number
+    }
+
+    pub(super) fn append_log(&mut self, entry: Vec<u8>) -> u64 {
+        let number = self.top.counters.log;
+        self.top.counters.log += 1;
+        self.top.log.push(entry);
+        number
+    }
+
+    pub(super) fn log_bytes(&mut self) -> &mut u64 {
+        &mut self.top.counters.log_bytes
+    }
+
+    pub(super) fn effects(self) -> Effects {
+        Effects(self.top)
+    }
+}
+
+/// The part of a key after what all these keys begin with.
+pub(super) fn after<'k>(key: &'k impl Deref<Target = [u8]>, prefix: &[u8]) -> &'k [u8] {
+    key.get(prefix.len()..).unwrap_or_default()
+}

@@ -1,0 +1,297 @@
+//! What the store holds and gives back, as plain data. No type here knows which database is below.
+
+use std::ops::Bound;
+
+/// Milliseconds since 1970-01-01 UTC. The store has no clock; its callers say when.
+pub type Millis = u64;
+
+/// The index that the store keeps by itself for every resource; its keys are [`time_key`]s.
+pub const MODIFIED: &str = "meta.lastModified";
+
+/// A time as a key that sorts like the time.
+pub fn time_key(at: Millis) -> Vec<u8> {
+    at.to_be_bytes().to_vec()
+}
+
+/// A resource as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// `User`, `Group`, or a custom resource type.
+    pub kind: String,
+    /// Unique within the source, over all kinds.
+    pub id: String,
+    /// One at creation, one more with every change, changes of its members included.
+    pub version: u64,
+    /// When it was created.
+    pub created: Millis,
+    /// When it last changed.
+    pub modified: Millis,
+    /// Its place in the order of creation among the resources of its kind; never used twice.
+    pub number: u64,
+    /// How many members it has.
+    pub members: u64,
+    /// The attributes, as JSON, without members and meta. The store does not read it.
+    pub body: Vec<u8>,
+    /// What the source's mapping made of it, as JSON.
+    pub profile: Option<Vec<u8>>,
+    /// The keys under which it is found.
+    pub keys: Keys,
+}
+
+/// The keys of a resource. Which attributes have an index, and how values are normalised, is the caller's decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Index name and key; among the resources of one kind in a source only one may have it.
+    pub unique: Vec<(String, Vec<u8>)>,
+    /// Index name and key; any number of resources may have it.
+    pub plain: Vec<(String, Vec<u8>)>,
+}
+
+impl Keys {
+    /// Adds a unique key.
+    #[must_use]
+    pub fn unique(mut self, index: &str, key: impl Into<Vec<u8>>) -> Self {
+        self.unique.push((index.to_owned(), key.into()));
+        self
+    }
+
+    /// Adds a key that others may have too.
+    #[must_use]
+    pub fn plain(mut self, index: &str, key: impl Into<Vec<u8>>) -> Self {
+        self.plain.push((index.to_owned(), key.into()));
+        self
+    }
+}
+
+/// Where a page ended. Opaque: it is given back to the same question to go on after it, at any later time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(pub(crate) Vec<u8>);
+
+impl Cursor {
+    /// A cursor that a client sent back. Any bytes are allowed; foreign ones end in some other place of the same answer.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    /// The bytes to hand to a client.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Some of the items of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items, at most as many as asked for.
+    pub items: Vec<T>,
+    /// Where to go on; `None` after the last item.
+    pub next: Option<Cursor>,
+}
+
+/// Which page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// From the item at this place, counted from zero (SCIM's `startIndex` less one).
+    Offset(u64),
+    /// After the item where a page ended.
+    After(Cursor),
+}
+
+/// Which keys of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// This key.
+    Exact(Vec<u8>),
+    /// Keys that begin with it.
+    Prefix(Vec<u8>),
+    /// Keys between the two, by their bytes.
+    Between(Bound<Vec<u8>>, Bound<Vec<u8>>),
+}
+
+/// A question to an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// The index's name.
+    pub index: String,
+    /// Whether it is one of the unique ones.
+    pub unique: bool,
+    /// Which keys.
+    pub span: Span,
+    /// Go on after this.
+    pub after: Option<Cursor>,
+    /// At most so many ids.
+    pub limit: usize,
+}
+
+/// A member of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its id.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+}
+
+/// A change of the directory that others still have to hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// Its number; numbers rise in the order of commits, without gaps.
+    pub number: u64,
+    /// The source.
+    pub source: String,
+    /// What happened; the store does not read it.
+    pub body: Vec<u8>,
+}
+
+/// An entry of the provisioning log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    /// When.
+    pub at: Millis,
+    /// The resource it is about.
+    pub resource: Option<String>,
+    /// Whether what it tells failed.
+    pub failed: bool,
+    /// The rest; the store does not read it.
+    pub body: Vec<u8>,
+}
+
+/// An entry of the provisioning log, read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Its number; numbers rise in the order of commits.
+    pub number: u64,
+    /// The source.
+    pub source: String,
+    /// What was written.
+    pub entry: LogEntry,
+}
+
+/// A question to the provisioning log; every part that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogQuery {
+    /// Of this source.
+    pub source: Option<String>,
+    /// About this resource.
+    pub resource: Option<String>,
+    /// Only what failed, or only what did not.
+    pub failed: Option<bool>,
+    /// Not before.
+    pub since: Option<Millis>,
+    /// Before.
+    pub until: Option<Millis>,
+    /// The newest first.
+    pub newest_first: bool,
+    /// Go on after this.
+    pub after: Option<Cursor>,
+    /// At most so many lines. A page may be shorter although more follow: look at `next`.
+    pub limit: usize,
+}
+
+/// A named table of records that change rarely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// Inbound SCIM endpoints.
+    Sources,
+    /// Tokens and client secrets, as hashes.
+    Tokens,
+    /// Mapping files by revision.
+    Mappings,
+    /// Record id to target id.
+    Links,
+    /// Where a sync goes on.
+    Checkpoints,
+    /// What syncs did.
+    Runs,
+    /// Everything else that is set once.
+    Settings,
+    /// Who works on what until when.
+    Leases,
+    /// Sources and syncs that stopped, and why.
+    Halts,
+}
+
+impl Table {
+    /// All tables.
+    pub const ALL: [Self; 9] = [
+        Self::Sources,
+        Self::Tokens,
+        Self::Mappings,
+        Self::Links,
+        Self::Checkpoints,
+        Self::Runs,
+        Self::Settings,
+        Self::Leases,
+        Self::Halts,
+    ];
+
+    /// Its name, as in dumps.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sources => "sources",
+            Self::Tokens => "tokens",
+            Self::Mappings => "mappings",
+            Self::Links => "links",
+            Self::Checkpoints => "checkpoints",
+            Self::Runs => "runs",
+            Self::Settings => "settings",
+            Self::Leases => "leases",
+            Self::Halts => "halts",
+        }
+    }
+
+    /// The table of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.name() == name)
+    }
+}
+
+/// A record of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its value; the store does not read it.
+    pub value: Vec<u8>,
+}
+
+/// What a walk over everything found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Resources seen.
+    pub resources: u64,
+    /// Entries of all indexes seen.
+    pub entries: u64,
+    /// Memberships seen.
+    pub edges: u64,
+    /// What is wrong, a sentence each; at most the first thousand.
+    pub findings: Vec<String>,
+}
+
+/// What a dump wrote or a restore read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dumped {
+    /// Lines between the first and the last.
+    pub lines: u64,
+    /// SHA-256 over these lines and the first, in hexadecimal.
+    pub digest: String,
+}
+
+/// What a store says about itself, for metrics and warnings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Bytes of its files.
+    pub disk: u64,
+    /// Batches made durable since it was opened.
+    pub batches: u64,
+    /// Transactions in them.
+    pub transactions: u64,
+    /// Microseconds spent in applying and in making durable.
+    pub busy: u64,
+    /// Transactions waiting.
+    pub waiting: u64,
+    /// Bytes of the provisioning log.
+    pub log_bytes: u64,
+    /// The number that the next outbox entry gets.
+    pub outbox_next: u64,
+}
