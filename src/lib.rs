@@ -41,6 +41,14 @@ pub mod scim;
 
 pub mod mapping;
 
+pub mod clock;
+
 pub mod store;
+
+pub mod directory;
+
+pub mod config;
+
+pub mod server;
 
 pub mod cli;

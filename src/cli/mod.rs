@@ -13,9 +13,12 @@ mod filters;
 mod functions;
 mod import;
 mod jsonl;
+mod manage;
 mod map;
 mod pool;
 mod rows;
+mod serve;
+mod service;
 mod test;
 mod traced;
 mod words;
@@ -55,6 +58,21 @@ enum Command {
     Functions(functions::Arguments),
     /// Make a mapping file of another product's mapping
     Import(import::Arguments),
+    /// Serve SCIM over a data directory
+    Serve(serve::Arguments),
+    /// Inbound SCIM endpoints
+    #[command(subcommand)]
+    Source(manage::Source),
+    /// Tokens that open them
+    #[command(subcommand)]
+    Token(manage::Token),
+    /// Write all data to a file
+    Backup(manage::Backup),
+    /// Read a backup into a new data directory
+    Restore(manage::Backup),
+    /// Look after a data directory
+    #[command(subcommand)]
+    Store(manage::Store),
 }
 
 /// How findings are printed.
@@ -130,6 +148,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Functions(arguments) => functions::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Source(command) => manage::source(&command),
+        Command::Token(command) => manage::token(&command),
+        Command::Backup(arguments) => manage::backup(&arguments),
+        Command::Restore(arguments) => manage::restore(&arguments),
+        Command::Store(command) => manage::store(&command),
     };
     match outcome {
         Ok(Ending::Clean) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,

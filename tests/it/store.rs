@@ -521,8 +521,7 @@ fn a_backup_beside_writers_is_the_store_of_one_moment() {
                         String::from_utf8(stored.keys.unique[0].1.clone()).unwrap()
                     };
                     let (first, second) = (name(a), name(b));
-                    let steps =
-                        [rename(a, "between".to_owned() + &writer.to_string()), rename(b, first), rename(a, second)];
+                    let steps = [rename(a, format!("between{writer}")), rename(b, first), rename(a, second)];
                     let members = [add("g", &[&format!("u{a}")]), change("g", Change::Remove(vec![format!("u{b}")]))];
                     let entry = LogEntry { at: 1, resource: None, failed: false, body: vec![] };
                     let tail = [Operation::Outbox(vec![]), Operation::Log(entry)];

@@ -20,10 +20,12 @@ const ORDER: &[&str] = &[
     "language",
     "scim",
     "mapping",
+    "clock",
     "store",
     "directory",
     "target",
     "sync",
+    "config",
     "server",
     "cli",
 ];

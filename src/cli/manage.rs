@@ -1,0 +1,258 @@
+//! `provisor source`, `token`, `backup`, `restore`, `store`: work on a data directory while no server has it open. A running
+//! server takes the same through its API.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::directory::SourceRecord;
+use crate::directory::token::{DAY, DEFAULT_LIFE, Scope};
+use crate::server::RegistryError;
+use crate::store::{self, Options, SledStore, Store as _};
+
+use super::service::{Service, config, runtime};
+use super::{Ending, Failure, Outcome, print};
+
+/// Where the data is.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// The data directory; that of the configuration when left out
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl Place {
+    fn path(&self) -> Result<PathBuf, Failure> {
+        match &self.data {
+            Some(path) => Ok(path.clone()),
+            None => Ok(config(None)?.server.data),
+        }
+    }
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Source {
+    /// Add an inbound SCIM endpoint
+    Add {
+        /// Its name in URLs
+        slug: String,
+        /// What it is, for people
+        #[arg(long, default_value = "")]
+        description: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List the endpoints
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show one: its tokens, and how many users and groups it has
+    Show {
+        /// Its name in URLs
+        slug: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Token {
+    /// Make a token and print it, once
+    Create {
+        /// What it is for, for people
+        label: String,
+        /// The source it opens; without one it is an admin token
+        #[arg(long, value_name = "SLUG")]
+        source: Option<String>,
+        /// Days that it is good; 0 for ever
+        #[arg(long, default_value_t = DEFAULT_LIFE / DAY)]
+        days: u64,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List tokens, without the tokens themselves
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Revoke a token
+    Revoke {
+        /// Its id, as `token list` shows it
+        id: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Backup {
+    /// The backup
+    file: PathBuf,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Store {
+    /// Look through all data and say what does not agree
+    Verify {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Write the data anew, without what was deleted
+    Compact {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn told(error: RegistryError) -> Failure {
+    Failure::told(error.to_string())
+}
+
+/// Only a data directory that is there is opened: a mistyped one is not to be made.
+fn existing(place: &Place) -> Result<PathBuf, Failure> {
+    let path = place.path()?;
+    if path.is_dir() {
+        return Ok(path);
+    }
+    Err(Failure::told(format!("{}: there is no such data directory; `provisor serve` makes one", path.display())))
+}
+
+fn open(path: &Path) -> Result<SledStore, Failure> {
+    SledStore::open(path, Options::default()).map_err(|error| Failure::told(format!("{}: {error}", path.display())))
+}
+
+pub(super) fn source(command: &Source) -> Outcome {
+    let (Source::Add { place, .. } | Source::List { place } | Source::Show { place, .. }) = command;
+    let path = existing(place)?;
+    runtime()?.block_on(async {
+        let service = Service::open(&path).await?;
+        let mut out = String::new();
+        match command {
+            Source::Add { slug, description, .. } => {
+                let record = SourceRecord {
+                    description: description.clone(),
+                    ..SourceRecord::new(slug, service.directory.now())
+                };
+                service.registry.add_source(record).await.map_err(told)?;
+                let _ =
+                    writeln!(out, "{slug}: /scim/{slug}/v2\nmake a token: provisor token create LABEL --source {slug}");
+            }
+            Source::List { .. } => {
+                for record in service.registry.sources() {
+                    let _ = writeln!(out, "{:<20} /scim/{}/v2   {}", record.slug, record.slug, record.description);
+                }
+            }
+            Source::Show { slug, .. } => {
+                if service.registry.source(slug).is_none() {
+                    return Err(Failure::told(format!("there is no source {slug:?}")));
+                }
+                let _ = writeln!(out, "{slug}: /scim/{slug}/v2");
+                for kind in ["User", "Group"] {
+                    let count = service.directory.store().count(slug, kind).await;
+                    let count = count.map_err(|error| Failure::told(error.to_string()))?;
+                    let _ = writeln!(out, "  {kind:<6} {count}");
+                }
+                out.push_str(&tokens(&service, Some(slug)));
+            }
+        }
+        print(&out)?;
+        Ok(Ending::Clean)
+    })
+}
+
+fn tokens(service: &Service, of: Option<&str>) -> String {
+    let now = service.directory.now();
+    let mut out = String::new();
+    for token in service.registry.tokens() {
+        let opens = match &token.scope {
+            Scope::Admin => "admin",
+            Scope::Scim { source } => source,
+        };
+        if of.is_some_and(|of| of != opens) {
+            continue;
+        }
+        let state = match (token.revoked, token.days_left(now)) {
+            (Some(_), _) => "revoked".to_owned(),
+            (None, None) => "never expires".to_owned(),
+            (None, Some(days)) if days < 0 => "expired".to_owned(),
+            (None, Some(days)) => format!("{days} days left"),
+        };
+        let _ = writeln!(out, "  {:<12} {:<16} opens {opens:<16} {state}", token.id, token.label);
+    }
+    out
+}
+
+pub(super) fn token(command: &Token) -> Outcome {
+    let (Token::Create { place, .. } | Token::List { place } | Token::Revoke { place, .. }) = command;
+    let path = existing(place)?;
+    runtime()?.block_on(async {
+        let service = Service::open(&path).await?;
+        match command {
+            Token::Create { label, source, days, .. } => {
+                let scope = source.clone().map_or(Scope::Admin, |source| Scope::Scim { source });
+                let life = (*days > 0).then(|| days.saturating_mul(DAY));
+                let (_, secret) = service.registry.make_token(label, scope, life).await.map_err(told)?;
+                print(&format!("{secret}\n"))?;
+            }
+            Token::List { .. } => print(&tokens(&service, None))?,
+            Token::Revoke { id, .. } => service.registry.revoke(id).await.map_err(told)?,
+        }
+        Ok(Ending::Clean)
+    })
+}
+
+pub(super) fn backup(arguments: &Backup) -> Outcome {
+    let store = open(&existing(&arguments.place)?)?;
+    let name = arguments.file.display();
+    let failed = |error: &dyn std::fmt::Display| Failure::told(format!("{name}: {error}"));
+    let file = File::options().write(true).create_new(true).open(&arguments.file).map_err(|error| failed(&error))?;
+    let mut out = BufWriter::new(file);
+    let dumped = store.dump(&mut out).map_err(|error| failed(&error))?;
+    out.flush().and_then(|()| out.get_ref().sync_all()).map_err(|error| failed(&error))?;
+    print(&format!("{name}: {} lines, sha256 {}\n", dumped.lines, dumped.digest))?;
+    Ok(Ending::Clean)
+}
+
+pub(super) fn restore(arguments: &Backup) -> Outcome {
+    let name = arguments.file.display();
+    let failed = |error: &dyn std::fmt::Display| Failure::told(format!("{name}: {error}"));
+    let file = File::open(&arguments.file).map_err(|error| failed(&error))?;
+    let path = arguments.place.path()?;
+    let store = open(&path)?;
+    let dumped = store.restore(&mut BufReader::new(file)).map_err(|error| failed(&error))?;
+    print(&format!("{}: {} lines restored, sha256 {}\n", path.display(), dumped.lines, dumped.digest))?;
+    Ok(Ending::Clean)
+}
+
+pub(super) fn store(command: &Store) -> Outcome {
+    match command {
+        Store::Verify { place } => {
+            let verified = open(&existing(place)?)?.verify().map_err(|error| Failure::told(error.to_string()))?;
+            let mut out = String::new();
+            for finding in &verified.findings {
+                let _ = writeln!(out, "{finding}");
+            }
+            let _ = writeln!(
+                out,
+                "{} resources, {} index entries, {} memberships: {}",
+                verified.resources,
+                verified.entries,
+                verified.edges,
+                if verified.findings.is_empty() { "all agree" } else { "not all agree" }
+            );
+            print(&out)?;
+            Ok(if verified.findings.is_empty() { Ending::Clean } else { Ending::Findings })
+        }
+        Store::Compact { place } => {
+            let path = existing(place)?;
+            store::compact(&path, Options::default()).map_err(|error| Failure::told(error.to_string()))?;
+            print(&format!("{}: written anew\n", path.display()))?;
+            Ok(Ending::Clean)
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Bulk requests carried out (RFC 7644, section 3.7): one operation after the other, each a write of its own.
+
+use serde_json::Value;
+
+use super::{Answer, Call, Directory};
+use crate::scim::bulk::{Bulk, Done, Method, Operation};
+use crate::scim::error::ScimError;
+use crate::scim::etag::Tags;
+
+impl Directory {
+    /// Carries out a bulk request.
+    pub async fn bulk(&self, call: &Call<'_>, body: Value) -> Result<Answer, ScimError> {
+        let endpoints: Vec<&str> = call.source.types.iter().map(|kind| kind.endpoint.as_str()).collect();
+        let mut bulk = Bulk::parse(body, &endpoints)?;
+        while let Some(operation) = bulk.next_operation() {
+            let result = self.operation(call, &operation).await;
+            bulk.done(operation.index, result);
+        }
+        Ok(Answer::document(bulk.response()))
+    }
+
+    async fn operation(&self, call: &Call<'_>, operation: &Operation) -> Result<Done, ScimError> {
+        let kind = call
+            .source
+            .types
+            .iter()
+            .find(|kind| kind.endpoint == operation.endpoint)
+            .ok_or_else(|| ScimError::invalid_path(format!("there is no endpoint {:?}", operation.endpoint)))?;
+        let tags = operation.version.as_deref().and_then(Tags::parse);
+        let call = Call { if_match: tags.as_ref(), if_none_match: None, attributes: None, excluded: None, ..*call };
+        let empty = Value::Null;
+        let body = operation.data.as_ref().unwrap_or(&empty);
+        let id = operation.id.as_deref().unwrap_or_default();
+        let answer = match operation.method {
+            Method::Post => self.create(&call, kind, body).await,
+            Method::Put => self.replace(&call, kind, id, body).await,
+            Method::Patch => self.patch(&call, kind, id, body).await,
+            Method::Delete => self.delete(&call, kind, id).await,
+        }?;
+        let id = answer.id.unwrap_or_else(|| id.to_owned());
+        let location = match operation.method {
+            Method::Delete => None,
+            _ => Some(super::render::location(&call, Some(kind), &id)),
+        };
+        Ok(Done { status: answer.status, id, location, version: answer.etag })
+    }
+}

@@ -1,0 +1,94 @@
+//! Which attributes are found without a walk: the keys of a resource, and how a condition of a filter reads as one.
+
+use serde_json::{Map, Value};
+
+use crate::scim::compare::{field, fold};
+use crate::scim::plan::Index;
+use crate::scim::schema::ENTERPRISE_USER;
+use crate::store::Keys;
+
+const USER_NAME: &str = "userName";
+const EXTERNAL_ID: &str = "externalId";
+const DISPLAY_NAME: &str = "displayName";
+const EMAIL: &str = "emails.value";
+const WORK_EMAIL: &str = "emails.work";
+const MANAGER: &str = "manager";
+
+/// The indexes there are: what Entra and Okta ask for.
+pub(super) const INDEXED: [Index; 9] = [
+    Index::Id,
+    Index::UserName,
+    Index::ExternalId,
+    Index::DisplayName,
+    Index::Email,
+    Index::WorkEmail,
+    Index::Member,
+    Index::Manager,
+    Index::LastModified,
+];
+
+/// The name of an index in the store, and whether one resource of a kind alone may have a key in it. `None` for what the
+/// store knows by itself.
+pub(super) fn stored(index: Index, kind: &str) -> Option<(&'static str, bool)> {
+    Some(match index {
+        Index::UserName => (USER_NAME, true),
+        Index::ExternalId => (EXTERNAL_ID, true),
+        // Two groups of one name are one group to Entra, which matches by it.
+        Index::DisplayName => (DISPLAY_NAME, kind == "Group"),
+        Index::Email => (EMAIL, false),
+        Index::WorkEmail => (WORK_EMAIL, false),
+        Index::Manager => (MANAGER, false),
+        Index::Id | Index::Member | Index::Active | Index::LastModified => return None,
+    })
+}
+
+/// The attribute of an index, for people.
+pub(super) fn attribute(index: &str) -> &str {
+    match index {
+        EMAIL | WORK_EMAIL => "emails",
+        other => other,
+    }
+}
+
+/// The keys of a resource.
+pub(super) fn keys(kind: &str, resource: &Map<String, Value>) -> Keys {
+    let text = |fields: &Map<String, Value>, name: &str| {
+        field(fields, name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let mut keys = Keys::default();
+    if let Some(name) = text(resource, "userName").filter(|_| kind == "User") {
+        keys = keys.unique(USER_NAME, fold(&name).as_bytes());
+    }
+    if let Some(id) = text(resource, "externalId") {
+        keys = keys.unique(EXTERNAL_ID, id.as_bytes());
+    }
+    if let Some(name) = text(resource, "displayName") {
+        let name = fold(&name);
+        keys = if kind == "Group" {
+            keys.unique(DISPLAY_NAME, name.as_bytes())
+        } else {
+            keys.plain(DISPLAY_NAME, name.as_bytes())
+        };
+    }
+    for email in field(resource, "emails").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object)
+    {
+        let Some(value) = text(email, "value") else { continue };
+        let value = fold(&value).as_bytes().to_vec();
+        if text(email, "type").is_some_and(|kind| kind.eq_ignore_ascii_case("work")) {
+            keys = keys.plain(WORK_EMAIL, value.clone());
+        }
+        keys = keys.plain(EMAIL, value);
+    }
+    let manager = field(resource, ENTERPRISE_USER)
+        .and_then(Value::as_object)
+        .and_then(|section| field(section, "manager"))
+        .and_then(Value::as_object)
+        .and_then(|manager| text(manager, "value"));
+    if let Some(manager) = manager {
+        keys = keys.plain(MANAGER, manager.as_bytes());
+    }
+    // Two addresses that differ in nothing but their type are one key.
+    keys.plain.sort();
+    keys.plain.dedup();
+    keys
+}

@@ -1,0 +1,131 @@
+//! The SCIM service: protocol and store put together, without HTTP.
+//!
+//! A request becomes reads, a decision of `scim`, and one transaction of the store: the resource, its keys, its members, the
+//! outbox entry and the line of the provisioning log are stored together or not at all. A write that meets another
+//! one is decided anew on what the other left, unless the client said with `If-Match` which version it means.
+
+mod bulk;
+mod index;
+mod log;
+mod query;
+mod read;
+mod render;
+mod source;
+pub mod token;
+mod write;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::clock::{Clock, Millis};
+use crate::scim::discovery::ResourceType;
+use crate::scim::error::ScimError;
+use crate::scim::etag::Tags;
+use crate::store::{Store, StoreError};
+
+pub use log::Actor;
+pub use source::{Source, SourceRecord};
+
+/// How often a write is decided anew before the client is told to come again.
+const MAX_ATTEMPTS: usize = 8;
+
+/// The SCIM service over a store.
+#[derive(Clone)]
+pub struct Directory {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What every request brings along.
+#[derive(Clone, Copy)]
+pub struct Call<'c> {
+    /// The source it is for.
+    pub source: &'c Source,
+    /// The URI of the service, without a slash at its end, for `location` and `$ref`.
+    pub base: &'c str,
+    /// Who asks.
+    pub actor: &'c Actor,
+    /// `If-Match`.
+    pub if_match: Option<&'c Tags>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<&'c Tags>,
+    /// The query parameter `attributes`.
+    pub attributes: Option<&'c str>,
+    /// The query parameter `excludedAttributes`.
+    pub excluded: Option<&'c str>,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Option<Value>,
+    /// `Location`.
+    pub location: Option<String>,
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// The id of the resource.
+    pub id: Option<String>,
+}
+
+impl Answer {
+    fn empty(status: u16) -> Self {
+        Self { status, body: None, location: None, etag: None, id: None }
+    }
+
+    /// An answer that is a document and no resource.
+    pub fn document(body: Value) -> Self {
+        Self { body: Some(body), ..Self::empty(200) }
+    }
+}
+
+impl Directory {
+    /// A service over this store.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Now.
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+}
+
+/// What the store says, as the client is told.
+fn refused(error: StoreError, kind: &ResourceType) -> ScimError {
+    match error {
+        StoreError::Duplicate { index, key, .. } => {
+            let value = String::from_utf8_lossy(&key).into_owned();
+            ScimError::uniqueness(format!(
+                "another {} has this {}: {:?}",
+                kind.name(),
+                index::attribute(&index),
+                crate::text::shorten(&value)
+            ))
+        }
+        StoreError::NotFound { id } => ScimError::not_found(format!("{} {:?}", kind.name(), crate::text::shorten(&id))),
+        StoreError::MemberNotFound { id } => ScimError::invalid_value(format!(
+            "`members`: there is no resource {:?}; provision it first",
+            crate::text::shorten(&id)
+        )),
+        StoreError::TooLarge { what, limit } => ScimError::too_large(format!("{what}: at most {limit}")),
+        StoreError::Busy => ScimError::status(503, "too many writes are waiting: try again in a second"),
+        StoreError::Full => ScimError::status(503, "the server's disk is full; nothing was stored"),
+        // What stands in the store is nothing for a client; the server logs it.
+        _ => ScimError::status(500, "the store failed; the server's log says how"),
+    }
+}
+
+/// A stored body as a resource.
+fn fields(body: &[u8]) -> Result<Map<String, Value>, ScimError> {
+    serde_json::from_slice(body)
+        .map_err(|_| ScimError::status(500, "a stored resource is damaged; the server's log says which"))
+}

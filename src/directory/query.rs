@@ -1,0 +1,394 @@
+//! Lists and searches (RFC 7644, section 3.4.2, and RFC 9865): an index where one answers, else a bounded walk.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::{Answer, Call, Directory, fields, index, refused};
+use crate::scim::discovery::ResourceType;
+use crate::scim::error::ScimError;
+use crate::scim::filter::Matcher;
+use crate::scim::list::{self, Paging, Query, Sorter};
+use crate::scim::plan::{FilterPlan, Index, Key};
+use crate::scim::project::Projection;
+use crate::store::{Cursor, Scan, Span, Start, Stored, time_key};
+
+/// How many results a page has when nobody says.
+pub(super) const DEFAULT_PAGE: u64 = 100;
+/// How many results a page has at most.
+pub(super) const MAX_PAGE: u64 = 1_000;
+/// How many resources one request may look at when no index answers its filter, or to sort them.
+const MAX_WALK: usize = 200_000;
+/// How many resources are read at once.
+const STEP: usize = 500;
+
+impl Directory {
+    /// Resources of a kind.
+    pub async fn list(&self, call: &Call<'_>, kind: &ResourceType, query: &Query) -> Result<Answer, ScimError> {
+        let tolerances = call.source.tolerances;
+        let projection = Projection::parse(
+            query.attributes.as_deref(),
+            query.excluded_attributes.as_deref(),
+            &kind.schema,
+            tolerances,
+        )?;
+        let matcher =
+            query.filter.as_deref().map(|filter| Matcher::parse(filter, &kind.schema, tolerances)).transpose()?;
+        let sorter = match &query.sort_by {
+            Some(by) => Some(Sorter::new(by, query.descending, &kind.schema, tolerances)?),
+            None => None,
+        };
+        if matcher.is_none() && sorter.is_none() {
+            return self.plain_list(call, kind, query, &projection).await;
+        }
+        let mut found = self.matching(call, kind, matcher.as_ref()).await?;
+        if let Some(sorter) = &sorter {
+            let mut keyed = Vec::with_capacity(found.len());
+            for stored in found {
+                keyed.push((with_meta(call, kind, &stored)?, stored));
+            }
+            keyed.sort_by(|(a, _), (b, _)| sorter.compare(a, b));
+            found = keyed.into_iter().map(|(_, stored)| stored).collect();
+        } else {
+            found.sort_by_key(|stored| stored.number);
+        }
+        let total = found.len() as u64;
+        let (skip, count, paging) = match &query.cursor {
+            None => {
+                let (skip, count) = query.window(DEFAULT_PAGE, MAX_PAGE);
+                (skip, count, Paging::Index(skip + 1))
+            }
+            Some(cursor) => {
+                let skip = read_cursor(cursor, query)?.map_or(Ok(0), |place| offset(&place))?;
+                let count = query.count.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE);
+                let next =
+                    (skip + count < total && count > 0).then(|| write_cursor(&(skip + count).to_be_bytes(), query));
+                (skip, count, Paging::Cursor { next, previous: None })
+            }
+        };
+        let page = found.iter().skip(skip as usize).take(count as usize);
+        let mut resources = Vec::new();
+        for stored in page {
+            resources.push(self.render(call, kind, stored, &projection).await?);
+        }
+        Ok(Answer::document(list::response(resources, Some(total), &paging)))
+    }
+
+    /// Resources of all kinds (RFC 7644, section 3.4.3). A kind whose schema does not have what the filter names has no
+    /// match; when none has it, that is an error.
+    pub async fn search(&self, call: &Call<'_>, query: &Query) -> Result<Answer, ScimError> {
+        if query.cursor.is_some() || query.sort_by.is_some() {
+            return Err(ScimError::status(
+                501,
+                "over all resource types there is no sorting and no cursor: search one type",
+            ));
+        }
+        let tolerances = call.source.tolerances;
+        let (skip, count) = query.window(DEFAULT_PAGE, MAX_PAGE);
+        let (mut total, mut resources, mut refused, mut asked) = (0_u64, Vec::new(), None, false);
+        for kind in &call.source.types {
+            let matcher = match query.filter.as_deref().map(|filter| Matcher::parse(filter, &kind.schema, tolerances)) {
+                None => None,
+                Some(Ok(matcher)) => Some(matcher),
+                Some(Err(error)) => {
+                    refused.get_or_insert(error);
+                    continue;
+                }
+            };
+            asked = true;
+            let projection = Projection::parse(
+                query.attributes.as_deref(),
+                query.excluded_attributes.as_deref(),
+                &kind.schema,
+                tolerances,
+            )?;
+            for stored in self.matching(call, kind, matcher.as_ref()).await? {
+                if total >= skip && (resources.len() as u64) < count {
+                    resources.push(self.render(call, kind, &stored, &projection).await?);
+                }
+                total += 1;
+            }
+        }
+        match refused {
+            Some(error) if !asked => Err(error),
+            _ => Ok(Answer::document(list::response(resources, Some(total), &Paging::Index(skip + 1)))),
+        }
+    }
+
+    /// All resources of a kind, in the order of creation.
+    async fn plain_list(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        query: &Query,
+        projection: &Projection,
+    ) -> Result<Answer, ScimError> {
+        let source = call.source.slug.as_str();
+        let total = self.store.count(source, kind.name()).await.map_err(|error| refused(error, kind))?;
+        let (skip, count) = query.window(DEFAULT_PAGE, MAX_PAGE);
+        let start = match &query.cursor {
+            None => Start::Offset(skip),
+            Some(cursor) => match read_cursor(cursor, query)? {
+                None => Start::Offset(0),
+                Some(place) => Start::After(Cursor::from_bytes(&place)),
+            },
+        };
+        let page = if count == 0 || query.cursor.is_none() && skip >= total {
+            crate::store::Page { items: Vec::new(), next: None }
+        } else {
+            self.store.list(source, kind.name(), start, count as usize).await.map_err(|error| refused(error, kind))?
+        };
+        let mut resources = Vec::with_capacity(page.items.len());
+        for stored in &page.items {
+            resources.push(self.render(call, kind, stored, projection).await?);
+        }
+        let paging = match &query.cursor {
+            None => Paging::Index(skip + 1),
+            Some(_) => {
+                Paging::Cursor { next: page.next.map(|cursor| write_cursor(cursor.as_bytes(), query)), previous: None }
+            }
+        };
+        Ok(Answer::document(list::response(resources, Some(total), &paging)))
+    }
+
+    /// The resources for which the filter holds.
+    async fn matching(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        matcher: Option<&Matcher>,
+    ) -> Result<Vec<Stored>, ScimError> {
+        let Some(matcher) = matcher else { return self.walk(call, kind, None).await };
+        let plan = FilterPlan::of(matcher, &index::INDEXED);
+        let Some(ids) = self.candidates(call, kind, &plan).await? else {
+            return self.walk(call, kind, Some((matcher, &plan))).await;
+        };
+        let mut found = Vec::new();
+        for ids in ids.chunks(STEP) {
+            let stored = self.store.get_many(&call.source.slug, ids).await.map_err(|error| refused(error, kind))?;
+            for stored in stored.into_iter().flatten().filter(|stored| stored.kind == kind.name()) {
+                if self.holds(call, kind, &stored, matcher, &plan).await? {
+                    found.push(stored);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The ids among which all matches are, by the best index; `None` when no index answers.
+    async fn candidates(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        plan: &FilterPlan,
+    ) -> Result<Option<Vec<String>>, ScimError> {
+        let source = call.source.slug.as_str();
+        let equal = |wanted: &dyn Fn(Index) -> bool| {
+            plan.keys.iter().find_map(|key| match key {
+                Key::Equal { index, value } if wanted(*index) => Some((*index, value.clone())),
+                _ => None,
+            })
+        };
+        if let Some((_, id)) = equal(&|index| index == Index::Id) {
+            return Ok(Some(vec![id]));
+        }
+        let unique = |index| super::index::stored(index, kind.name()).is_some_and(|(_, unique)| unique);
+        if let Some((index, value)) = equal(&unique) {
+            let Some((name, _)) = index::stored(index, kind.name()) else { return Ok(None) };
+            let found = self.store.find(source, kind.name(), name, value.as_bytes()).await;
+            return Ok(Some(found.map_err(|error| refused(error, kind))?.into_iter().collect()));
+        }
+        if let Some((index, value)) = equal(&|index| super::index::stored(index, kind.name()).is_some()) {
+            let Some((name, _)) = index::stored(index, kind.name()) else { return Ok(None) };
+            return self.scan(call, kind, name, Span::Exact(value.into_bytes())).await.map(Some);
+        }
+        if let Some((_, member)) = equal(&|index| index == Index::Member) {
+            let (mut ids, mut after) = (Vec::new(), None);
+            loop {
+                let page =
+                    self.store.groups(source, &member, after, STEP).await.map_err(|error| refused(error, kind))?;
+                ids.extend(page.items);
+                after = page.next;
+                if after.is_none() {
+                    return Ok(Some(ids));
+                }
+            }
+        }
+        match modified(plan) {
+            Some(span) => self.scan(call, kind, crate::store::MODIFIED, span).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn scan(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        name: &str,
+        span: Span,
+    ) -> Result<Vec<String>, ScimError> {
+        let mut scan = Scan { index: name.to_owned(), unique: false, span, after: None, limit: STEP };
+        let mut ids = Vec::new();
+        loop {
+            let page =
+                self.store.scan(&call.source.slug, kind.name(), &scan).await.map_err(|error| refused(error, kind))?;
+            ids.extend(page.items);
+            if ids.len() > MAX_WALK {
+                return Err(too_many());
+            }
+            scan.after = page.next;
+            if scan.after.is_none() {
+                ids.sort_unstable();
+                ids.dedup();
+                return Ok(ids);
+            }
+        }
+    }
+
+    /// Looks at every resource of the kind.
+    async fn walk(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        filter: Option<(&Matcher, &FilterPlan)>,
+    ) -> Result<Vec<Stored>, ScimError> {
+        let (mut found, mut start, mut seen) = (Vec::new(), Start::Offset(0), 0);
+        loop {
+            let page = self
+                .store
+                .list(&call.source.slug, kind.name(), start, STEP)
+                .await
+                .map_err(|error| refused(error, kind))?;
+            seen += page.items.len();
+            if seen > MAX_WALK {
+                return Err(too_many());
+            }
+            for stored in page.items {
+                let holds = match filter {
+                    Some((matcher, plan)) => self.holds(call, kind, &stored, matcher, plan).await?,
+                    None => true,
+                };
+                if holds {
+                    found.push(stored);
+                }
+            }
+            match page.next {
+                Some(cursor) => start = Start::After(cursor),
+                None => return Ok(found),
+            }
+            // Other requests get their turn during a long walk.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Whether the filter holds for a resource.
+    async fn holds(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        stored: &Stored,
+        matcher: &Matcher,
+        plan: &FilterPlan,
+    ) -> Result<bool, ScimError> {
+        let mut resource = with_meta(call, kind, stored)?;
+        if matcher.reads("members") {
+            let asked: Vec<&str> = plan
+                .keys
+                .iter()
+                .filter_map(|key| match key {
+                    Key::Equal { index: Index::Member, value } => Some(value.as_str()),
+                    _ => None,
+                })
+                .collect();
+            if plan.complete && !asked.is_empty() {
+                // Only these are asked for: a group of 100,000 is not read for them.
+                let mut members = Vec::new();
+                for member in asked {
+                    let is_member = self.store.is_member(&call.source.slug, &stored.id, member).await;
+                    if is_member.map_err(|error| refused(error, kind))? {
+                        members.push(serde_json::json!({"value": member}));
+                    }
+                }
+                resource.insert("members".into(), Value::Array(members));
+            } else {
+                self.add_relations(call, kind, stored, &mut resource, |name| name == "members").await?;
+            }
+        }
+        if matcher.reads("groups") {
+            self.add_relations(call, kind, stored, &mut resource, |name| name == "groups").await?;
+        }
+        Ok(matcher.matches(&resource))
+    }
+}
+
+/// The resource with what the service knows of it.
+fn with_meta(call: &Call<'_>, kind: &ResourceType, stored: &Stored) -> Result<Map<String, Value>, ScimError> {
+    let mut resource = fields(&stored.body)?;
+    resource.insert("id".into(), stored.id.as_str().into());
+    resource.insert("meta".into(), super::render::meta(call, kind, stored).to_json());
+    Ok(resource)
+}
+
+/// The stretch of the index of changes that the filter leaves open.
+fn modified(plan: &FilterPlan) -> Option<Span> {
+    use crate::scim::path::Operator;
+    use std::ops::Bound;
+    let (mut low, mut high) = (0, u64::MAX);
+    let mut any = false;
+    for key in &plan.keys {
+        let Key::Modified { operator, time } = key else { continue };
+        any = true;
+        // The index knows milliseconds; the filter is asked again, so the stretch may be a little too long.
+        let at = u64::try_from(time.seconds.saturating_mul(1_000) + i64::from(time.nanos / 1_000_000)).unwrap_or(0);
+        match operator {
+            Operator::Equal => (low, high) = (low.max(at), high.min(at)),
+            Operator::Greater | Operator::GreaterOrEqual => low = low.max(at),
+            Operator::Less | Operator::LessOrEqual => high = high.min(at),
+            _ => return None,
+        }
+    }
+    any.then(|| Span::Between(Bound::Included(time_key(low)), Bound::Included(time_key(high))))
+}
+
+fn too_many() -> ScimError {
+    ScimError::too_many(format!(
+        "the request would look at more than {MAX_WALK} resources: filter by userName, externalId, displayName, emails, members, manager, id or meta.lastModified"
+    ))
+}
+
+/// Cursors belong to a question: its digest goes with them.
+fn digest(query: &Query) -> [u8; 8] {
+    let mut hasher = Sha256::new();
+    for part in [&query.filter, &query.sort_by, &query.attributes, &query.excluded_attributes] {
+        hasher.update(part.as_deref().unwrap_or("\0"));
+        hasher.update([0xFF, u8::from(query.descending)]);
+    }
+    let mut out = [0; 8];
+    out.iter_mut().zip(hasher.finalize()).for_each(|(place, byte)| *place = byte);
+    out
+}
+
+fn write_cursor(place: &[u8], query: &Query) -> String {
+    URL_SAFE_NO_PAD.encode([&digest(query), place].concat())
+}
+
+/// The place in a cursor; `None` on the first request.
+fn read_cursor(cursor: &str, query: &Query) -> Result<Option<Vec<u8>>, ScimError> {
+    if cursor.is_empty() {
+        return Ok(None);
+    }
+    let foreign =
+        || ScimError::invalid_cursor("the cursor is none of ours: send the `nextCursor` of the page before, unchanged");
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| foreign())?;
+    let (head, place) = bytes.split_at_checked(8).ok_or_else(foreign)?;
+    if head != digest(query) {
+        return Err(ScimError::invalid_cursor("the cursor belongs to another query: begin with an empty `cursor`"));
+    }
+    Ok(Some(place.to_vec()))
+}
+
+fn offset(place: &[u8]) -> Result<u64, ScimError> {
+    let bytes: [u8; 8] = place.try_into().map_err(|_| ScimError::invalid_cursor("the cursor is none of ours"))?;
+    Ok(u64::from_be_bytes(bytes))
+}

@@ -1,0 +1,35 @@
+//! GET of one resource (RFC 7644, section 3.4.1).
+
+use super::{Answer, Call, Directory, refused};
+use crate::scim::discovery::ResourceType;
+use crate::scim::error::ScimError;
+use crate::scim::etag;
+use crate::scim::project::Projection;
+use crate::store::Stored;
+
+impl Directory {
+    /// A resource, or 304 when the client has it.
+    pub async fn get(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Answer, ScimError> {
+        let projection = projection(call, kind)?;
+        let stored = self.stored(call, kind, id).await?;
+        let tag = etag::weak(stored.version);
+        if call.if_none_match.is_some_and(|tags| tags.matches(Some(&tag))) {
+            return Ok(Answer { etag: Some(tag), ..Answer::empty(304) });
+        }
+        self.resource_answer(200, call, kind, &stored, &projection).await
+    }
+
+    /// The stored resource of this kind with this id.
+    pub(super) async fn stored(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Stored, ScimError> {
+        let found = self.store.get(&call.source.slug, id).await.map_err(|error| refused(error, kind))?;
+        found.filter(|stored| stored.kind == kind.name()).ok_or_else(|| not_found(kind, id))
+    }
+}
+
+pub(super) fn not_found(kind: &ResourceType, id: &str) -> ScimError {
+    ScimError::not_found(format!("{} {:?}", kind.name(), crate::text::shorten(id)))
+}
+
+pub(super) fn projection(call: &Call<'_>, kind: &ResourceType) -> Result<Projection, ScimError> {
+    Projection::parse(call.attributes, call.excluded, &kind.schema, call.source.tolerances)
+}

@@ -1,0 +1,143 @@
+//! Stored resources as answers: projection, meta, members and memberships.
+
+use serde_json::{Map, Value, json};
+
+use super::{Answer, Call, Directory, fields, refused};
+use crate::dotnet::date::Moment;
+use crate::scim::discovery::ResourceType;
+use crate::scim::error::ScimError;
+use crate::scim::etag;
+use crate::scim::project::{Meta, Projection};
+use crate::store::Stored;
+
+/// How many members are read at once.
+const PAGE: usize = 1_000;
+
+impl Directory {
+    /// A resource as an answer has it.
+    pub(super) async fn render(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        stored: &Stored,
+        projection: &Projection,
+    ) -> Result<Value, ScimError> {
+        let mut resource = fields(&stored.body)?;
+        self.add_relations(call, kind, stored, &mut resource, |name| projection.wants(name, &kind.schema)).await?;
+        let mut out = Map::with_capacity(resource.len() + 2);
+        if let Some(schemas) = resource.shift_remove("schemas") {
+            out.insert("schemas".into(), schemas);
+        }
+        out.insert("id".into(), stored.id.as_str().into());
+        out.extend(resource);
+        out.insert("meta".into(), meta(call, kind, stored).to_json());
+        Ok(Value::Object(projection.apply(&out, &kind.schema)))
+    }
+
+    /// Adds what is kept as edges: the members of a group, the groups of a user.
+    pub(super) async fn add_relations(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        stored: &Stored,
+        resource: &mut Map<String, Value>,
+        wants: impl Fn(&str) -> bool,
+    ) -> Result<(), ScimError> {
+        if kind.name() == "Group" && stored.members > 0 && wants("members") {
+            let members = self.members(call, kind, &stored.id).await?;
+            resource.insert("members".into(), Value::Array(members));
+        }
+        if kind.name() == "User" && wants("groups") {
+            let groups = self.groups(call, kind, &stored.id).await?;
+            if !groups.is_empty() {
+                resource.insert("groups".into(), Value::Array(groups));
+            }
+        }
+        Ok(())
+    }
+
+    async fn members(&self, call: &Call<'_>, kind: &ResourceType, group: &str) -> Result<Vec<Value>, ScimError> {
+        let (mut members, mut after) = (Vec::new(), None);
+        loop {
+            let page = self
+                .store
+                .members(&call.source.slug, group, after, PAGE)
+                .await
+                .map_err(|error| refused(error, kind))?;
+            members.extend(page.items.into_iter().map(|member| {
+                let reference = location(call, call.source.named(&member.kind), &member.id);
+                json!({"value": member.id, "$ref": reference, "type": member.kind})
+            }));
+            after = page.next;
+            if after.is_none() {
+                return Ok(members);
+            }
+        }
+    }
+
+    async fn groups(&self, call: &Call<'_>, kind: &ResourceType, member: &str) -> Result<Vec<Value>, ScimError> {
+        let source = call.source.slug.as_str();
+        let (mut groups, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.store.groups(source, member, after, PAGE).await.map_err(|error| refused(error, kind))?;
+            let found = self.store.get_many(source, &page.items).await.map_err(|error| refused(error, kind))?;
+            for group in found.into_iter().flatten() {
+                let reference = location(call, call.source.named(&group.kind), &group.id);
+                let mut entry = json!({"value": group.id, "$ref": reference, "type": "direct"});
+                if let (Some(display), Some(entry)) =
+                    (fields(&group.body)?.remove("displayName"), entry.as_object_mut())
+                {
+                    entry.insert("display".into(), display);
+                }
+                groups.push(entry);
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(groups);
+            }
+        }
+    }
+
+    /// A resource as the whole answer.
+    pub(super) async fn resource_answer(
+        &self,
+        status: u16,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        stored: &Stored,
+        projection: &Projection,
+    ) -> Result<Answer, ScimError> {
+        Ok(Answer {
+            status,
+            body: Some(self.render(call, kind, stored, projection).await?),
+            location: Some(location(call, Some(kind), &stored.id)),
+            etag: Some(etag::weak(stored.version)),
+            id: Some(stored.id.clone()),
+        })
+    }
+}
+
+/// The URI of a resource.
+pub(super) fn location(call: &Call<'_>, kind: Option<&ResourceType>, id: &str) -> String {
+    let endpoint = kind.map_or("/Users", |kind| kind.endpoint.as_str());
+    format!("{}{endpoint}/{id}", call.base)
+}
+
+pub(super) fn meta(call: &Call<'_>, kind: &ResourceType, stored: &Stored) -> Meta {
+    Meta {
+        resource_type: kind.name().to_owned(),
+        created: time(stored.created),
+        last_modified: time(stored.modified),
+        location: location(call, Some(kind), &stored.id),
+        version: Some(etag::weak(stored.version)),
+    }
+}
+
+/// A time as RFC 3339 has it, to the millisecond.
+pub(super) fn time(at: u64) -> String {
+    let moment = i64::try_from(at).ok().and_then(Moment::from_unix_millis).unwrap_or(Moment::MIN);
+    let (year, month, day) = moment.date();
+    let (milli, second) = (at % 1_000, at / 1_000 % 86_400);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+}

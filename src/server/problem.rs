@@ -1,0 +1,59 @@
+//! Errors outside of SCIM: problem details (RFC 9457).
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::registry::RegistryError;
+use crate::directory::token::Refusal;
+use crate::store::StoreError;
+
+/// A refusal as problem details.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    detail: String,
+    /// Whether the client is to be told how to prove who it is.
+    challenge: bool,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), challenge: false }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self { challenge: true, ..Self::new(StatusCode::UNAUTHORIZED, refusal.words()) }
+    }
+}
+
+impl From<RegistryError> for Problem {
+    fn from(error: RegistryError) -> Self {
+        let status = match &error {
+            RegistryError::Exists(_) => StatusCode::CONFLICT,
+            RegistryError::Missing(_) => StatusCode::NOT_FOUND,
+            RegistryError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            RegistryError::Store(StoreError::Busy | StoreError::Full) => StatusCode::SERVICE_UNAVAILABLE,
+            RegistryError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("error");
+        let body =
+            json!({"type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail});
+        let kind = HeaderValue::from_static("application/problem+json");
+        let mut response = (self.status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response();
+        if self.challenge {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"provisor\""));
+        }
+        response
+    }
+}

@@ -1,0 +1,228 @@
+//! [`Registry`]: sources and tokens, kept in the store and held in memory, where each request looks them up.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::de::DeserializeOwned;
+
+use crate::clock::Millis;
+use crate::directory::token::{self, Refusal, Scope, Token};
+use crate::directory::{Directory, Source, SourceRecord};
+use crate::store::{Operation, StoreError, Table, Transaction, When};
+
+/// How many records are read at once.
+const PAGE: usize = 500;
+
+/// Why the registry did not do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistryError {
+    /// There is one of that name.
+    Exists(String),
+    /// There is none of that name.
+    Missing(String),
+    /// What was given cannot be used; the text says why.
+    Invalid(String),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl fmt::Display for RegistryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exists(what) => write!(f, "there is already {what}"),
+            Self::Missing(what) => write!(f, "there is no {what}"),
+            Self::Invalid(why) => f.write_str(why),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RegistryError {}
+
+impl From<StoreError> for RegistryError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Sources and tokens.
+pub struct Registry {
+    directory: Directory,
+    sources: RwLock<HashMap<String, (SourceRecord, Arc<Source>)>>,
+    /// By hash.
+    tokens: RwLock<HashMap<String, Arc<Token>>>,
+}
+
+impl Registry {
+    /// Reads what the store has.
+    ///
+    /// # Errors
+    /// The store fails, or a record in it cannot be read.
+    pub async fn load(directory: Directory) -> Result<Self, RegistryError> {
+        let mut sources = HashMap::new();
+        for record in all::<SourceRecord>(&directory, Table::Sources).await? {
+            let source = record.ready().map_err(RegistryError::Invalid)?;
+            sources.insert(record.slug.clone(), (record, Arc::new(source)));
+        }
+        let tokens = all::<Token>(&directory, Table::Tokens).await?;
+        let tokens = tokens.into_iter().map(|token| (token.hash.clone(), Arc::new(token))).collect();
+        Ok(Self { directory, sources: RwLock::new(sources), tokens: RwLock::new(tokens) })
+    }
+
+    /// The source of that slug.
+    pub fn source(&self, slug: &str) -> Option<Arc<Source>> {
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        sources.get(slug).map(|(_, source)| Arc::clone(source))
+    }
+
+    /// All sources, by slug.
+    pub fn sources(&self) -> Vec<SourceRecord> {
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        let mut records: Vec<SourceRecord> = sources.values().map(|(record, _)| record.clone()).collect();
+        records.sort_by(|a, b| a.slug.cmp(&b.slug));
+        records
+    }
+
+    /// All tokens, the oldest first.
+    pub fn tokens(&self) -> Vec<Arc<Token>> {
+        let mut tokens: Vec<_> = self.tokens.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        tokens.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+        tokens
+    }
+
+    /// Adds a source.
+    ///
+    /// # Errors
+    /// The slug cannot be one, or is taken.
+    pub async fn add_source(&self, record: SourceRecord) -> Result<(), RegistryError> {
+        SourceRecord::check_slug(&record.slug).map_err(RegistryError::Invalid)?;
+        let source = record.ready().map_err(RegistryError::Invalid)?;
+        self.put(Table::Sources, &record.slug, &record, When::Absent).await.map_err(|error| match error {
+            RegistryError::Store(StoreError::Changed { .. }) => {
+                RegistryError::Exists(format!("a source {:?}", record.slug))
+            }
+            error => error,
+        })?;
+        let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
+        sources.insert(record.slug.clone(), (record, Arc::new(source)));
+        Ok(())
+    }
+
+    /// Makes a token and gives it: the one time that anybody sees it.
+    ///
+    /// # Errors
+    /// Its source does not exist; the machine has no randomness.
+    pub async fn make_token(
+        &self,
+        label: &str,
+        scope: Scope,
+        life: Option<Millis>,
+    ) -> Result<(Arc<Token>, String), RegistryError> {
+        let mut random = [0; 40];
+        getrandom::fill(&mut random)
+            .map_err(|error| RegistryError::Invalid(format!("the machine gives no randomness: {error}")))?;
+        let (id, secret) = token::make(&random);
+        let kept = self.keep_token(id, label, scope, life, &secret).await?;
+        Ok((kept, secret))
+    }
+
+    /// Keeps a token that the operator chose, for containers and tests.
+    ///
+    /// # Errors
+    /// It is too short; its source does not exist.
+    pub async fn set_token(&self, label: &str, scope: Scope, secret: &str) -> Result<Arc<Token>, RegistryError> {
+        if secret.len() < token::MIN_LENGTH || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(RegistryError::Invalid(format!(
+                "a token has at least {} characters, without blanks",
+                token::MIN_LENGTH
+            )));
+        }
+        // Its name is a part of its hash, so that the same token set again is the same record.
+        let id: String = token::hash(secret).chars().take(11).collect();
+        self.keep_token(id, label, scope, None, secret).await
+    }
+
+    async fn keep_token(
+        &self,
+        id: String,
+        label: &str,
+        scope: Scope,
+        life: Option<Millis>,
+        secret: &str,
+    ) -> Result<Arc<Token>, RegistryError> {
+        if let Scope::Scim { source } = &scope
+            && self.source(source).is_none()
+        {
+            return Err(RegistryError::Missing(format!("source {source:?}")));
+        }
+        let created = self.directory.now();
+        let expires = life.map(|life| created.saturating_add(life));
+        let kept =
+            Token { id, label: label.to_owned(), scope, hash: token::hash(secret), created, expires, revoked: None };
+        self.put(Table::Tokens, &kept.id, &kept, When::Always).await?;
+        let kept = Arc::new(kept);
+        self.tokens.write().unwrap_or_else(PoisonError::into_inner).insert(kept.hash.clone(), Arc::clone(&kept));
+        Ok(kept)
+    }
+
+    /// Revokes a token; from now on it opens nothing.
+    ///
+    /// # Errors
+    /// There is none of that id.
+    pub async fn revoke(&self, id: &str) -> Result<(), RegistryError> {
+        let found = self.tokens().into_iter().find(|token| token.id == id);
+        let Some(found) = found else { return Err(RegistryError::Missing(format!("token {id:?}"))) };
+        let revoked = Token { revoked: found.revoked.or(Some(self.directory.now())), ..(*found).clone() };
+        self.put(Table::Tokens, id, &revoked, When::Always).await?;
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        tokens.insert(revoked.hash.clone(), Arc::new(revoked));
+        Ok(())
+    }
+
+    /// The token that a client shows, when it opens what is asked.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn opens(&self, given: Option<&str>, wanted: &Scope) -> Result<Arc<Token>, Refusal> {
+        let given = given.ok_or(Refusal::Missing)?;
+        let known = {
+            let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+            tokens.get(&token::hash(given)).cloned()
+        };
+        let Some(known) = known else {
+            return Err(if given.starts_with(token::PREFIX) { Refusal::Unknown } else { Refusal::Foreign });
+        };
+        known.opens(given, self.directory.now())?;
+        if known.scope == *wanted { Ok(known) } else { Err(Refusal::WrongScope) }
+    }
+
+    async fn put(
+        &self,
+        table: Table,
+        key: &str,
+        value: &impl serde::Serialize,
+        when: When,
+    ) -> Result<(), RegistryError> {
+        let value = serde_json::to_vec(value).map_err(|error| RegistryError::Invalid(error.to_string()))?;
+        let operation = Operation::Put { table, key: key.as_bytes().to_vec(), value, when };
+        self.directory.store().commit(Transaction::new("").with(operation)).await?;
+        Ok(())
+    }
+}
+
+async fn all<T: DeserializeOwned>(directory: &Directory, table: Table) -> Result<Vec<T>, RegistryError> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = directory.store().records(table, b"", after, PAGE).await?;
+        for record in page.items {
+            found.push(serde_json::from_slice(&record.value).map_err(|error| {
+                RegistryError::Invalid(format!("a record of {} cannot be read: {error}", table.name()))
+            })?);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
