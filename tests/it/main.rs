@@ -27,6 +27,7 @@ mod readme;
 mod rhai;
 mod schema;
 mod scim;
+mod server;
 mod store;
 mod support;
 mod tidy;
