@@ -1,7 +1,7 @@
 //! The map of a `[script]` and the payload of the rules: what the map may hold, and how the two become one.
 //!
 //! The script comes last, so its values stand. A map goes into a map; anything else takes the place of what was there;
-//! `()` takes it away.
+//! `()`, and what is empty, takes it away.
 
 use serde_json::{Map, Value as Json};
 
@@ -125,13 +125,38 @@ fn into(payload: &mut Map<String, Json>, fields: &[(&str, Value<'_>)], send_empt
     for (key, value) in fields {
         match (payload.get_mut(*key), value) {
             (_, Value::Ignored(Ignore::Attribute | Ignore::Object)) => {}
-            (Some(Json::Object(there)), Value::Object(fields)) => into(there, fields, send_empty),
-            (_, value) if value.is_null() && !send_empty => {
-                payload.shift_remove(*key);
+            (Some(Json::Object(there)), Value::Object(fields)) => {
+                into(there, fields, send_empty);
+                if there.is_empty() {
+                    payload.shift_remove(*key);
+                }
             }
             (_, value) => {
-                payload.insert((*key).to_owned(), to_json(*value));
+                if let Some(json) = written(*value, send_empty) {
+                    payload.insert((*key).to_owned(), json);
+                } else {
+                    payload.shift_remove(*key);
+                }
             }
         }
+    }
+}
+
+/// A value of the script as JSON, by the rule for all payloads: nothing stands for what is null or without content, and for
+/// an empty text only where the target wants to see it.
+fn written(value: Value<'_>, send_empty: bool) -> Option<Json> {
+    match value {
+        Value::Absent | Value::Null | Value::Ignored(_) => None,
+        Value::Text("") => send_empty.then(|| Json::from("")),
+        Value::List(items) => {
+            let items: Vec<Json> = items.iter().filter_map(|item| written(*item, send_empty)).collect();
+            (!items.is_empty()).then(|| Json::from(items))
+        }
+        Value::Object(fields) => {
+            let mut map = Map::new();
+            into(&mut map, fields, send_empty);
+            (!map.is_empty()).then(|| Json::from(map))
+        }
+        value => Some(to_json(value)),
     }
 }

@@ -156,5 +156,8 @@ fn the_reference_in_the_docs_is_the_one_the_program_prints() {
     assert!(stdout(&output) == docs, "run: provisor functions --format markdown > docs/functions.md");
     let output = run(&["functions", "--lang", "liquid", "--format", "markdown"], b"");
     let docs = fs::read_to_string(root().join("docs/liquid-filters.md")).unwrap();
-    assert!(stdout(&output) == docs, "run: provisor functions --lang liquid --format markdown > docs/liquid-filters.md");
+    assert!(
+        stdout(&output) == docs,
+        "run: provisor functions --lang liquid --format markdown > docs/liquid-filters.md"
+    );
 }
