@@ -15,7 +15,16 @@ pub(super) fn finding(error: &Error, text: &str) -> Diagnostic {
         .map(|range| Span::new(range.start, range.end))
         .or_else(|| error.line().map(|line| line_span(text, line)))
         .unwrap_or(Span::new(0, text.len()));
-    Diagnostic::new(Code::Syntax, words(error), span)
+    Diagnostic::new(Code::Syntax, plain(&words(error)), span)
+}
+
+/// The parser's names for things, as a template's writer knows them.
+fn plain(words: &str) -> String {
+    words
+        .replace("end of variable block", "`}}`")
+        .replace("end of block", "`%}`")
+        .replace("identifier", "a name")
+        .replace("unexpected input after expression", "something stands behind the expression")
 }
 
 fn line_span(text: &str, line: usize) -> Span {

@@ -157,7 +157,12 @@ pub(super) fn read<'t>(text: &'t str, most: usize, host: &Host) -> Result<Scan<'
     harmless.push_str(text.get(from..).unwrap_or_default());
     match host.env.template_from_named_str(super::NAME, &harmless) {
         Ok(_) => Ok(scan),
-        Err(error) => Err(Box::new(fault::finding(&error, text))),
+        Err(error) => {
+            let finding = fault::finding(&error, text);
+            let blocks =
+                ["unexpected end of input", "unknown statement"].iter().any(|start| finding.message.starts_with(start));
+            Err(Box::new(scan::open_block(&scan.tags).filter(|_| blocks).unwrap_or(finding)))
+        }
     }
 }
 
