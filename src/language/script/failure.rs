@@ -228,7 +228,7 @@ fn plain(name: &str) -> &str {
         "f64" | "FLOAT" | "float" => "a number",
         "bool" => "a boolean",
         "char" => "a character",
-        "" | "(" | ")" | "()" => "nothing, `()`",
+        "" | "(" | ")" | "()" => "nothing (`()`)",
         "map" => "a map",
         "array" => "a list",
         "string" | "&str" | "ImmutableString" | "&str | ImmutableString | String" | "String" => "a text",

@@ -49,6 +49,13 @@ pub(super) fn fault(error: &Error, shown: Option<&str>, limits: &Limits) -> Box<
             Fault::new(Code::Limit, format!("it nests deeper than {} levels", limits.depth))
                 .help("a mapping file may set `depth` under `[budget]`")
         }
+        ErrorKind::UnknownMethod => {
+            let message = match shown.and_then(|shown| shown.split(['.', '(']).nth(1)) {
+                Some(method) => format!("values have no methods, and `{}` is one", shorten(method)),
+                None => "values have no methods".to_owned(),
+            };
+            Fault::new(Code::Conversion, message).help("write a filter behind the value: `{{ mail | lower }}`")
+        }
         _ => Fault::new(Code::Conversion, words(error)),
     }
 }
