@@ -57,9 +57,13 @@ fn the_examples_are_what_the_program_prints() {
     fs::write(directory.join("workers.jsonl"), workers.join("\n")).unwrap();
 
     let sessions: Vec<String> = blocks(&readme, "text").into_iter().filter(|block| block.starts_with("$ ")).collect();
-    assert_eq!(sessions.len(), 4, "check, test, eval, map");
+    assert_eq!(sessions.len(), 6, "languages, import, check, test, eval, map");
     for (index, wanted) in sessions.iter().enumerate() {
-        let file = if index == 0 { mapping.replace("'Switch(", "'Swich(") } else { mapping.clone() };
+        let file = if wanted.starts_with("$ provisor check") {
+            mapping.replace("'Switch(", "'Swich(")
+        } else {
+            mapping.clone()
+        };
         fs::write(directory.join("my-app.toml"), file).unwrap();
         assert_eq!(&session(wanted, &directory), wanted, "the README's example number {}", index + 1);
     }
@@ -79,9 +83,9 @@ fn the_first_command_maps_the_shipped_people() {
     assert_eq!(fs::read_to_string(out).unwrap().lines().count(), 1500);
 }
 
-/// The mapping files that stand whole in a page of docs.
+/// The mapping files that stand whole in a page.
 fn whole_files(page: &str) -> Vec<String> {
-    let text = fs::read_to_string(root().join("docs").join(page)).unwrap();
+    let text = fs::read_to_string(root().join(page)).unwrap();
     let whole = |block: &String| block.starts_with("name ") && block.contains("[attributes]");
     blocks(&text, "toml").into_iter().filter(whole).collect()
 }
@@ -89,9 +93,9 @@ fn whole_files(page: &str) -> Vec<String> {
 #[test]
 fn every_mapping_file_in_the_docs_checks_and_passes_its_tests() {
     let scratch = Scratch::new("docs");
-    for page in ["choosing-a-language.md", "mapping-file.md", "liquid.md", "rhai.md", "jinja.md"] {
-        for (index, block) in whole_files(page).iter().enumerate() {
-            let file = scratch.write(&format!("{page}-{}.toml", index + 1), block);
+    for page in ["README", "docs/choosing-a-language", "docs/mapping-file", "docs/liquid", "docs/rhai", "docs/jinja"] {
+        for (index, block) in whole_files(&format!("{page}.md")).iter().enumerate() {
+            let file = scratch.write(&format!("{}-{}.toml", page.replace('/', "-"), index + 1), block);
             let check = run(&["check", "--strict", &file], b"");
             assert_eq!(code(&check), 0, "{}", stdout(&check));
             let test = run(&["test", &file], b"");
@@ -102,7 +106,7 @@ fn every_mapping_file_in_the_docs_checks_and_passes_its_tests() {
 
 #[test]
 fn the_five_tasks_are_solved_in_all_four_languages_alike() {
-    let tasks = whole_files("choosing-a-language.md");
+    let tasks = whole_files("docs/choosing-a-language.md");
     assert_eq!(tasks.len(), 5);
     let scratch = Scratch::new("tasks");
     for (index, task) in tasks.iter().enumerate() {
