@@ -21,7 +21,7 @@ fn ask(arguments: &[&str], questions: &[Value]) -> Vec<Value> {
 }
 
 /// Asks one program of a language and gives the answer without its id.
-fn ask_one(lang: &str, program: &str, input: Value, env: Value) -> Value {
+fn ask_one(lang: &str, program: &str, input: &Value, env: &Value) -> Value {
     let question = json!({"id": 1, "lang": lang, "program": program, "input": input, "env": env});
     let mut answer = ask(&[], &[question]).remove(0);
     assert_eq!(answer.as_object_mut().unwrap().remove("id"), Some(json!(1)));
@@ -158,8 +158,8 @@ fn lines_of_all_languages_are_answered_in_order_and_a_bad_one_costs_only_itself(
     assert_eq!((code(&output), stderr(&output)), (0, ""));
     let answers = json_lines(stdout(&output));
     assert_eq!(answers.len(), lines.len());
-    for index in 0..4 {
-        assert_eq!(answers[index], json!({"id": index + 1, "value": "X"}));
+    for (index, answer) in answers.iter().enumerate().take(4) {
+        assert_eq!(*answer, json!({"id": index + 1, "value": "X"}));
     }
     assert_eq!(answers[4]["error"]["code"], "E0701");
     assert_eq!(answers[5]["error"]["code"], "E0504");
@@ -241,23 +241,23 @@ fn every_language_takes_clock_guid_taken_values_and_records_beside_from_env() {
         ("jinja", "{{ user.name }}{{ group.name }}", "ug"),
     ];
     for (lang, program, expected) in cases {
-        assert_eq!(ask_one(lang, program, json!({}), env.clone()), json!({"value": expected}), "{lang}: {program}");
+        assert_eq!(ask_one(lang, program, &json!({}), &env), json!({"value": expected}), "{lang}: {program}");
     }
     // The record's own attribute comes first.
     for (lang, program) in [("liquid", "{{ user }}"), ("jinja", "{{ user }}")] {
-        assert_eq!(ask_one(lang, program, json!({"user": "mine"}), env.clone()), json!({"value": "mine"}), "{lang}");
+        assert_eq!(ask_one(lang, program, &json!({"user": "mine"}), &env), json!({"value": "mine"}), "{lang}");
     }
 }
 
 #[test]
 fn randomness_repeats_with_the_seed_in_every_language() {
     for (lang, program) in [("entra", "Guid()"), ("rhai", "Guid()"), ("jinja", "{{ Guid() }}")] {
-        let of = |seed: u64| ask_one(lang, program, json!({}), json!({"seed": seed}));
+        let of = |seed: u64| ask_one(lang, program, &json!({}), &json!({"seed": seed}));
         assert_eq!(of(7), of(7), "{lang}");
         assert_ne!(of(7), of(8), "{lang}");
         assert_ne!(
-            ask_one(lang, program, json!({}), json!({})),
-            ask_one(lang, program, json!({}), json!({})),
+            ask_one(lang, program, &json!({}), &json!({})),
+            ask_one(lang, program, &json!({}), &json!({})),
             "{lang}"
         );
     }
@@ -430,12 +430,12 @@ fn nothing_outside_of_the_record_can_be_reached() {
         ("entra", "Environ(\"HOME\")"),
     ];
     for (lang, program) in cases {
-        let answer = ask_one(lang, program, json!({}), json!({}));
+        let answer = ask_one(lang, program, &json!({}), &json!({}));
         let undefined = program.contains("__class__") && answer["value"].is_null();
         assert!(answer["error"]["code"].is_string() || undefined, "{lang}: {program}: {answer}");
     }
     // A file's name of Liquid's that a record chooses is looked for among the snippets alone.
-    let chosen = ask_one("liquid", "{% include name %}", json!({"name": "/etc/passwd"}), json!({}));
+    let chosen = ask_one("liquid", "{% include name %}", &json!({"name": "/etc/passwd"}), &json!({}));
     assert_eq!(chosen["error"]["code"], "E0707", "{chosen}");
 }
 
