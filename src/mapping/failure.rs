@@ -78,7 +78,13 @@ impl Mapping {
                 format!("{} {why}", what(*rule))
             }
             Skip::Failed(failure) => {
-                format!("{}: {}: {}", failure.fault.code, failure.rule.map_or("", target), headline(&failure.fault))
+                let rule = failure.rule.and_then(|rule| self.rule(rule));
+                let words = if rule.is_some_and(super::Rule::is_redacted) {
+                    headline(&Box::new((*failure.fault).clone()).redacted())
+                } else {
+                    headline(&failure.fault)
+                };
+                format!("{}: {}: {words}", failure.fault.code, failure.rule.map_or("", target))
             }
         }
     }

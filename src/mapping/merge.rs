@@ -109,10 +109,16 @@ fn unknown(key: &str, path: &str, known: &[Attribute]) -> Box<Fault> {
 /// Puts the script's map into the payload.
 pub(super) fn merge(payload: &mut Json, script: Value<'_>, send_empty: bool) {
     let (Json::Object(payload), Value::Object(fields)) = (payload, script) else { return };
+    let extensions = |payload: &Map<String, Json>| -> Vec<String> {
+        payload.keys().filter(|key| key.starts_with("urn:")).cloned().collect()
+    };
+    let before = extensions(payload);
     into(payload, fields, send_empty);
-    // An extension that only the script writes is named as every other.
-    let urns: Vec<String> = payload.keys().filter(|key| key.starts_with("urn:")).cloned().collect();
+    // An extension that only the script writes is named as every other; one that it takes away is not.
+    let urns = extensions(payload);
     if let Some(Json::Array(schemas)) = payload.get_mut("schemas") {
+        let gone = |urn: &str| before.iter().any(|known| known == urn) && !urns.iter().any(|known| known == urn);
+        schemas.retain(|known| !known.as_str().is_some_and(gone));
         for urn in urns {
             if !schemas.iter().any(|known| known.as_str() == Some(&urn)) {
                 schemas.push(Json::from(urn));

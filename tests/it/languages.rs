@@ -551,6 +551,42 @@ fn what_a_script_leaves_empty_is_not_sent() {
 }
 
 #[test]
+fn an_extension_that_the_script_takes_away_is_not_named() {
+    let scratch = Scratch::new("languages-extension");
+    let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let file = scratch.write(
+        "m.toml",
+        format!(
+            "name = \"m\"\nresource = \"User\"\n[attributes]\nuserName = {{ expr = '[u]', match = 1 }}\n'{urn}:department' = '[d]'\n[script]\nrhai = '#{{ \"{urn}\": #{{ department: if source.d == \"x\" {{ () }} else {{ \"D\" }} }} }}'\n"
+        ),
+    );
+    let output = run(&["map", &file], b"{\"u\":\"a\",\"d\":\"x\"}\n{\"u\":\"a\",\"d\":\"y\"}\n");
+    let core = "urn:ietf:params:scim:schemas:core:2.0:User";
+    let payloads = json_lines(stdout(&output));
+    assert_eq!(payloads[0], json!({"schemas": [core], "userName": "a"}));
+    assert_eq!(payloads[1], json!({"schemas": [core, urn], "userName": "a", (urn): {"department": "D"}}));
+}
+
+#[test]
+fn a_redacted_value_is_told_by_no_language_s_failure() {
+    let scratch = Scratch::new("languages-redacted");
+    for program in [
+        "rhai = 'let x = Redact(source.p); print(source.p); fail(source.p)'",
+        "jinja = '{{ Redact(p) }}{{ fail(p) }}'",
+        "expr = 'Append(Redact([p]), Error([p]))'",
+    ] {
+        for end in ["halt", "skip", "null"] {
+            let file = scratch.write("m.toml", mapping(&format!("r = {{ {program}, on_error = \"{end}\" }}"), ""));
+            for arguments in [&["map", &file][..], &["map", &file, "--trace"]] {
+                let output = run(arguments, b"{\"p\":\"hunter2\"}\n");
+                let told = format!("{}{}", stdout(&output), stderr(&output));
+                assert!(!told.contains("hunter2"), "{program} {end} {arguments:?}: {told}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_directory_s_mapping_may_be_a_script_alone() {
     let scratch = Scratch::new("languages-script-alone");
     scratch.write(

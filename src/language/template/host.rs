@@ -198,7 +198,7 @@ fn take_apart(scan: &Scan<'_>) -> Result<Vec<Macro>, Box<Diagnostic>> {
                 }
                 if names::is_function(name) || found.iter().any(|other| *other.name == *name) {
                     let message = format!("there is a function or macro `{name}` already");
-                    return Err(Box::new(Diagnostic::new(Code::DuplicateKey, message, tag.span)));
+                    return Err(Box::new(Diagnostic::new(Code::DuplicateKey, message, span)));
                 }
                 let inserts = inserts
                     .iter()

@@ -74,7 +74,11 @@ impl Compiler<'_> {
                     format!("the schema has no attribute `{}`", shorten(&name)),
                     at,
                 )
-                .label("the map is merged into the payload");
+                .label("the map is merged into the payload")
+                .help_if(
+                    (name.contains('.') && !name.contains(':'))
+                        .then_some("write a map in the map: `#{ name: #{ givenName: \"Ada\" } }`"),
+                );
                 let known = schema.core.attributes.iter().map(|attribute| &*attribute.name);
                 let urns = schema.extensions.iter().map(|extension| &*extension.id);
                 let near = closest(&name, known.chain(urns));
