@@ -329,6 +329,9 @@ fn mapping_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
+/// What opens the part of a file that makes it a mapping.
+const RULES: [&str; 2] = ["[attributes", "[script]"];
+
 fn collect(directory: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Result<(), Failure> {
     let told = |error: &io::Error| Failure::told(format!("{}: {error}", directory.display()));
     let mut entries =
@@ -340,8 +343,9 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Result<(
         if kind.is_dir() && depth < 8 {
             collect(&path, files, depth + 1)?;
         } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "toml") {
-            let is_mapping = std::fs::read_to_string(&path)
-                .is_ok_and(|text| text.lines().any(|line| line.trim_start().starts_with("[attributes")));
+            let is_mapping = std::fs::read_to_string(&path).is_ok_and(|text| {
+                text.lines().map(str::trim_start).any(|line| RULES.iter().any(|open| line.starts_with(open)))
+            });
             if is_mapping {
                 files.push(path);
             }

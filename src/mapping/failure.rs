@@ -38,7 +38,7 @@ impl Mapping {
         };
         let diagnostic = match &rule.body {
             RuleBody::Program { program, text, .. } => {
-                let whole = Span::new(0, text.len());
+                let whole = Span::new(0, text.trim_end().len());
                 describe_fault(&failure.fault, program, &self.layout, slots, context, whole)
             }
             RuleBody::Constant(_) => Diagnostic::new(failure.fault.code, headline(&failure.fault), Span::default()),
@@ -52,6 +52,13 @@ impl Mapping {
     /// Why a record was skipped, in one line.
     pub fn describe_skip(&self, skip: &Skip) -> String {
         let target = |rule: usize| self.rule(rule).map_or("", |rule| rule.target());
+        let what = |rule: usize| {
+            if self.rules.get(rule).is_some() {
+                format!("the rule for `{}`", target(rule))
+            } else {
+                "the script".to_owned()
+            }
+        };
         match skip {
             Skip::RequiredEmpty { rule } => {
                 let reads: Vec<String> = self
@@ -63,15 +70,21 @@ impl Mapping {
                 format!("{}: the required target `{}` has no value{from}", Code::RequiredEmpty, target(*rule))
             }
             Skip::Ignored { rule, reason: Some(reason) } => {
-                format!("the rule for `{}` skips the record: {}", target(*rule), crate::text::shorten(reason))
+                format!("{} skips the record: {}", what(*rule), crate::text::shorten(reason))
             }
             Skip::Ignored { rule, reason: None } => {
                 let entra = self.rule(*rule).and_then(super::Rule::language) == Some(crate::language::Language::Entra);
                 let why = if entra { "gave IgnoreObjectFlow" } else { "skips the record" };
-                format!("the rule for `{}` {why}", target(*rule))
+                format!("{} {why}", what(*rule))
             }
             Skip::Failed(failure) => {
-                format!("{}: {}: {}", failure.fault.code, failure.rule.map_or("", target), headline(&failure.fault))
+                let rule = failure.rule.and_then(|rule| self.rule(rule));
+                let words = if rule.is_some_and(super::Rule::is_redacted) {
+                    headline(&Box::new((*failure.fault).clone()).redacted())
+                } else {
+                    headline(&failure.fault)
+                };
+                format!("{}: {}: {words}", failure.fault.code, failure.rule.map_or("", target))
             }
         }
     }

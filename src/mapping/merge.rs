@@ -1,7 +1,7 @@
 //! The map of a `[script]` and the payload of the rules: what the map may hold, and how the two become one.
 //!
 //! The script comes last, so its values stand. A map goes into a map; anything else takes the place of what was there;
-//! `()` takes it away.
+//! `()`, and what is empty, takes it away.
 
 use serde_json::{Map, Value as Json};
 
@@ -109,10 +109,16 @@ fn unknown(key: &str, path: &str, known: &[Attribute]) -> Box<Fault> {
 /// Puts the script's map into the payload.
 pub(super) fn merge(payload: &mut Json, script: Value<'_>, send_empty: bool) {
     let (Json::Object(payload), Value::Object(fields)) = (payload, script) else { return };
+    let extensions = |payload: &Map<String, Json>| -> Vec<String> {
+        payload.keys().filter(|key| key.starts_with("urn:")).cloned().collect()
+    };
+    let before = extensions(payload);
     into(payload, fields, send_empty);
-    // An extension that only the script writes is named as every other.
-    let urns: Vec<String> = payload.keys().filter(|key| key.starts_with("urn:")).cloned().collect();
+    // An extension that only the script writes is named as every other; one that it takes away is not.
+    let urns = extensions(payload);
     if let Some(Json::Array(schemas)) = payload.get_mut("schemas") {
+        let gone = |urn: &str| before.iter().any(|known| known == urn) && !urns.iter().any(|known| known == urn);
+        schemas.retain(|known| !known.as_str().is_some_and(gone));
         for urn in urns {
             if !schemas.iter().any(|known| known.as_str() == Some(&urn)) {
                 schemas.push(Json::from(urn));
@@ -125,13 +131,38 @@ fn into(payload: &mut Map<String, Json>, fields: &[(&str, Value<'_>)], send_empt
     for (key, value) in fields {
         match (payload.get_mut(*key), value) {
             (_, Value::Ignored(Ignore::Attribute | Ignore::Object)) => {}
-            (Some(Json::Object(there)), Value::Object(fields)) => into(there, fields, send_empty),
-            (_, value) if value.is_null() && !send_empty => {
-                payload.shift_remove(*key);
+            (Some(Json::Object(there)), Value::Object(fields)) => {
+                into(there, fields, send_empty);
+                if there.is_empty() {
+                    payload.shift_remove(*key);
+                }
             }
             (_, value) => {
-                payload.insert((*key).to_owned(), to_json(*value));
+                if let Some(json) = written(*value, send_empty) {
+                    payload.insert((*key).to_owned(), json);
+                } else {
+                    payload.shift_remove(*key);
+                }
             }
         }
+    }
+}
+
+/// A value of the script as JSON, by the rule for all payloads: nothing stands for what is null or without content, and for
+/// an empty text only where the target wants to see it.
+fn written(value: Value<'_>, send_empty: bool) -> Option<Json> {
+    match value {
+        Value::Absent | Value::Null | Value::Ignored(_) => None,
+        Value::Text("") => send_empty.then(|| Json::from("")),
+        Value::List(items) => {
+            let items: Vec<Json> = items.iter().filter_map(|item| written(*item, send_empty)).collect();
+            (!items.is_empty()).then(|| Json::from(items))
+        }
+        Value::Object(fields) => {
+            let mut map = Map::new();
+            into(&mut map, fields, send_empty);
+            (!map.is_empty()).then(|| Json::from(map))
+        }
+        value => Some(to_json(value)),
     }
 }

@@ -60,7 +60,9 @@ impl Mapping {
                 };
                 RuleTrace {
                     target: rule.target.clone(),
-                    result: result.map(shown).map_err(|fault| Failure::in_rule(number, fault)),
+                    result: result
+                        .map(shown)
+                        .map_err(|fault| Failure::in_rule(number, if redacted { fault.redacted() } else { fault })),
                     steps,
                 }
             })

@@ -20,6 +20,7 @@ mod cli;
 mod conformance;
 mod diagnostics;
 mod jinja;
+mod languages;
 mod liquid;
 mod programs;
 mod properties;

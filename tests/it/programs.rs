@@ -104,7 +104,9 @@ pub(crate) fn ran(language: Language, program: &str, record: &Json, setting: &Se
             );
         }
         let at = program.get(first.primary.span.range()).unwrap_or("?");
-        let answer = error(&first.code.to_string(), &first.message, at, &first.help.join(" "));
+        let help: Vec<&str> =
+            first.help.iter().map(String::as_str).chain(first.fixes.iter().map(|fix| &*fix.title)).collect();
+        let answer = error(&first.code.to_string(), &first.message, at, &help.join(" "));
         return Ran { answer, warnings: Vec::new(), trace: Vec::new(), time: begun.elapsed(), memory: 0 };
     };
     let arena = Arena::new();

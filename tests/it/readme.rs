@@ -1,10 +1,10 @@
-//! The README's examples are run as they stand: what it prints must be what the program prints.
+//! The examples of the README and of docs are run as they stand: what is printed there must be what the program prints.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::root;
+use crate::support::{Scratch, code, root, run, stdout};
 
 /// The fenced blocks of a kind, in order.
 fn blocks(text: &str, kind: &str) -> Vec<String> {
@@ -57,9 +57,13 @@ fn the_examples_are_what_the_program_prints() {
     fs::write(directory.join("workers.jsonl"), workers.join("\n")).unwrap();
 
     let sessions: Vec<String> = blocks(&readme, "text").into_iter().filter(|block| block.starts_with("$ ")).collect();
-    assert_eq!(sessions.len(), 4, "check, test, eval, map");
+    assert_eq!(sessions.len(), 6, "languages, import, check, test, eval, map");
     for (index, wanted) in sessions.iter().enumerate() {
-        let file = if index == 0 { mapping.replace("'Switch(", "'Swich(") } else { mapping.clone() };
+        let file = if wanted.starts_with("$ provisor check") {
+            mapping.replace("'Switch(", "'Swich(")
+        } else {
+            mapping.clone()
+        };
         fs::write(directory.join("my-app.toml"), file).unwrap();
         assert_eq!(&session(wanted, &directory), wanted, "the README's example number {}", index + 1);
     }
@@ -77,4 +81,54 @@ fn the_first_command_maps_the_shipped_people() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     assert!(readme.contains(told.trim()), "the README does not say {told:?}");
     assert_eq!(fs::read_to_string(out).unwrap().lines().count(), 1500);
+}
+
+/// The mapping files that stand whole in a page.
+fn whole_files(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(page)).unwrap();
+    let whole = |block: &String| block.starts_with("name ") && block.contains("[attributes]");
+    blocks(&text, "toml").into_iter().filter(whole).collect()
+}
+
+#[test]
+fn every_mapping_file_in_the_docs_checks_and_passes_its_tests() {
+    let scratch = Scratch::new("docs");
+    for page in ["README", "docs/choosing-a-language", "docs/mapping-file", "docs/liquid", "docs/rhai", "docs/jinja"] {
+        for (index, block) in whole_files(&format!("{page}.md")).iter().enumerate() {
+            let file = scratch.write(&format!("{}-{}.toml", page.replace('/', "-"), index + 1), block);
+            let check = run(&["check", "--strict", &file], b"");
+            assert_eq!(code(&check), 0, "{}", stdout(&check));
+            let test = run(&["test", &file], b"");
+            assert_eq!(code(&test), 0, "{}", stdout(&test));
+        }
+    }
+}
+
+#[test]
+fn the_five_tasks_are_solved_in_all_four_languages_alike() {
+    let tasks = whole_files("docs/choosing-a-language.md");
+    assert_eq!(tasks.len(), 5);
+    let scratch = Scratch::new("tasks");
+    for (index, task) in tasks.iter().enumerate() {
+        let file = scratch.write("task.toml", task);
+        let test = run(&["test", &file], b"");
+        let count = stdout(&test).lines().filter(|line| line.starts_with("ok")).count();
+        assert!(count >= 4, "task {}: only {count} tests", index + 1);
+        // One payload for each record of the tests, in which the languages agree.
+        let given = task.lines().filter_map(|line| line.strip_prefix("given")?.trim_start().strip_prefix('='));
+        let records: Vec<String> = given.map(as_json).collect();
+        assert_eq!(records.len(), count);
+        let mapped = run(&["map", &file], records.join("\n").as_bytes());
+        assert_eq!(code(&mapped), 0);
+        for payload in crate::support::json_lines(stdout(&mapped)) {
+            let values: Vec<_> = ["entra", "liquid", "jinja", "rhai"].map(|language| payload.get(language)).into();
+            assert!(values.iter().all(|value| *value == values[0]), "task {}: {payload}", index + 1);
+        }
+    }
+}
+
+/// A flat inline table of TOML as JSON: the keys in quotes, and a colon for the sign.
+fn as_json(table: &str) -> String {
+    let key = regex::Regex::new(r"([{,]\s*)(\w+)\s*=\s*").unwrap();
+    key.replace_all(table.trim(), "$1\"$2\": ").into_owned()
 }

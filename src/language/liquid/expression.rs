@@ -58,7 +58,10 @@ impl Compiler<'_, '_> {
             let finding = Diagnostic::new(Code::UnknownFunction, format!("there is no filter `{typed}`"), name_span);
             self.report(match closest(name.as_str(), FILTERS.iter().map(|filter| filter.name)) {
                 Some(near) => finding.fix(name_span, near, format!("did you mean `{near}`?")),
-                None => finding.help("docs/liquid.md lists the filters"),
+                None if crate::function::lookup(name.as_str()).is_some() => finding.help(
+                    "that is a function of Entra's, which Jinja and Rhai have too; Liquid has filters of its own",
+                ),
+                None => finding.help("`provisor functions --lang liquid` lists the filters"),
             });
             return None;
         };

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use pest::iterators::Pair;
 
-use crate::text::{Code, Diagnostic, Span, did_you_mean, shorten};
+use crate::text::{Code, Diagnostic, Span, closest, did_you_mean, shorten};
 
 use super::compile::{Body, Compiler, Tokens};
 use super::lexer::{Kind, Token, not_closed};
@@ -395,8 +395,12 @@ impl Compiler<'_, '_> {
                 let Some(index) = self.snippets.find(text) else {
                     let message = format!("there is no snippet `{}`", shorten(text));
                     let finding = Diagnostic::new(Code::UnknownFunction, message, name.span);
-                    let near = did_you_mean(text, self.snippets.names());
-                    self.report(finding.help(near.unwrap_or_else(|| "snippets stand in the mapping file".into())));
+                    // Between the quotes.
+                    let inner = Span { start: name.span.start + 1, end: name.span.end.saturating_sub(1) };
+                    self.report(match closest(text, self.snippets.names()) {
+                        Some(near) => finding.fix(inner, near, format!("did you mean `{near}`?")),
+                        None => finding.help("snippets stand under `[snippets]` in the mapping file"),
+                    });
                     return None;
                 };
                 self.uses.insert(index);

@@ -38,6 +38,13 @@ pub(super) fn syntax(error: &ParseError, places: &Places<'_>, limits: Limits) ->
                 finding
             }
         }
+        ParseErrorType::MissingToken(token, _) if token == ";" => {
+            finding("the statement before this does not end".to_owned())
+                .help("separate statements with `;`, and close each block with `}`")
+        }
+        ParseErrorType::MissingToken(token, why) => {
+            finding(format!("`{token}` is missing {why}").trim_end().to_owned())
+        }
         ParseErrorType::UnexpectedEOF => finding("the script ends too early".to_owned()),
         ParseErrorType::TooManyFunctions => finding("the script defines too many functions".to_owned()),
         other => finding(sentence(&other.to_string())),
@@ -221,7 +228,7 @@ fn plain(name: &str) -> &str {
         "f64" | "FLOAT" | "float" => "a number",
         "bool" => "a boolean",
         "char" => "a character",
-        "" | "(" | ")" | "()" => "nothing, `()`",
+        "" | "(" | ")" | "()" => "nothing (`()`)",
         "map" => "a map",
         "array" => "a list",
         "string" | "&str" | "ImmutableString" | "&str | ImmutableString | String" | "String" => "a text",

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 use crate::function::{Spec, foreign, lookup};
-use crate::text::{Code, Diagnostic, Span, did_you_mean, shorten};
+use crate::text::{Code, Diagnostic, Span, closest, shorten};
 
 use super::functions::counts;
 use super::host::{HIGHER, Host};
@@ -231,9 +231,13 @@ impl Looker<'_> {
         let finding = Diagnostic::new(Code::UnknownFunction, format!("there is no function `{shown}`"), span);
         let own = self.functions.iter().map(|(name, _)| name.as_str());
         let known = self.host.names.iter().map(String::as_str).filter(|name| name.starts_with(char::is_alphabetic));
-        let near = did_you_mean(name, known.chain(own))
-            .or_else(|| foreign(name).map(|other| format!("in {}: {}", other.origin, other.instead)));
-        self.scan.found.push(finding.help_if(near));
+        self.scan.found.push(match (closest(name, known.chain(own)), foreign(name)) {
+            (Some(near), _) => finding.fix(span, near, format!("did you mean `{near}`?")),
+            (None, Some(other)) => finding.help(format!("in {}: {}", other.origin, other.instead)),
+            (None, None) => {
+                finding.help("docs/rhai.md says what scripts have; `provisor functions` lists the functions")
+            }
+        });
     }
 
     /// The engine looks at how deep values nest where variables are read (see `state.rs`), and `this` is none. So it is not
@@ -302,6 +306,6 @@ fn head(rest: &Expr, flags: ASTFlags) -> &Expr {
 
 fn wrong_count(spec: &Spec, count: usize, span: Span) -> Diagnostic {
     let given = if count == 1 { "1 argument".to_owned() } else { format!("{count} arguments") };
-    Diagnostic::new(Code::ArgumentCount, format!("{} does not take {given}", spec.name), span)
+    Diagnostic::new(Code::ArgumentCount, format!("`{}` does not take {given}", spec.name), span)
         .help(format!("write `{}`; `()` leaves an argument out", spec.signature()))
 }

@@ -29,7 +29,8 @@ struct Run {
 /// Why a run ended before the template did.
 pub(super) enum End {
     Fault(Box<Fault>),
-    Ignored(Ignore),
+    /// With the reason that `skip("…")` gives.
+    Ignored(Ignore, Option<String>),
 }
 
 thread_local! {
@@ -316,7 +317,7 @@ pub(super) fn call(spec: &'static Spec, arguments: &[Jinja]) -> Result<Jinja, Er
                 bounded(value)
             }
         }
-        Ok(Err(ignored)) => Err(end(End::Ignored(ignored))),
+        Ok(Err(ignored)) => Err(end(End::Ignored(ignored, None))),
         Err(fault) => Err(end_with_fault(fault)),
     }
 }

@@ -244,10 +244,13 @@ fn add_function(env: &mut Environment<'static>, name: &'static str) {
         "dict" => env.add_function(name, functions::dict),
         "namespace" => env.add_function(name, functions::namespace),
         "range" => env.add_function(name, range),
-        "skip" => env
-            .add_function(name, |_: Option<Jinja>| -> Result<Jinja, Error> { Err(end(End::Ignored(Ignore::Object))) }),
+        "skip" => env.add_function(name, |reason: Option<Jinja>| -> Result<Jinja, Error> {
+            let reason = reason.filter(|reason| !reason.is_undefined() && !reason.is_none());
+            let reason = reason.map(|reason| bounded(reason).map(|reason| reason.to_string())).transpose()?;
+            Err(end(End::Ignored(Ignore::Object, reason)))
+        }),
         "skip_attribute" => {
-            env.add_function(name, || -> Result<Jinja, Error> { Err(end(End::Ignored(Ignore::Attribute))) });
+            env.add_function(name, || -> Result<Jinja, Error> { Err(end(End::Ignored(Ignore::Attribute, None))) });
         }
         "fail" => env.add_function(name, |message: Option<Jinja>| -> Result<Jinja, Error> {
             let message = message.map_or_else(

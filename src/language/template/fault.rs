@@ -15,7 +15,16 @@ pub(super) fn finding(error: &Error, text: &str) -> Diagnostic {
         .map(|range| Span::new(range.start, range.end))
         .or_else(|| error.line().map(|line| line_span(text, line)))
         .unwrap_or(Span::new(0, text.len()));
-    Diagnostic::new(Code::Syntax, words(error), span)
+    Diagnostic::new(Code::Syntax, plain(&words(error)), span)
+}
+
+/// The parser's names for things, as a template's writer knows them.
+fn plain(words: &str) -> String {
+    words
+        .replace("end of variable block", "`}}`")
+        .replace("end of block", "`%}`")
+        .replace("identifier", "a name")
+        .replace("unexpected input after expression", "something stands behind the expression")
 }
 
 fn line_span(text: &str, line: usize) -> Span {
@@ -39,6 +48,13 @@ pub(super) fn fault(error: &Error, shown: Option<&str>, limits: &Limits) -> Box<
         ErrorKind::InvalidOperation if error.detail() == Some("recursion limit exceeded") => {
             Fault::new(Code::Limit, format!("it nests deeper than {} levels", limits.depth))
                 .help("a mapping file may set `depth` under `[budget]`")
+        }
+        ErrorKind::UnknownMethod => {
+            let message = match shown.and_then(|shown| shown.split(['.', '(']).nth(1)) {
+                Some(method) => format!("values have no methods, and `{}` is one", shorten(method)),
+                None => "values have no methods".to_owned(),
+            };
+            Fault::new(Code::Conversion, message).help("write a filter behind the value: `{{ mail | lower }}`")
         }
         _ => Fault::new(Code::Conversion, words(error)),
     }

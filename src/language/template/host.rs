@@ -157,7 +157,12 @@ pub(super) fn read<'t>(text: &'t str, most: usize, host: &Host) -> Result<Scan<'
     harmless.push_str(text.get(from..).unwrap_or_default());
     match host.env.template_from_named_str(super::NAME, &harmless) {
         Ok(_) => Ok(scan),
-        Err(error) => Err(Box::new(fault::finding(&error, text))),
+        Err(error) => {
+            let finding = fault::finding(&error, text);
+            let blocks =
+                ["unexpected end of input", "unknown statement"].iter().any(|start| finding.message.starts_with(start));
+            Err(Box::new(scan::open_block(&scan.tags).filter(|_| blocks).unwrap_or(finding)))
+        }
     }
 }
 
@@ -193,7 +198,7 @@ fn take_apart(scan: &Scan<'_>) -> Result<Vec<Macro>, Box<Diagnostic>> {
                 }
                 if names::is_function(name) || found.iter().any(|other| *other.name == *name) {
                     let message = format!("there is a function or macro `{name}` already");
-                    return Err(Box::new(Diagnostic::new(Code::DuplicateKey, message, tag.span)));
+                    return Err(Box::new(Diagnostic::new(Code::DuplicateKey, message, span)));
                 }
                 let inserts = inserts
                     .iter()

@@ -189,7 +189,12 @@ impl Template {
         let running = Running::new(limits, self.needs.functions.then(|| self.environment(context)));
         let rendered = self.env.get_template(NAME).and_then(|template| template.render(Jinja::from_object(root)));
         match (rendered, running.ended()) {
-            (_, Some(End::Ignored(ignored))) => *out = Value::Ignored(ignored),
+            (_, Some(End::Ignored(ignored, reason))) => {
+                if let Some(reason) = reason {
+                    context.set_skip_reason(reason);
+                }
+                *out = Value::Ignored(ignored);
+            }
             (Err(error), Some(End::Fault(fault))) => return Err(self.located(fault, &error)),
             (Ok(_), Some(End::Fault(fault))) => return Err(fault),
             (Err(error), None) => {
@@ -272,15 +277,44 @@ impl Template {
 
     fn place(&self, error: &Error) -> Option<(Origin, Span)> {
         let range = error.range()?;
-        self.rewritten.span(range.start, range.end)
+        let (origin, span) = self.rewritten.span(range.start, range.end)?;
+        if error.kind() != minijinja::ErrorKind::UndefinedError {
+            return Some((origin, span));
+        }
+        // A filter that takes nothing undefined is not what is undefined: that stands before it.
+        let before = self.text_of(origin).get(..span.range().start).unwrap_or_default().trim_end();
+        let Some(before) = before.strip_suffix('|').map(str::trim_end) else { return Some((origin, span)) };
+        let name = before.trim_end_matches(|letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.'));
+        if name.len() == before.len() {
+            return Some((origin, span));
+        }
+        Some((origin, Span::new(name.len(), before.len())))
+    }
+
+    fn text_of(&self, origin: Origin) -> &str {
+        if origin == Origin::Macros { &self.host.text } else { &self.text }
     }
 
     /// What stands where an error is.
     #[cold]
     fn shown(&self, error: &Error) -> Option<&str> {
         let (origin, span) = self.place(error)?;
-        let text = if origin == Origin::Macros { &*self.host.text } else { &*self.text };
-        text.get(span.range().start..span.range().end)
+        self.text_of(origin).get(span.range().start..span.range().end)
+    }
+
+    /// The span, or its tag where it is a blank: a loop's turns are counted behind its words.
+    fn visible(&self, span: Span) -> Span {
+        let range = span.range();
+        if self.text.get(range.start..range.end).is_none_or(|shown| !shown.trim().is_empty()) {
+            return span;
+        }
+        let (Some(before), Some(after)) = (self.text.get(..range.start), self.text.get(range.end..)) else {
+            return span;
+        };
+        match (before.rfind("{%"), after.find("%}")) {
+            (Some(start), Some(length)) => Span::new(start, range.end + length + 2),
+            _ => span,
+        }
     }
 
     /// The fault with its place; one in a shared macro is shown where the template calls it.
@@ -288,7 +322,7 @@ impl Template {
     fn located(&self, mut fault: Box<Fault>, error: &Error) -> Box<Fault> {
         let whole = Span::new(0, self.text.len());
         match self.place(error) {
-            Some((Origin::Template, span)) => fault.span = Some(span),
+            Some((Origin::Template, span)) => fault.span = Some(self.visible(span)),
             Some((Origin::Macros, span)) => {
                 let name = self.host.macro_at(span.range().start);
                 let call = self.calls.iter().find(|(called, _)| **called == *name).or_else(|| self.calls.first());

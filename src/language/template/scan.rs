@@ -336,3 +336,28 @@ fn check_blocks(tags: &[Tag<'_>]) -> Result<(), Box<Diagnostic>> {
     }
     Ok(())
 }
+
+/// What is to be said about the first tag that ends another block than the open one, or the innermost block that no tag ends.
+pub(super) fn open_block(tags: &[Tag<'_>]) -> Option<Diagnostic> {
+    let mut open: Vec<&Tag<'_>> = Vec::new();
+    for tag in tags {
+        let word = tag.word();
+        if OPENERS.contains(&word) || word == "set" && !tag.assigns() {
+            open.push(tag);
+        } else if let Some(ended) = word.strip_prefix("end") {
+            let finding = Diagnostic::new(Code::Syntax, format!("`{word}` has no place here"), tag.span);
+            match open.pop() {
+                Some(opener) if opener.word() == ended => {}
+                Some(opener) => {
+                    let wanted = format!("`end{}` is wanted before", opener.word());
+                    return Some(finding.label(wanted).also(opener.span, "this block is open"));
+                }
+                None => return Some(finding.label("no block that it belongs to is open")),
+            }
+        }
+    }
+    let tag = open.pop()?;
+    let word = tag.word();
+    let finding = Diagnostic::new(Code::Syntax, format!("the block `{word}` is not closed"), tag.span);
+    Some(finding.label("it begins here").help(format!("end it with `{{% end{word} %}}`")))
+}

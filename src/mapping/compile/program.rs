@@ -74,9 +74,19 @@ impl Compiler<'_> {
                     format!("the schema has no attribute `{}`", shorten(&name)),
                     at,
                 )
-                .label("the map is merged into the payload");
+                .label("the map is merged into the payload")
+                .help_if(
+                    (name.contains('.') && !name.contains(':'))
+                        .then_some("write a map in the map: `#{ name: #{ givenName: \"Ada\" } }`"),
+                );
                 let known = schema.core.attributes.iter().map(|attribute| &*attribute.name);
-                self.found.push(instead(finding, closest(&name, known)));
+                let urns = schema.extensions.iter().map(|extension| &*extension.id);
+                let near = closest(&name, known.chain(urns));
+                let quoted = text.value.get(span.range()).is_some_and(|key| key.starts_with('"'));
+                self.found.push(match near {
+                    Some(near) if !quoted => finding.fix(at, near, format!("did you mean `{near}`?")),
+                    near => instead(finding, near),
+                });
             }
         }
         let tree::Text { value, places } = text;

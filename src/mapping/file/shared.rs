@@ -62,7 +62,14 @@ impl Reader<'_> {
                 _ => None,
             };
             let Some(number) = number else {
-                self.wrong_type(&key, &node, &format!("a whole number from 1 to {most}"));
+                let wanted = format!("a whole number from 1 to {most}");
+                if let Item::Integer(_) = node.item {
+                    let message = format!("`{}` must be {wanted}", key.name);
+                    self.found
+                        .push(Diagnostic::new(Code::WrongType, message, node.span).label("this is none of those"));
+                } else {
+                    self.wrong_type(&key, &node, &wanted);
+                }
                 continue;
             };
             match key.name.as_str() {
