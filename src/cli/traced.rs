@@ -17,7 +17,7 @@ pub(super) fn write<'a>(
     out: &mut Vec<u8>,
 ) {
     let (end, more) = match outcome {
-        Outcome::Payload(payload) => ("payload", Some(("payload", payload.to_json()))),
+        Outcome::Payload(payload) => ("payload", Some(("payload", payload.to_json_redacted()))),
         Outcome::OutOfScope => ("outOfScope", None),
         Outcome::Skipped(skip) => ("skipped", Some(("reason", Json::from(mapping.describe_skip(skip))))),
         Outcome::Failed(failure) => {

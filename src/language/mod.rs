@@ -156,6 +156,16 @@ impl Program {
         }
     }
 
+    /// Whether it may give a value only to a new object (`SelectUniqueValue`): an update would find the object's own taken.
+    pub fn is_unique(&self) -> bool {
+        match self {
+            Program::Entra(program) => program.is_unique(),
+            Program::Liquid(_) => false,
+            Program::Rhai(program) => program.is_unique(),
+            Program::Jinja(program) => program.is_unique(),
+        }
+    }
+
     /// Whether the value must not be shown in logs (`Redact`).
     pub fn is_redacted(&self) -> bool {
         match self {

@@ -79,21 +79,37 @@ impl<'a> Payload<'a> {
             let _ = serde_json::to_writer(out, &self.to_json());
             return;
         }
-        self.write_rules(out);
+        self.write_rules(self.values, out);
     }
 
     /// What the rules made, without the script.
-    fn write_rules(&self, out: &mut Vec<u8>) {
-        let writer = self.mapping.writer(self.values);
+    fn write_rules(&self, values: &[Value<'_>], out: &mut Vec<u8>) {
+        let writer = self.mapping.writer(values);
         self.mapping.shape.write_top(&self.mapping.schemas, &writer, out);
     }
 
     /// The payload as JSON.
     pub fn to_json(&self) -> serde_json::Value {
+        self.json(self.values, self.script)
+    }
+
+    /// The payload as JSON for people: what a rule or the script redacts is not shown.
+    pub fn to_json_redacted(&self) -> serde_json::Value {
+        let redacted = |(value, rule): (&Value<'a>, &Rule)| match value {
+            Value::Absent | Value::Null | Value::Ignored(_) => *value,
+            _ if rule.is_redacted() => Value::Text("[Redact]"),
+            _ => *value,
+        };
+        let values: Vec<Value<'_>> = self.values.iter().zip(&self.mapping.rules).map(redacted).collect();
+        let hides = self.mapping.script.as_ref().is_some_and(Rule::is_redacted);
+        self.json(&values, self.script.filter(|_| !hides))
+    }
+
+    fn json(&self, values: &[Value<'_>], script: Option<Value<'_>>) -> serde_json::Value {
         let mut out = Vec::new();
-        self.write_rules(&mut out);
+        self.write_rules(values, &mut out);
         let mut payload = serde_json::from_slice(&out).unwrap_or_default();
-        if let Some(script) = self.script {
+        if let Some(script) = script {
             merge::merge(&mut payload, script, self.mapping.send_empty);
         }
         payload

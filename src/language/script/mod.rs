@@ -57,6 +57,7 @@ pub struct Script {
     print: Option<Position>,
     keys: Vec<(String, Span)>,
     redacts: bool,
+    unique: bool,
 }
 
 impl Script {
@@ -101,6 +102,7 @@ impl Script {
             print: if let [only] = scan.prints[..] { Some(only) } else { None },
             keys,
             redacts: scan.redacts,
+            unique: scan.unique,
         };
         script.take_slots(&scan, layout, surroundings.value);
         (Some(script), found)
@@ -241,6 +243,11 @@ impl Script {
     /// The attributes read, each once.
     pub fn reads(&self) -> &[Slot] {
         &self.reads
+    }
+
+    /// Whether it calls `SelectUniqueValue`.
+    pub fn is_unique(&self) -> bool {
+        self.unique
     }
 
     /// Whether the value must not be shown in logs (`Redact`).

@@ -37,6 +37,8 @@ pub(super) struct Scan {
     /// Which of [`SPECIAL`] it names.
     pub(super) names: BTreeSet<&'static str>,
     pub(super) redacts: bool,
+    /// Whether `SelectUniqueValue` is called.
+    pub(super) unique: bool,
     /// Where it prints.
     pub(super) prints: Vec<Position>,
     /// The calls of the table's functions.
@@ -217,6 +219,7 @@ impl Looker<'_> {
         let span = self.places.token(position);
         if let Some(spec) = lookup(name).filter(|spec| spec.name == name) {
             self.scan.redacts |= spec.redacts;
+            self.scan.unique |= spec.name == "SelectUniqueValue";
             self.scan.calls.push((spec.name, position));
             if !counts(spec).contains(&count) {
                 self.scan.found.push(wrong_count(spec, count, span));

@@ -51,6 +51,7 @@ impl Macro {
             functions: self.needs.functions || other.functions,
             randomness: self.needs.randomness || other.randomness,
             redacts: self.needs.redacts || other.redacts,
+            unique: self.needs.unique || other.unique,
         }
     }
 }

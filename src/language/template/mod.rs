@@ -270,6 +270,11 @@ impl Template {
         &self.reads
     }
 
+    /// Whether it calls `SelectUniqueValue`, itself or through a macro.
+    pub fn is_unique(&self) -> bool {
+        self.needs.unique
+    }
+
     /// Whether the value must not be shown in logs (`Redact`).
     pub fn is_redacted(&self) -> bool {
         self.needs.redacts

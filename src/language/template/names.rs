@@ -153,6 +153,8 @@ pub(super) struct Needs {
     pub(super) randomness: bool,
     /// One of them hides its value.
     pub(super) redacts: bool,
+    /// Whether `SelectUniqueValue` is called.
+    pub(super) unique: bool,
 }
 
 impl Needs {
@@ -161,6 +163,7 @@ impl Needs {
             self.functions = true;
             self.randomness |= !spec.pure;
             self.redacts |= spec.redacts;
+            self.unique |= spec.name == "SelectUniqueValue";
         }
     }
 }

@@ -256,9 +256,7 @@ impl Compiler<'_> {
                 .help("Entra refuses it too (\"Joining property has more than one SourceName\"): match on an attribute of its own"),
             );
         }
-        if matches!(program, Program::Entra(expression) if expression.is_unique())
-            && (create_only.is_none() || matching.is_some())
-        {
+        if program.is_unique() && (create_only.is_none() || matching.is_some()) {
             self.found.push(
                 Diagnostic::new(
                     Code::MisplacedFunction,
