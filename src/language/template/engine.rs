@@ -2,6 +2,9 @@
 //!
 //! It starts empty. An upgrade of minijinja that brings a new filter does not bring it here.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use minijinja::value::{Rest, Value as Jinja, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, filters, functions, tests};
 
@@ -11,6 +14,7 @@ use crate::text::Code;
 use crate::value::Ignore;
 
 use super::bridge::{self, End, bounded, call, end, end_with_fault, fits, keep, spend, turn};
+use super::turns::each;
 
 /// The filters of Jinja that are offered.
 pub(super) const FILTERS: &[&str] = &[
@@ -138,12 +142,8 @@ pub(super) fn environment(undefined: Undefined, limits: Limits) -> Environment<'
 /// Adds a filter whose result is measured.
 fn measured(env: &mut Environment<'static>, name: &'static str, filter: Jinja) {
     env.add_filter(name, move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
-        bounded(filter.call(state, &values(arguments))?)
+        bounded(filter.call(state, &arguments.into_values())?)
     });
-}
-
-fn values(arguments: Rest<ValueOrKwargs>) -> Vec<Jinja> {
-    arguments.0.into_iter().map(Jinja::from).collect()
 }
 
 fn add_filter(env: &mut Environment<'static>, name: &'static str) {
@@ -170,9 +170,15 @@ fn add_filter(env: &mut Environment<'static>, name: &'static str) {
         "join" => {
             let join = Jinja::from_function(filters::join);
             env.add_filter(name, move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
-                let arguments = values(arguments);
+                let arguments = arguments.into_values();
                 check_join(&arguments)?;
                 bounded(join.call(state, &arguments)?)
+            });
+            return;
+        }
+        "split" => {
+            env.add_filter(name, |value: &Jinja, by: Option<Arc<str>>, most: Option<i64>| {
+                bounded(filters::split(value, by, most)?)
             });
             return;
         }
@@ -196,7 +202,6 @@ fn add_filter(env: &mut Environment<'static>, name: &'static str) {
         "select" => Jinja::from_function(filters::select),
         "selectattr" => Jinja::from_function(filters::selectattr),
         "sort" => Jinja::from_function(filters::sort),
-        "split" => Jinja::from_function(filters::split),
         "string" => Jinja::from_function(filters::string),
         "sum" => Jinja::from_function(filters::sum),
         "unique" => Jinja::from_function(filters::unique),
@@ -278,26 +283,6 @@ fn add_ours(env: &mut Environment<'static>, name: &'static str) {
     }
 }
 
-/// A list whose items are counted as they are taken.
-fn each(value: &Jinja, raw: u64) -> Result<Jinja, Error> {
-    if value.is_undefined() || value.is_none() {
-        return Ok(value.clone());
-    }
-    let value = if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable | ValueKind::Map | ValueKind::String) {
-        bounded(value.clone())?
-    } else {
-        return Ok(value.clone());
-    };
-    let items = value.try_iter()?.collect::<Vec<_>>();
-    Ok(Jinja::make_object_iterable(Jinja::from(items), move |items| match items.try_iter() {
-        Ok(items) => Box::new(items.map(move |item| match turn(raw) {
-            Ok(()) => item,
-            Err(error) => Jinja::from(error),
-        })),
-        Err(_) => Box::new(std::iter::empty()),
-    }))
-}
-
 fn factor(value: &Jinja) -> Result<Jinja, Error> {
     match value.kind() {
         ValueKind::String | ValueKind::Seq | ValueKind::Iterable | ValueKind::Bytes => {
@@ -315,16 +300,20 @@ fn replace(value: Jinja, from: Jinja, to: Jinja) -> Result<Jinja, Error> {
     if value.is_undefined() {
         return Err(Error::from(ErrorKind::UndefinedError));
     }
-    let text =
-        |value: Jinja| bounded(value).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    let (text, from, to) = (text(value)?, text(from)?, text(to)?);
+    let (value, from, to) = (bounded(value)?, bounded(from)?, bounded(to)?);
+    let (text, from, to) = (shown(&value), shown(&from), shown(&to));
     if to.len() > from.len() {
-        let more = text.matches(&from).count().saturating_mul(to.len() - from.len());
+        let more = text.matches(&*from).count().saturating_mul(to.len() - from.len());
         fits(text.len().saturating_add(more), 0)?;
     }
-    let replaced = text.replace(&from, &to);
+    let replaced = text.replace(&*from, &to);
     spend(replaced.len() as u64)?;
     Ok(Jinja::from(replaced))
+}
+
+/// A value as it prints; a text is that already.
+fn shown(value: &Jinja) -> Cow<'_, str> {
+    value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed)
 }
 
 fn check_join(arguments: &[Jinja]) -> Result<(), Error> {
