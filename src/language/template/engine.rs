@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use minijinja::value::{Rest, Value as Jinja, ValueKind, ValueOrKwargs};
+use minijinja::value::{Kwargs, Rest, StringInput, Value as Jinja, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, filters, functions, tests};
 
 use crate::function::{Fault, Limits, TABLE};
@@ -167,15 +167,7 @@ fn add_filter(env: &mut Environment<'static>, name: &'static str) {
         "upper" => return env.add_filter(name, filters::upper),
         // What can give more, with a look ahead.
         "replace" => return env.add_filter(name, replace),
-        "join" => {
-            let join = Jinja::from_function(filters::join);
-            env.add_filter(name, move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
-                let arguments = arguments.into_values();
-                check_join(&arguments)?;
-                bounded(join.call(state, &arguments)?)
-            });
-            return;
-        }
+        "join" => return env.add_filter(name, join),
         "split" => {
             env.add_filter(name, |value: &Jinja, by: Option<Arc<str>>, most: Option<i64>| {
                 bounded(filters::split(value, by, most)?)
@@ -316,17 +308,20 @@ fn shown(value: &Jinja) -> Cow<'_, str> {
     value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed)
 }
 
-fn check_join(arguments: &[Jinja]) -> Result<(), Error> {
-    let (Some(list), joiner) = (arguments.first(), arguments.get(1)) else { return Ok(()) };
-    let between = match joiner {
-        Some(joiner) if joiner.is_kwargs() => {
-            joiner.get_attr("d").ok().and_then(|joiner| joiner.as_str().map(str::len))
-        }
-        Some(joiner) => joiner.as_str().map(str::len),
-        None => None,
+fn join(
+    state: &mut State,
+    list: &Jinja,
+    joiner: Option<StringInput<'_>>,
+    attribute: Option<&str>,
+    named: Kwargs,
+) -> Result<Jinja, Error> {
+    let between = match &joiner {
+        Some(joiner) => joiner.as_str().len(),
+        None => named.peek::<Option<&str>>("d").ok().flatten().map_or(0, str::len),
     };
-    let list = bounded(list.clone())?;
-    fits(between.unwrap_or(0).saturating_mul(list.len().unwrap_or(0)), 0)
+    let measured = bounded(list.clone())?;
+    fits(between.saturating_mul(measured.len().unwrap_or(0)), 0)?;
+    bounded(filters::join(state, list, joiner, attribute, named)?)
 }
 
 fn range(first: i64, end_at: Option<i64>, step: Option<i64>) -> Result<Jinja, Error> {
