@@ -145,7 +145,7 @@ fn engine() -> Engine {
     engine
 }
 
-/// By hand: the conversion that comes with rhai goes through serde and is slower.
+/// A value of the script, made without a detour by serde, as ours are.
 fn dynamic(json: &Json) -> Dynamic {
     match json {
         Json::Null => Dynamic::UNIT,
