@@ -49,6 +49,8 @@ impl<'a> Tools<'a> {
 }
 
 /// What an expression gives.
+// The tag takes a whole word for the reason that `Value`'s does: an item goes through every filter by copy.
+#[repr(u64)]
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Item<'a> {
     Nil,

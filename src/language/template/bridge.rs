@@ -18,9 +18,9 @@ const ITEM: u64 = 32;
 /// One run.
 struct Run {
     meter: Meter,
-    limits: Limits,
     spent: u64,
-    env: Option<Env>,
+    /// Boxed: it is large, few templates have one, and a run is moved when it begins and when it ends.
+    env: Option<Box<Env>>,
     calls: u64,
     ended: Option<End>,
     result: Option<Jinja>,
@@ -44,8 +44,8 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(limits: Limits, env: Option<Env>) -> Self {
-        let run = Run { meter: Meter::new(limits), limits, spent: 0, env, calls: 0, ended: None, result: None };
+    pub(super) fn new(limits: Limits, env: Option<Box<Env>>) -> Self {
+        let run = Run { meter: Meter::new(limits), spent: 0, env, calls: 0, ended: None, result: None };
         Self { before: RUN.with_borrow_mut(|place| place.replace(run)) }
     }
 
@@ -97,24 +97,29 @@ pub(super) fn end(why: End) -> Error {
     Error::from(ErrorKind::InvalidOperation)
 }
 
-/// Counts bytes made; the clock is looked at when there are many.
-pub(super) fn spend(bytes: u64) -> Result<(), Error> {
-    with(|run| {
-        run.spent = run.spent.saturating_add(bytes);
-        let most = TIMES_OUTPUT * run.limits.output as u64;
-        if run.spent > most {
+impl Run {
+    /// Counts bytes made; the clock is looked at when there are many.
+    fn spend(&mut self, bytes: u64) -> Fallible<()> {
+        self.spent = self.spent.saturating_add(bytes);
+        let most = TIMES_OUTPUT * self.meter.limits().output as u64;
+        if self.spent > most {
             let message = format!("the template makes more than {most} bytes of text in all");
             return Err(Fault::new(Code::Limit, message).help("a mapping file may set `output` under `[budget]`"));
         }
-        run.meter.step(1)?;
-        if bytes >= 4096 { run.meter.time() } else { Ok(()) }
-    })
+        self.meter.step(1)?;
+        if bytes >= 4096 { self.meter.time() } else { Ok(()) }
+    }
+}
+
+/// Counts bytes made.
+pub(super) fn spend(bytes: u64) -> Result<(), Error> {
+    with(|run| run.spend(bytes))
 }
 
 /// A turn of a loop, which writes so many bytes of raw text.
 pub(super) fn turn(raw: u64) -> Result<(), Error> {
-    spend(raw)?;
     with(|run| {
+        run.spend(raw)?;
         run.calls += 1;
         // Turns may be long and have few steps.
         if run.calls.is_multiple_of(16) { run.meter.time() } else { Ok(()) }
@@ -141,12 +146,11 @@ pub(super) fn bounded(value: Jinja) -> Result<Jinja, Error> {
         ValueKind::Undefined | ValueKind::None | ValueKind::Bool | ValueKind::Number => Ok(value),
         ValueKind::String => {
             let bytes = value.as_str().map_or(0, str::len);
-            fits(bytes, 0)?;
-            spend(bytes as u64)?;
+            with(|run| run.meter.text(bytes).and_then(|()| run.spend(bytes as u64)))?;
             Ok(value)
         }
         _ => {
-            let mut size = Size::default();
+            let mut size = Size::new()?;
             let flat = flatten(&value, 0, &mut size)?;
             spend(size.bytes as u64 + size.items as u64 * ITEM)?;
             Ok(flat.unwrap_or(value))
@@ -154,15 +158,25 @@ pub(super) fn bounded(value: Jinja) -> Result<Jinja, Error> {
     }
 }
 
-#[derive(Default)]
 struct Size {
     bytes: usize,
     items: usize,
+    /// How deep values may nest: asked for once, as each item is held against it.
+    depth: usize,
+}
+
+impl Size {
+    fn new() -> Result<Self, Error> {
+        let depth = with(|run| Ok(run.meter.limits().depth))?;
+        Ok(Self { bytes: 0, items: 0, depth })
+    }
 }
 
 /// Measures a value; gives one to take its place when something in it is computed as it is read.
 fn flatten(value: &Jinja, depth: usize, size: &mut Size) -> Result<Option<Jinja>, Error> {
-    with(|run| run.meter.depth(depth))?;
+    if depth > size.depth {
+        with(|run| run.meter.depth(depth))?;
+    }
     size.items += 1;
     if size.items.is_multiple_of(256) {
         fits(size.bytes, size.items)?;
@@ -174,6 +188,11 @@ fn flatten(value: &Jinja, depth: usize, size: &mut Size) -> Result<Option<Jinja>
             // A list says how long it is before it is walked.
             fits(0, value.len().unwrap_or(0))?;
             let mut changed = kind == ValueKind::Iterable;
+            if let Some(known) = value.downcast_object_ref::<Vec<Jinja>>()
+                && known.iter().all(is_single)
+            {
+                return flatten_singles(known, depth, size);
+            }
             let mut items = Vec::new();
             for item in value.try_iter()?.checked() {
                 let item = item?;
@@ -203,6 +222,23 @@ fn flatten(value: &Jinja, depth: usize, size: &mut Size) -> Result<Option<Jinja>
     if size.bytes > 1 << 16 {
         fits(size.bytes, 0)?;
     }
+    Ok(None)
+}
+
+/// Whether a value is text, a number or nothing, of which none is computed as it is read.
+fn is_single(value: &Jinja) -> bool {
+    matches!(
+        value.kind(),
+        ValueKind::Undefined | ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::String
+    )
+}
+
+/// Measures a list of texts and numbers, what most lists are: it stays as it is and need not be copied.
+fn flatten_singles(items: &[Jinja], depth: usize, size: &mut Size) -> Result<Option<Jinja>, Error> {
+    for item in items {
+        flatten(item, depth + 1, size)?;
+    }
+    fits(size.bytes, size.items.saturating_sub(1))?;
     Ok(None)
 }
 

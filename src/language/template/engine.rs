@@ -2,7 +2,10 @@
 //!
 //! It starts empty. An upgrade of minijinja that brings a new filter does not bring it here.
 
-use minijinja::value::{Rest, Value as Jinja, ValueKind, ValueOrKwargs};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use minijinja::value::{Kwargs, Rest, StringInput, Value as Jinja, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, filters, functions, tests};
 
 use crate::function::{Fault, Limits, TABLE};
@@ -11,6 +14,7 @@ use crate::text::Code;
 use crate::value::Ignore;
 
 use super::bridge::{self, End, bounded, call, end, end_with_fault, fits, keep, spend, turn};
+use super::turns::each;
 
 /// The filters of Jinja that are offered.
 pub(super) const FILTERS: &[&str] = &[
@@ -138,12 +142,8 @@ pub(super) fn environment(undefined: Undefined, limits: Limits) -> Environment<'
 /// Adds a filter whose result is measured.
 fn measured(env: &mut Environment<'static>, name: &'static str, filter: Jinja) {
     env.add_filter(name, move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
-        bounded(filter.call(state, &values(arguments))?)
+        bounded(filter.call(state, &arguments.into_values())?)
     });
-}
-
-fn values(arguments: Rest<ValueOrKwargs>) -> Vec<Jinja> {
-    arguments.0.into_iter().map(Jinja::from).collect()
 }
 
 fn add_filter(env: &mut Environment<'static>, name: &'static str) {
@@ -167,12 +167,10 @@ fn add_filter(env: &mut Environment<'static>, name: &'static str) {
         "upper" => return env.add_filter(name, filters::upper),
         // What can give more, with a look ahead.
         "replace" => return env.add_filter(name, replace),
-        "join" => {
-            let join = Jinja::from_function(filters::join);
-            env.add_filter(name, move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
-                let arguments = values(arguments);
-                check_join(&arguments)?;
-                bounded(join.call(state, &arguments)?)
+        "join" => return env.add_filter(name, join),
+        "split" => {
+            env.add_filter(name, |value: &Jinja, by: Option<Arc<str>>, most: Option<i64>| {
+                bounded(filters::split(value, by, most)?)
             });
             return;
         }
@@ -196,7 +194,6 @@ fn add_filter(env: &mut Environment<'static>, name: &'static str) {
         "select" => Jinja::from_function(filters::select),
         "selectattr" => Jinja::from_function(filters::selectattr),
         "sort" => Jinja::from_function(filters::sort),
-        "split" => Jinja::from_function(filters::split),
         "string" => Jinja::from_function(filters::string),
         "sum" => Jinja::from_function(filters::sum),
         "unique" => Jinja::from_function(filters::unique),
@@ -281,26 +278,6 @@ fn add_ours(env: &mut Environment<'static>, name: &'static str) {
     }
 }
 
-/// A list whose items are counted as they are taken.
-fn each(value: &Jinja, raw: u64) -> Result<Jinja, Error> {
-    if value.is_undefined() || value.is_none() {
-        return Ok(value.clone());
-    }
-    let value = if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable | ValueKind::Map | ValueKind::String) {
-        bounded(value.clone())?
-    } else {
-        return Ok(value.clone());
-    };
-    let items = value.try_iter()?.collect::<Vec<_>>();
-    Ok(Jinja::make_object_iterable(Jinja::from(items), move |items| match items.try_iter() {
-        Ok(items) => Box::new(items.map(move |item| match turn(raw) {
-            Ok(()) => item,
-            Err(error) => Jinja::from(error),
-        })),
-        Err(_) => Box::new(std::iter::empty()),
-    }))
-}
-
 fn factor(value: &Jinja) -> Result<Jinja, Error> {
     match value.kind() {
         ValueKind::String | ValueKind::Seq | ValueKind::Iterable | ValueKind::Bytes => {
@@ -318,29 +295,36 @@ fn replace(value: Jinja, from: Jinja, to: Jinja) -> Result<Jinja, Error> {
     if value.is_undefined() {
         return Err(Error::from(ErrorKind::UndefinedError));
     }
-    let text =
-        |value: Jinja| bounded(value).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    let (text, from, to) = (text(value)?, text(from)?, text(to)?);
+    let (value, from, to) = (bounded(value)?, bounded(from)?, bounded(to)?);
+    let (text, from, to) = (shown(&value), shown(&from), shown(&to));
     if to.len() > from.len() {
-        let more = text.matches(&from).count().saturating_mul(to.len() - from.len());
+        let more = text.matches(&*from).count().saturating_mul(to.len() - from.len());
         fits(text.len().saturating_add(more), 0)?;
     }
-    let replaced = text.replace(&from, &to);
+    let replaced = text.replace(&*from, &to);
     spend(replaced.len() as u64)?;
     Ok(Jinja::from(replaced))
 }
 
-fn check_join(arguments: &[Jinja]) -> Result<(), Error> {
-    let (Some(list), joiner) = (arguments.first(), arguments.get(1)) else { return Ok(()) };
-    let between = match joiner {
-        Some(joiner) if joiner.is_kwargs() => {
-            joiner.get_attr("d").ok().and_then(|joiner| joiner.as_str().map(str::len))
-        }
-        Some(joiner) => joiner.as_str().map(str::len),
-        None => None,
+/// A value as it prints; a text is that already.
+fn shown(value: &Jinja) -> Cow<'_, str> {
+    value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed)
+}
+
+fn join(
+    state: &mut State,
+    list: &Jinja,
+    joiner: Option<StringInput<'_>>,
+    attribute: Option<&str>,
+    named: Kwargs,
+) -> Result<Jinja, Error> {
+    let between = match &joiner {
+        Some(joiner) => joiner.as_str().len(),
+        None => named.peek::<Option<&str>>("d").ok().flatten().map_or(0, str::len),
     };
-    let list = bounded(list.clone())?;
-    fits(between.unwrap_or(0).saturating_mul(list.len().unwrap_or(0)), 0)
+    let measured = bounded(list.clone())?;
+    fits(between.saturating_mul(measured.len().unwrap_or(0)), 0)?;
+    bounded(filters::join(state, list, joiner, attribute, named)?)
 }
 
 fn range(first: i64, end_at: Option<i64>, step: Option<i64>) -> Result<Jinja, Error> {

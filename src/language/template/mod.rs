@@ -10,6 +10,7 @@ mod host;
 mod names;
 mod rewrite;
 mod scan;
+mod turns;
 
 use std::sync::Arc;
 
@@ -186,7 +187,7 @@ impl Template {
         let values = self.inputs.iter().zip(&*self.names).map(|(input, name)| variable(*input, name, slots, context));
         let root = Variables { names: Arc::clone(&self.names), values: values.collect() };
         let limits = self.host.limits;
-        let running = Running::new(limits, self.needs.functions.then(|| self.environment(context)));
+        let running = Running::new(limits, self.needs.functions.then(|| Box::new(self.environment(context))));
         let rendered = self.env.get_template(NAME).and_then(|template| template.render(Jinja::from_object(root)));
         match (rendered, running.ended()) {
             (_, Some(End::Ignored(ignored, reason))) => {

@@ -49,8 +49,24 @@ pub(super) fn downcase<'a>(tools: &Tools<'a>, input: Item<'a>, _: &Arguments<'a>
         out.make_ascii_lowercase();
         return tools.built(out);
     }
+    cased(tools, text, |letter| letter.to_ascii_lowercase(), char::to_lowercase)
+}
+
+/// The letters in another case: one by one, and those of ASCII without the tables for all others.
+fn cased<'a, C: Iterator<Item = char>>(
+    tools: &Tools<'a>,
+    text: &str,
+    ascii: impl Fn(char) -> char,
+    other: impl Fn(char) -> C,
+) -> Result<'a> {
     let mut out = tools.arena.builder(text.len() + 8);
-    out.extend(text.chars().flat_map(char::to_lowercase));
+    for letter in text.chars() {
+        if letter.is_ascii() {
+            out.push(ascii(letter));
+        } else {
+            out.extend(other(letter));
+        }
+    }
     tools.built(out)
 }
 
@@ -65,9 +81,7 @@ pub(super) fn upcase<'a>(tools: &Tools<'a>, input: Item<'a>, _: &Arguments<'a>) 
         out.make_ascii_uppercase();
         return tools.built(out);
     }
-    let mut out = tools.arena.builder(text.len() + 8);
-    out.extend(text.chars().flat_map(char::to_uppercase));
-    tools.built(out)
+    cased(tools, text, |letter| letter.to_ascii_uppercase(), char::to_uppercase)
 }
 
 pub(super) fn capitalize<'a>(tools: &Tools<'a>, input: Item<'a>, _: &Arguments<'a>) -> Result<'a> {
@@ -151,20 +165,36 @@ fn all_replaced<'a>(tools: &Tools<'a>, text: &'a str, from: &str, to: &str) -> R
     if from.is_empty() && to.is_empty() {
         return Ok(Item::Text(text));
     }
+    // The search for one character is a loop; that for a text prepares itself first, which costs more than a short text takes.
+    match from.as_bytes() {
+        [byte] => put_in_place(tools, text, text.match_indices(char::from(*byte)), to),
+        _ => put_in_place(tools, text, text.match_indices(from), to),
+    }
+}
+
+/// The text with `to` in the place of each match.
+fn put_in_place<'a, 't>(
+    tools: &Tools<'a>,
+    text: &'a str,
+    mut matches: impl Iterator<Item = (usize, &'t str)>,
+    to: &str,
+) -> Result<'a> {
+    let Some((mut at, mut matched)) = matches.next() else {
+        tools.meter.step((text.len() / 64) as u64)?;
+        return Ok(Item::Text(text));
+    };
     let mut out = tools.arena.builder(text.len());
     let mut last = 0;
-    let mut found = false;
-    for (at, matched) in text.match_indices(from) {
-        found = true;
+    loop {
         out.push_str(text.get(last..at).unwrap_or_default());
         out.push_str(to);
         last = at + matched.len();
         // Looked at while it grows: a replacement can be much longer than what it stands for.
         tools.meter.text(out.len())?;
-    }
-    if !found {
-        tools.meter.step((text.len() / 64) as u64)?;
-        return Ok(Item::Text(text));
+        match matches.next() {
+            Some(next) => (at, matched) = next,
+            None => break,
+        }
     }
     out.push_str(text.get(last..).unwrap_or_default());
     tools.built(out)
@@ -304,7 +334,11 @@ pub(super) fn split<'a>(tools: &Tools<'a>, input: Item<'a>, arguments: &Argument
             list.extend(letters.take(most + 1).map(Value::Text));
         }
         _ => {
-            list.extend(text.split(by).take(most + 1).map(Value::Text));
+            match by.as_bytes() {
+                // As in `all_replaced`.
+                [byte] => list.extend(text.split(char::from(*byte)).take(most + 1).map(Value::Text)),
+                _ => list.extend(text.split(by).take(most + 1).map(Value::Text)),
+            }
             while matches!(list.last(), Some(Value::Text(""))) {
                 list.pop();
             }
