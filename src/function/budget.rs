@@ -63,22 +63,37 @@ pub struct Meter {
     steps: Cell<u64>,
     /// The step at which the clock is looked at next.
     look: Cell<u64>,
-    /// When the first look was; short programs end before it and never ask the clock.
-    begun: Cell<Option<Instant>>,
+    watch: Stopwatch,
+}
+
+/// How long a run takes, from the first look on: short programs end before it and never ask the clock.
+#[derive(Debug, Default)]
+pub(super) struct Stopwatch(Cell<Option<Instant>>);
+
+impl Stopwatch {
+    /// Begins anew: another program runs.
+    pub(super) fn restart(&self) {
+        self.0.set(None);
+    }
+
+    /// A fault when it is over.
+    pub(super) fn look(&self, milliseconds: u64) -> Fallible<()> {
+        let now = Instant::now();
+        let Some(begun) = self.0.get() else {
+            self.0.set(Some(now));
+            return Ok(());
+        };
+        if now.duration_since(begun) <= Duration::from_millis(milliseconds) {
+            return Ok(());
+        }
+        Err(limit(format!("the program takes longer than {milliseconds} ms"), "milliseconds"))
+    }
 }
 
 impl Meter {
     /// A run that has used nothing yet.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, steps: Cell::new(0), look: Cell::new(STEPS_A_LOOK), begun: Cell::new(None) }
-    }
-
-    /// Begins anew: another program runs.
-    #[inline]
-    pub fn restart(&self) {
-        self.steps.set(0);
-        self.look.set(STEPS_A_LOOK);
-        self.begun.set(None);
+        Self { limits, steps: Cell::new(0), look: Cell::new(STEPS_A_LOOK), watch: Stopwatch::default() }
     }
 
     /// The limits it watches.
@@ -110,16 +125,7 @@ impl Meter {
 
     /// A fault when the time is over. For what is long and has no steps.
     pub fn time(&self) -> Fallible<()> {
-        let now = Instant::now();
-        let Some(begun) = self.begun.get() else {
-            self.begun.set(Some(now));
-            return Ok(());
-        };
-        let most = self.limits.milliseconds;
-        if now.duration_since(begun) <= Duration::from_millis(most) {
-            return Ok(());
-        }
-        Err(limit(format!("the program takes longer than {most} ms"), "milliseconds"))
+        self.watch.look(self.limits.milliseconds)
     }
 
     /// A fault when a text of so many bytes is too long.
@@ -134,10 +140,7 @@ impl Meter {
     /// A fault when a list of so many items is too long.
     #[inline]
     pub fn list(&self, items: usize) -> Fallible<()> {
-        if items <= self.limits.list {
-            return Ok(());
-        }
-        Err(limit(format!("the list would have more than {} items", self.limits.list), "list"))
+        if items <= self.limits.list { Ok(()) } else { Err(too_many(self.limits.list)) }
     }
 
     /// A fault when something nests deeper than allowed.
@@ -154,6 +157,12 @@ impl Meter {
 #[cold]
 pub(super) fn too_long(most: usize) -> Box<Fault> {
     limit(format!("the text would be longer than {most} bytes"), "output")
+}
+
+/// The fault for a list of more than `most` items.
+#[cold]
+pub(super) fn too_many(most: usize) -> Box<Fault> {
+    limit(format!("the list would have more than {most} items"), "list")
 }
 
 #[cold]

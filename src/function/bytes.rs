@@ -62,7 +62,7 @@ impl Bytes {
     }
 
     /// What becomes of the text; `None` when it is not of ASCII alone.
-    #[inline]
+    #[inline(never)]
     pub fn apply<'a>(&self, arena: &'a Arena, text: &'a str) -> Option<&'a str> {
         if !text.is_ascii() {
             return None;

@@ -11,8 +11,8 @@ use crate::dotnet::date::Moment;
 use crate::text::Code;
 use crate::value::{Arena, MAX_MEMORY, TextBuilder, Value, parse_integer};
 
-use super::budget::too_long;
-use super::{Fallible, Fault, Limits, Meter};
+use super::budget::{Stopwatch, too_long, too_many};
+use super::{Fallible, Fault, Limits};
 
 /// Which values the target already has, for `SelectUniqueValue`.
 pub trait Taken: Send + Sync {
@@ -161,8 +161,8 @@ pub struct Context<'a> {
     stream: u64,
     /// Made when it is first asked for: few records need any, and it is large.
     random: RefCell<Option<Box<ChaCha12Rng>>>,
-    /// What the Entra expression that runs has used; the other languages have meters of their own.
-    pub meter: Meter,
+    /// The time of the Entra expression that runs; the other languages have meters of their own.
+    watch: Stopwatch,
     /// Why a program wants the record left out.
     reason: RefCell<Option<String>>,
 }
@@ -183,8 +183,14 @@ impl<'a> Context<'a> {
     /// With the randomness that another context lent.
     pub fn with_randomness(arena: &'a Arena, env: &'a Env, randomness: Randomness) -> Self {
         let Randomness { stream, generator } = randomness;
-        let meter = Meter::new(env.limits);
-        Self { arena, env, stream, random: RefCell::new(generator), meter, reason: RefCell::new(None) }
+        Self {
+            arena,
+            env,
+            stream,
+            random: RefCell::new(generator),
+            watch: Stopwatch::default(),
+            reason: RefCell::new(None),
+        }
     }
 
     /// Lends the randomness; until it is given back, this context has none of its own to draw from.
@@ -301,6 +307,24 @@ impl<'a> Context<'a> {
             self.check_memory()?;
         }
         Ok(Value::Text(text.into_bump_str()))
+    }
+
+    /// Another Entra expression runs: its time begins.
+    #[inline]
+    pub fn restart(&self) {
+        self.watch.restart();
+    }
+
+    /// A fault when the expression's time is over.
+    pub fn check_time(&self) -> Fallible<()> {
+        self.watch.look(self.env.limits.milliseconds)
+    }
+
+    /// A fault when a list of so many items is too long.
+    #[inline]
+    pub fn check_list(&self, items: usize) -> Fallible<()> {
+        let most = self.env.limits.list;
+        if items <= most { Ok(()) } else { Err(too_many(most)) }
     }
 
     /// A fault when the record's values take more than [`MAX_MEMORY`].

@@ -254,7 +254,7 @@ impl Replacer {
         let Some(source) = source else { return Ok(Value::Null) };
         if pattern.tries() {
             // Each call has an end; a long expression could make many.
-            context.meter.time()?;
+            context.check_time()?;
         }
         let mut out = context.arena.builder(source.len());
         let value = || context.text(arguments, VALUE).map(Option::unwrap_or_default);

@@ -251,7 +251,7 @@ pub(super) fn split<'a>(context: &Context<'a>, arguments: &[Value<'a>]) -> Falli
         list.push(Value::Text(source));
     } else {
         for item in source.split(delimiter) {
-            context.meter.list(list.len() + 1)?;
+            context.check_list(list.len() + 1)?;
             list.push(Value::Text(item.trim_matches(' ')));
         }
         context.check_memory()?;

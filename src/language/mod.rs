@@ -74,12 +74,12 @@ pub struct Surroundings<'s> {
 pub enum Program {
     /// An Entra expression.
     Entra(entra::Expression),
-    /// A Liquid template.
-    Liquid(liquid::Template),
+    /// A Liquid template. Boxed, as the next two, so that a rule with an expression stays small.
+    Liquid(Box<liquid::Template>),
     /// A Rhai script.
-    Rhai(script::Script),
+    Rhai(Box<script::Script>),
     /// A Jinja template.
-    Jinja(template::Template),
+    Jinja(Box<template::Template>),
 }
 
 impl Program {
@@ -99,15 +99,15 @@ impl Program {
             }
             Language::Liquid => {
                 let (program, found) = liquid::Template::compile(text, layout, surroundings);
-                (program.map(Program::Liquid), found)
+                (program.map(Box::new).map(Program::Liquid), found)
             }
             Language::Rhai => {
                 let (program, found) = script::Script::compile(text, layout, surroundings);
-                (program.map(Program::Rhai), found)
+                (program.map(Box::new).map(Program::Rhai), found)
             }
             Language::Jinja => {
                 let (program, found) = template::Template::compile(text, layout, surroundings);
-                (program.map(Program::Jinja), found)
+                (program.map(Box::new).map(Program::Jinja), found)
             }
         }
     }

@@ -126,15 +126,18 @@ impl Mapping {
         &'a self,
         slots: &'a [Value<'a>],
         context: &Context<'a>,
-        apply: Apply,
         borne: &mut Vec<super::Failure>,
     ) -> Result<Option<Value<'a>>, Box<Outcome<'a>>> {
         let Some(script) = &self.script else { return Ok(None) };
         let (number, mut value) = (self.rules.len(), Value::Absent);
-        if let Some(outcome) = script.fill(number, slots, context, apply, &mut value, borne) {
-            return Err(Box::new(outcome));
-        }
-        match merge::conform(value, self.schema.as_ref(), context.arena) {
+        // Not by `Rule::fill`: that has one caller, and so becomes part of the loop over the rules.
+        let made = script
+            .write_value(slots, context, &mut value)
+            .and_then(|()| merge::conform(value, self.schema.as_ref(), context.arena));
+        match made {
+            Ok(Value::Ignored(Ignore::Object)) => {
+                Err(Box::new(Outcome::Skipped(Skip::Ignored { rule: number, reason: context.skip_reason() })))
+            }
             Ok(map) => Ok(Some(map)),
             Err(fault) => match script.bear(number, fault, &mut value, borne) {
                 Some(outcome) => Err(Box::new(outcome)),
@@ -165,7 +168,7 @@ impl Mapping {
                 }
             }
         }
-        let script = match self.run_script(slots, context, apply, &mut borne) {
+        let script = match self.run_script(slots, context, &mut borne) {
             Ok(script) => script,
             Err(outcome) => return *outcome,
         };

@@ -104,7 +104,7 @@ impl Server {
         let mut headers =
             vec![("Authorization", bearer.as_str()), ("Content-Type", "application/scim+json; charset=utf-8")];
         headers.extend(more);
-        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let body = body.map(ToString::to_string).unwrap_or_default();
         self.send(method, &format!("/scim/default/v2{path}"), &headers, body.as_bytes())
     }
 
@@ -120,6 +120,7 @@ impl Server {
         reply.json()["id"].as_str().unwrap().to_owned()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is always made on the spot")]
     fn patch(&self, path: &str, operations: Value) -> Reply {
         self.scim("PATCH", path, Some(&json!({"schemas": [PATCH], "Operations": operations})))
     }

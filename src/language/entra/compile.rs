@@ -19,13 +19,14 @@ pub(super) fn compile(
         Ok(tree) => tree,
         Err(finding) => return (None, vec![*finding]),
     };
-    let mut compiler = Compiler { text, layout, surroundings, found: Vec::new(), reads: Vec::new(), redacted: false };
+    let mut compiler =
+        Compiler { text, layout, surroundings, found: Vec::new(), reads: Vec::new(), redacted: false, replaces: false };
     compiler.check_outermost(&tree);
     let (root, kinds) = compiler.lower(&tree, Place::Outermost);
     let unique = matches!(root.kind, NodeKind::Unique(_));
-    let Compiler { found, reads, redacted, .. } = compiler;
+    let Compiler { found, reads, redacted, replaces, .. } = compiler;
     let failed = found.iter().any(Diagnostic::is_error);
-    ((!failed).then_some(Expression { root, reads, kinds, redacted, unique }), found)
+    ((!failed).then_some(Expression { root, reads, kinds, redacted, unique, replaces }), found)
 }
 
 /// Where an expression stands, which decides what it may be.
@@ -47,6 +48,7 @@ struct Compiler<'c, 's> {
     found: Vec<Diagnostic>,
     reads: Vec<Slot>,
     redacted: bool,
+    replaces: bool,
 }
 
 impl Compiler<'_, '_> {
@@ -249,6 +251,7 @@ impl Compiler<'_, '_> {
             return (Node { kind: NodeKind::Constant(Constant::Null), span: expr.span }, Kinds::ANY);
         };
         self.redacted |= spec.redacts;
+        self.replaces |= spec.name == "Replace";
         if spec.placement == Placement::Outermost && !matches!(place, Place::Outermost) {
             self.report(
                 Diagnostic::new(

@@ -45,6 +45,8 @@ pub struct Expression {
     kinds: Kinds,
     redacted: bool,
     unique: bool,
+    /// Whether a pattern is looked for, which may take a while: then time is counted.
+    replaces: bool,
 }
 
 impl Expression {
@@ -60,7 +62,9 @@ impl Expression {
     /// Runs on the slots of one record and writes the value to `out`.
     #[inline]
     pub fn run<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, out: &mut Value<'a>) -> Fallible<()> {
-        context.meter.restart();
+        if self.replaces {
+            context.restart();
+        }
         Frame { slots, context, piped: Value::Absent }
             .run(&self.root, 0, &mut (), out)
             .map_err(|fault| self.told(fault))
@@ -80,7 +84,7 @@ impl Expression {
     ) -> (Fallible<Value<'a>>, Vec<TraceStep<'a>>) {
         let mut steps = Vec::new();
         let mut value = Value::Absent;
-        context.meter.restart();
+        context.restart();
         let result = Frame { slots, context, piped: Value::Absent }.run(&self.root, 0, &mut steps, &mut value);
         (result.map(|()| value).map_err(|fault| self.told(fault)), steps)
     }

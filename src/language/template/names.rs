@@ -145,6 +145,7 @@ pub(super) fn finding(mention: &Mention<'_>, unknown: bool, macros: &[&str]) -> 
 }
 
 /// What the functions that a template names need of a run.
+#[expect(clippy::struct_excessive_bools, reason = "a row of facts, each a yes or no")]
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Needs {
     /// A function of the table is called.
