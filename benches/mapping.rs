@@ -242,8 +242,10 @@ impl Files {
         let pair = rate("two `provisor map --jobs 1` at once", Program::Provisor { jobs: 1 }, 2);
         table.note(PROCESS_RATIO, "users/s, --jobs 1 / typed", one / typed);
         table.judge(PROCESS_RATIO, "users/s, --jobs 1 / value", Goal::AtLeast(1.5), one / value);
-        table.judge(PROCESS_RATIO, "users/s, --jobs 2 / --jobs 1", Goal::AtLeast(1.8), two / one);
+        table.note(PROCESS_RATIO, "users/s, --jobs 2 / --jobs 1", two / one);
         table.note(PROCESS_RATIO, "users/s, two processes / --jobs 1", pair / one);
+        // Two processes share nothing: what they reach is what the machine has to give.
+        table.judge(PROCESS_RATIO, "users/s, --jobs 2 / two processes", Goal::AtLeast(0.95), two / pair);
     }
 
     fn watch_memory(&self, effort: &Effort, table: &mut Table) {
