@@ -15,7 +15,8 @@ use crate::value::{Arena, Layout, RecordReader, Shown, Value, to_json};
 use super::env::{EnvOverride, machine};
 use super::words::json_trouble;
 use super::{
-    Ending, Failure, Format, Input, Outcome, color, finding, findings, jsonl, print, read_text, record_finding, tell,
+    Ending, Failure, Format, Input, Outcome, color, finding, findings, jsonl, language, print, read_text,
+    record_finding, tell,
 };
 
 #[derive(Debug, clap::Args)]
@@ -49,8 +50,7 @@ const MAX_RECORD: usize = 16 * 1024 * 1024;
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let lang = match arguments.lang.as_deref() {
         None => Language::Entra,
-        Some(word) => Language::parse(word)
-            .ok_or_else(|| Failure::told(format!("--lang {word}: the languages are entra, liquid, rhai and jinja")))?,
+        Some(word) => language(word)?,
     };
     if arguments.jsonl {
         return jsonl::run(lang);

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::language::liquid::{FILTERS, Filter};
+use crate::language::liquid::{Example, FILTERS, Filter};
+
+use super::functions::{example, markdown_example};
 
 /// The filters of that name, or all.
 pub(super) fn find(name: Option<&str>) -> Vec<&'static Filter> {
@@ -29,12 +31,8 @@ pub(super) fn page(filter: &Filter) -> String {
     if !filter.details.is_empty() {
         let _ = writeln!(out, "  {}", filter.details);
     }
-    for example in filter.examples {
-        let _ = writeln!(out, "\n  {}", example.template);
-        if example.given != "{}" {
-            let _ = writeln!(out, "    with {}", example.given);
-        }
-        let _ = writeln!(out, "    prints {}", example.result);
+    for Example { template, given, result } in filter.examples {
+        example(&mut out, template, given, "prints", result);
     }
     out.push('\n');
     out
@@ -50,12 +48,8 @@ pub(super) fn markdown(filters: &[&Filter]) -> String {
         if !filter.details.is_empty() {
             let _ = writeln!(out, "{}", filter.details);
         }
-        for example in filter.examples {
-            let _ = write!(out, "\n```text\n{}\n", example.template);
-            if example.given != "{}" {
-                let _ = writeln!(out, "  with   {}", example.given);
-            }
-            let _ = write!(out, "  prints {}\n```\n", example.result);
+        for Example { template, given, result } in filter.examples {
+            markdown_example(&mut out, template, given, "prints", result);
         }
     }
     out

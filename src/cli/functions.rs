@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 use serde_json::json;
 
-use crate::function::{Family, Repeat, Spec, TABLE, foreign, lookup};
+use crate::function::{Example, Family, Repeat, Spec, TABLE, foreign, lookup};
 use crate::language::Language;
 use crate::language::liquid::FILTERS;
 use crate::text::closest;
 
-use super::{Ending, Failure, Outcome, filters, print};
+use super::{Ending, Failure, Outcome, filters, language, print};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -37,9 +37,7 @@ enum ReferenceFormat {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let lang = Language::parse(&arguments.lang).ok_or_else(|| {
-        Failure::told(format!("--lang {}: the languages are entra, liquid, rhai and jinja", arguments.lang))
-    })?;
+    let lang = language(&arguments.lang)?;
     if lang == Language::Liquid {
         return liquid(arguments);
     }
@@ -144,15 +142,29 @@ fn page(spec: &Spec) -> String {
         Repeat::LastPair => out.push_str("  The last two parameters may be given again and again, as pairs.\n"),
     }
     let _ = writeln!(out, "\n  Returns {}.", spec.returns);
-    for example in spec.examples {
-        let _ = writeln!(out, "\n  {}", example.expression);
-        if example.given != "{}" {
-            let _ = writeln!(out, "    with {}", example.given);
-        }
-        let _ = writeln!(out, "    gives {}", example.result);
+    for Example { expression, given, result } in spec.examples {
+        example(&mut out, expression, given, "gives", result);
     }
     out.push('\n');
     out
+}
+
+/// An example on the page of a function or filter.
+pub(super) fn example(out: &mut String, program: &str, given: &str, verb: &str, result: &str) {
+    let _ = writeln!(out, "\n  {program}");
+    if given != "{}" {
+        let _ = writeln!(out, "    with {given}");
+    }
+    let _ = writeln!(out, "    {verb} {result}");
+}
+
+/// An example in the docs.
+pub(super) fn markdown_example(out: &mut String, program: &str, given: &str, verb: &str, result: &str) {
+    let _ = write!(out, "\n```text\n{program}\n");
+    if given != "{}" {
+        let _ = writeln!(out, "  {:<width$} {given}", "with", width = verb.len());
+    }
+    let _ = write!(out, "  {verb} {result}\n```\n");
 }
 
 fn markdown(specs: &[&Spec]) -> String {
@@ -187,12 +199,8 @@ fn markdown(specs: &[&Spec]) -> String {
                 let _ = writeln!(out, "| {} | {}{optional} | {}{words} |", param.name, param.kinds, param.doc);
             }
             let _ = write!(out, "\nReturns {}.\n", spec.returns);
-            for example in spec.examples {
-                let _ = write!(out, "\n```text\n{}\n", example.expression);
-                if example.given != "{}" {
-                    let _ = writeln!(out, "  with  {}", example.given);
-                }
-                let _ = write!(out, "  gives {}\n```\n", example.result);
+            for Example { expression, given, result } in spec.examples {
+                markdown_example(&mut out, expression, given, "gives", result);
             }
         }
     }

@@ -31,6 +31,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::language::Language;
 use crate::mapping::{Compiled, Mapping};
 use crate::text::{Code, Diagnostic, Diagnostics, Source, Span, render};
 
@@ -352,6 +353,12 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Result<(
         }
     }
     Ok(())
+}
+
+/// The language that `--lang` names.
+fn language(word: &str) -> Result<Language, Failure> {
+    Language::parse(word)
+        .ok_or_else(|| Failure::told(format!("--lang {word}: the languages are entra, liquid, rhai and jinja")))
 }
 
 /// `1 error`, `3 errors`.

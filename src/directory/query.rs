@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::read::projection;
 use super::{Answer, Call, Directory, fields, index, refused};
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
@@ -27,12 +28,8 @@ impl Directory {
     /// Resources of a kind.
     pub async fn list(&self, call: &Call<'_>, kind: &ResourceType, query: &Query) -> Result<Answer, ScimError> {
         let tolerances = call.source.tolerances;
-        let projection = Projection::parse(
-            query.attributes.as_deref(),
-            query.excluded_attributes.as_deref(),
-            &kind.schema,
-            tolerances,
-        )?;
+        let call = &of_query(call, query);
+        let projection = projection(call, kind)?;
         let matcher =
             query.filter.as_deref().map(|filter| Matcher::parse(filter, &kind.schema, tolerances)).transpose()?;
         let sorter = match &query.sort_by {
@@ -85,6 +82,7 @@ impl Directory {
             ));
         }
         let tolerances = call.source.tolerances;
+        let call = &of_query(call, query);
         let (skip, count) = query.window(DEFAULT_PAGE, MAX_PAGE);
         let (mut total, mut resources, mut refused, mut asked) = (0_u64, Vec::new(), None, false);
         for kind in &call.source.types {
@@ -97,12 +95,7 @@ impl Directory {
                 }
             };
             asked = true;
-            let projection = Projection::parse(
-                query.attributes.as_deref(),
-                query.excluded_attributes.as_deref(),
-                &kind.schema,
-                tolerances,
-            )?;
+            let projection = projection(call, kind)?;
             for stored in self.matching(call, kind, matcher.as_ref()).await? {
                 if total >= skip && (resources.len() as u64) < count {
                     resources.push(self.render(call, kind, &stored, &projection).await?);
@@ -320,6 +313,11 @@ impl Directory {
         }
         Ok(matcher.matches(&resource))
     }
+}
+
+/// The call with what a query wants to see, which a search has in its body.
+fn of_query<'c>(call: &Call<'c>, query: &'c Query) -> Call<'c> {
+    Call { attributes: query.attributes.as_deref(), excluded: query.excluded_attributes.as_deref(), ..*call }
 }
 
 /// The resource with what the service knows of it.

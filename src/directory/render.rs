@@ -1,9 +1,11 @@
 //! Stored resources as answers: projection, meta, members and memberships.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Call, Directory, fields, refused};
-use crate::dotnet::date::Moment;
+use crate::dotnet::date::{Moment, write_iso};
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
 use crate::scim::etag;
@@ -136,8 +138,8 @@ pub(super) fn meta(call: &Call<'_>, kind: &ResourceType, stored: &Stored) -> Met
 /// A time as RFC 3339 has it, to the millisecond.
 pub(super) fn time(at: u64) -> String {
     let moment = i64::try_from(at).ok().and_then(Moment::from_unix_millis).unwrap_or(Moment::MIN);
-    let (year, month, day) = moment.date();
-    let (milli, second) = (at % 1_000, at / 1_000 % 86_400);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+    let mut text = String::with_capacity(24);
+    // Writing to a String does not fail.
+    let _ = write_iso(moment, &mut text).and_then(|()| write!(text, ".{:03}Z", at % 1_000));
+    text
 }

@@ -22,7 +22,7 @@ impl Directory {
     /// Creates a resource (RFC 7644, section 3.3).
     pub async fn create(&self, call: &Call<'_>, kind: &ResourceType, body: &Value) -> Result<Answer, ScimError> {
         let projection = projection(call, kind)?;
-        let (mut attributes, members) = prepared(resource::create(body, &kind.schema, call.source.tolerances)?, kind)?;
+        let (attributes, members) = prepared(resource::create(body, &kind.schema, call.source.tolerances)?, kind)?;
         let (at, id) = (self.now(), Uuid::now_v7().to_string());
         let names: Vec<String> = attributes.keys().cloned().collect();
         let mut transaction = Transaction::new(&call.source.slug).with(Operation::Create {
@@ -30,21 +30,15 @@ impl Directory {
             id: id.clone(),
             at,
             keys: index::keys(kind.name(), &attributes),
-            body: bytes(&mut attributes),
+            body: bytes(&attributes),
             profile: None,
         });
         if !members.is_empty() {
             transaction = transaction.with(member_operation(&id, at, Change::Replace(ids(members))));
         }
-        self.commit(
-            call,
-            kind,
-            transaction,
-            &Deed { verb: "create", kind: kind.name(), id: &id, attributes: &names },
-            at,
-        )
-        .await
-        .map_err(|error| refused(error, kind))?;
+        self.commit(call, transaction, &Deed { verb: "create", kind: kind.name(), id: &id, attributes: &names }, at)
+            .await
+            .map_err(|error| refused(error, kind))?;
         let stored = self.stored(call, kind, &id).await?;
         self.resource_answer(201, call, kind, &stored, &projection).await
     }
@@ -67,7 +61,7 @@ impl Directory {
             let changed = changed(&current, &attributes);
             let mut transaction = Transaction::new(&call.source.slug);
             if !changed.is_empty() {
-                transaction = transaction.with(replacement(&stored, kind, attributes, at));
+                transaction = transaction.with(replacement(&stored, kind, &attributes, at));
             }
             if kind.name() == "Group" {
                 transaction = transaction.with(member_operation(id, at, Change::Replace(ids(members))));
@@ -105,7 +99,7 @@ impl Directory {
             let mut names = outcome.attributes.clone();
             let mut transaction = Transaction::new(&call.source.slug);
             if outcome.changed {
-                transaction = transaction.with(replacement(&stored, kind, attributes, at));
+                transaction = transaction.with(replacement(&stored, kind, &attributes, at));
             }
             let changes = self.member_changes(call, kind, &stored, &members).await?;
             if !changes.is_empty() {
@@ -167,7 +161,7 @@ impl Directory {
         if transaction.operations.is_empty() {
             return Ok(true);
         }
-        match self.commit(call, kind, transaction, deed, at).await {
+        match self.commit(call, transaction, deed, at).await {
             Ok(()) => Ok(true),
             Err(StoreError::VersionMismatch { .. }) if call.if_match.is_none() => Ok(false),
             Err(StoreError::VersionMismatch { .. }) => {
@@ -181,7 +175,6 @@ impl Directory {
     async fn commit(
         &self,
         call: &Call<'_>,
-        _: &ResourceType,
         mut transaction: Transaction,
         deed: &Deed<'_>,
         at: Millis,
@@ -230,13 +223,13 @@ fn prepared(made: resource::Prepared, kind: &ResourceType) -> Result<(Map<String
     Ok((attributes, members))
 }
 
-fn replacement(stored: &Stored, kind: &ResourceType, mut attributes: Map<String, Value>, at: Millis) -> Operation {
+fn replacement(stored: &Stored, kind: &ResourceType, attributes: &Map<String, Value>, at: Millis) -> Operation {
     Operation::Replace {
         id: stored.id.clone(),
         expected: Expected::Version(stored.version),
         at,
-        keys: index::keys(kind.name(), &attributes),
-        body: bytes(&mut attributes),
+        keys: index::keys(kind.name(), attributes),
+        body: bytes(attributes),
         profile: stored.profile.clone(),
     }
 }
@@ -249,7 +242,7 @@ fn ids(members: Vec<Member>) -> Vec<String> {
     members.into_iter().map(|member| member.value).collect()
 }
 
-fn bytes(attributes: &mut Map<String, Value>) -> Vec<u8> {
+fn bytes(attributes: &Map<String, Value>) -> Vec<u8> {
     // A map of texts and values always is JSON.
     serde_json::to_vec(attributes).unwrap_or_default()
 }

@@ -186,14 +186,12 @@ impl Registry {
     /// Why it does not.
     pub fn opens(&self, given: Option<&str>, wanted: &Scope) -> Result<Arc<Token>, Refusal> {
         let given = given.ok_or(Refusal::Missing)?;
-        let known = {
-            let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-            tokens.get(&token::hash(given)).cloned()
-        };
+        let hash = token::hash(given);
+        let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
         let Some(known) = known else {
             return Err(if given.starts_with(token::PREFIX) { Refusal::Unknown } else { Refusal::Foreign });
         };
-        known.opens(given, self.directory.now())?;
+        known.opens(&hash, self.directory.now())?;
         if known.scope == *wanted { Ok(known) } else { Err(Refusal::WrongScope) }
     }
 

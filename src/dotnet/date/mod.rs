@@ -29,7 +29,7 @@ use std::fmt;
 pub use arithmetic::{Interval, add, diff, from_file_time, to_file_time};
 pub use cdate::parse_any;
 pub use format::{FormatError, FormatLint};
-pub use moment::{Kind, Moment, print_general, write_general};
+pub use moment::{DAYS, Kind, MONTHS, Moment, print_general, write_general, write_iso};
 pub use parse::ReadFormat;
 pub use print::PrintFormat;
 pub use styles::Styles;

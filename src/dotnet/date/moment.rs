@@ -18,7 +18,7 @@ const UNIX_EPOCH: i64 = 719_162 * DAY;
 const LAST: i64 = 3_652_059 * DAY - 1;
 
 /// Month names, English as in the invariant culture; the short name is the first three letters.
-pub(super) const MONTHS: [&str; 12] = [
+pub const MONTHS: [&str; 12] = [
     "January",
     "February",
     "March",
@@ -33,7 +33,7 @@ pub(super) const MONTHS: [&str; 12] = [
     "December",
 ];
 /// Day names from Sunday; the short name is the first three letters.
-pub(super) const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+pub const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /// What .NET knows about the zone of a value (`DateTimeKind`); it shows only in `K`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -234,6 +234,16 @@ pub fn write_general(moment: Moment, out: &mut impl fmt::Write) -> fmt::Result {
     out.write_str(":")?;
     write_number(out, moment.second(), 2)?;
     out.write_str(if moment.hour() < 12 { " AM" } else { " PM" })
+}
+
+/// `2026-01-31T23:59:59`, as ISO 8601 has it; fractions and the zone are the caller's.
+///
+/// # Errors
+/// Only when the writer fails.
+pub fn write_iso(moment: Moment, out: &mut impl fmt::Write) -> fmt::Result {
+    let (year, month, day) = moment.date();
+    let (hour, minute, second) = (moment.hour(), moment.minute(), moment.second());
+    write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
 /// The hour on a twelve-hour dial.

@@ -1,7 +1,6 @@
 //! Patterns and dates for scripts, with .NET's rules: `is_match`, `find`, `format_date`, … Patterns are memoised.
 
 use std::any::TypeId;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, NativeCallContext};
@@ -181,10 +180,9 @@ fn now<'x>(context: &Context<'x>, _: &[Value<'x>]) -> Fallible<Value<'x>> {
 
 /// The moment as ISO 8601 has it, in UTC.
 fn iso<'x>(context: &Context<'x>, moment: Moment) -> Fallible<Value<'x>> {
-    let (year, month, day) = moment.date();
-    let (hour, minute, second) = (moment.hour(), moment.minute(), moment.second());
     let mut out = context.arena.builder(20);
     // Writing to the arena does not fail.
-    let _ = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
+    let _ = date::write_iso(moment, &mut out);
+    out.push('Z');
     context.built(out)
 }

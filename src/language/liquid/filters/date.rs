@@ -7,8 +7,9 @@ use crate::value::TextBuilder;
 
 use super::super::item::{Item, Tools, push};
 use super::Arguments;
-use super::calendar::{DAYS, MONTHS, Stamp};
+use super::calendar::Stamp;
 use super::read;
+use crate::dotnet::date::{DAYS, MONTHS};
 
 pub(super) fn date<'a>(tools: &Tools<'a>, input: Item<'a>, arguments: &Arguments<'a>) -> Fallible<Item<'a>> {
     let format = arguments.first.text(tools)?;

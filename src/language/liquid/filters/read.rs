@@ -1,7 +1,8 @@
 //! Reading dates loosely, as the filter `date` does: ISO 8601, RFC 2822, and what people write.
 
 use super::super::item::{Item, Tools};
-use super::calendar::{DAYS, MONTHS, Stamp, days_in_month, days_of};
+use super::calendar::{Stamp, days_in_month, days_of};
+use crate::dotnet::date::{DAYS, MONTHS};
 
 /// The point in time that an item says; `None` when it says none.
 pub(super) fn stamp(input: Item<'_>, tools: &Tools<'_>) -> Option<Stamp> {
