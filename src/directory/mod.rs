@@ -5,10 +5,15 @@
 //! one is decided anew on what the other left, unless the client said with `If-Match` which version it means.
 
 mod bulk;
+mod declared;
+mod halt;
+mod inbound;
 mod index;
+mod library;
 mod log;
 mod query;
 mod read;
+mod remap;
 mod render;
 mod source;
 pub mod token;
@@ -17,6 +22,7 @@ mod write;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use tokio::sync::Notify;
 
 use crate::clock::{Clock, Millis};
 use crate::scim::discovery::ResourceType;
@@ -24,8 +30,13 @@ use crate::scim::error::ScimError;
 use crate::scim::etag::Tags;
 use crate::store::{Store, StoreError};
 
+pub use declared::{DeclaredAttribute, DeclaredType, Extension};
+pub use halt::Halt;
+pub use library::{Held, Library, LibraryError, Revision};
 pub use log::Actor;
 pub use source::{Source, SourceRecord};
+
+use halt::Halts;
 
 /// How often a write is decided anew before the client is told to come again.
 const MAX_ATTEMPTS: usize = 8;
@@ -35,6 +46,10 @@ const MAX_ATTEMPTS: usize = 8;
 pub struct Directory {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    library: Arc<Library>,
+    halts: Arc<Halts>,
+    /// Told when there may be profiles to make anew.
+    remap: Arc<Notify>,
 }
 
 /// What every request brings along.
@@ -85,7 +100,23 @@ impl Answer {
 impl Directory {
     /// A service over this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+        let library = Arc::new(Library::new(Arc::clone(&store)));
+        let halts = Arc::new(Halts::new(Arc::clone(&store)));
+        Self { store, clock, library, halts, remap: Arc::default() }
+    }
+
+    /// Reads mappings and halts from the store; until then there are none.
+    ///
+    /// # Errors
+    /// The store fails, or a record in it cannot be read.
+    pub async fn load(&self) -> Result<(), StoreError> {
+        self.library.load().await?;
+        self.halts.load().await
+    }
+
+    /// The mappings.
+    pub fn library(&self) -> &Library {
+        &self.library
     }
 
     /// The store.
