@@ -78,7 +78,8 @@ impl From<Unput> for Failure {
 /// Puts a mapping file as the newest revision of the mapping that it names, and gives that name.
 pub(super) async fn put(service: &Service, file: &Path, by: &str) -> Result<String, Unput> {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| Unput::Other(Failure::told(format!("{name}: {error}"))))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| Unput::Other(Failure::told(format!("{name}: {error}"))))?;
     match service.registry.put_mapping(None, &name, &text, by, None).await {
         Ok(held) => Ok(held.revision.name.clone()),
         Err(LibraryError::Findings(found)) => Err(Unput::Findings(found)),

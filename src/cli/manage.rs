@@ -111,7 +111,8 @@ impl Settings {
         if let Some(file) = &self.declare {
             let name = file.display();
             let text = std::fs::read_to_string(file).map_err(|error| Failure::told(format!("{name}: {error}")))?;
-            let mut declared = declaration(&text, &record.slug).map_err(|error| Failure::told(format!("{name}: {error}")))?;
+            let mut declared =
+                declaration(&text, &record.slug).map_err(|error| Failure::told(format!("{name}: {error}")))?;
             (declared.slug, declared.created) = (record.slug, record.created);
             declared.user_mapping = declared.user_mapping.or(record.user_mapping);
             declared.group_mapping = declared.group_mapping.or(record.group_mapping);

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
-use crate::directory::{Actor, Call, SourceRecord};
 use crate::directory::token::{DEFAULT_LIFE, Scope};
+use crate::directory::{Actor, Call, SourceRecord};
 use crate::server::{self, Counters, Gate, State};
 
 use super::declared::declare;
@@ -123,7 +123,8 @@ fn endpoints(service: &Service, url: &str) -> String {
     let mut slugs: Vec<String> = service.registry.sources().into_iter().map(|record| record.slug).collect();
     slugs.sort_by_key(|slug| slug != DEFAULT_SOURCE);
     for slug in slugs {
-        let halted = if service.directory.halted(&slug).is_some() { "   HALTED: `provisor source show` says why" } else { "" };
+        let halted =
+            if service.directory.halted(&slug).is_some() { "   HALTED: `provisor source show` says why" } else { "" };
         // Writing to a String does not fail.
         let _ = writeln!(text, "SCIM endpoint: {url}/scim/{slug}/v2{halted}");
     }

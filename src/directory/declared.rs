@@ -126,10 +126,8 @@ pub(super) fn types(extensions: &[Extension], declared: &[DeclaredType]) -> Resu
             return Err(format!("{}: an extension declares at least one attribute", extension.urn));
         }
         let names: Vec<String> = types.iter().map(|kind| kind.name().to_owned()).collect();
-        let kind = types
-            .iter_mut()
-            .find(|kind| kind.name().eq_ignore_ascii_case(&extension.resource))
-            .ok_or_else(|| {
+        let kind =
+            types.iter_mut().find(|kind| kind.name().eq_ignore_ascii_case(&extension.resource)).ok_or_else(|| {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 format!("{}: {}", extension.urn, unknown("resource type", &extension.resource, &names))
             })?;
@@ -157,8 +155,7 @@ fn resource_type(declared: &DeclaredType) -> Result<ResourceType, String> {
         return Err(format!("resource type {name:?} declares at least one attribute"));
     }
     let schema = ResourceSchema::custom(name.clone(), declared.schema.clone(), attributes);
-    let description =
-        if declared.description.is_empty() { name.clone() } else { declared.description.clone() };
+    let description = if declared.description.is_empty() { name.clone() } else { declared.description.clone() };
     Ok(ResourceType { schema, endpoint: endpoint.clone(), description })
 }
 

@@ -187,7 +187,10 @@ impl Directory {
             members.filter_map(|member| member.get("value")?.as_str()).map(str::to_owned).collect();
         for change in changes {
             match change {
-                Change::Add(ids) => members.extend(ids.iter().filter(|id| !members.contains(id)).cloned().collect::<Vec<_>>()),
+                Change::Add(ids) => {
+                    members.retain(|id| !ids.contains(id));
+                    members.extend(ids.iter().cloned());
+                }
                 Change::Remove(ids) => members.retain(|id| !ids.contains(id)),
                 Change::Replace(ids) => members.clone_from(ids),
             }
@@ -223,7 +226,12 @@ impl Directory {
     }
 
     /// A stored resource by its kind and id.
-    pub(super) async fn kept(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Option<Stored>, ScimError> {
+    pub(super) async fn kept(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        id: &str,
+    ) -> Result<Option<Stored>, ScimError> {
         let found = self.store.get(&call.source.slug, id).await.map_err(|error| refused(error, kind))?;
         Ok(found.filter(|stored| stored.kind == kind.name()))
     }
@@ -253,7 +261,12 @@ pub(super) fn name_groups(record: &mut Map<String, Value>) {
 pub(super) fn make(held: &Held, record: Map<String, Value>, before: Option<&[u8]>, now: Millis) -> Made {
     let Ok(mapping) = &held.mapping else {
         let report = "the mapping does not compile".to_owned();
-        return Made::Failed(Box::new(Told { rule: None, code: "E0101".into(), place: held.revision.file.clone(), report }));
+        return Made::Failed(Box::new(Told {
+            rule: None,
+            code: "E0101".into(),
+            place: held.revision.file.clone(),
+            report,
+        }));
     };
     let before = before.and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
     let before = before.as_ref().and_then(|profile| profile.get("value"));
@@ -263,7 +276,12 @@ pub(super) fn make(held: &Held, record: Map<String, Value>, before: Option<&[u8]
     let context = Context::new(&arena, &env, 0);
     let slots = match RecordReader::new().read(mapping.layout(), &text, &arena) {
         Ok(slots) => slots,
-        Err(error) => return Made::Refused(format!("the mapping cannot read the resource: {error}"), nothing(held, "unreadable")),
+        Err(error) => {
+            return Made::Refused(
+                format!("the mapping cannot read the resource: {error}"),
+                nothing(held, "unreadable"),
+            );
+        }
     };
     let apply = if before.is_some() { Apply::Update } else { Apply::Create };
     match mapping.apply(slots, &context, apply) {
@@ -310,7 +328,7 @@ fn told(source: &Source, rule: Option<String>, finding: &Diagnostic) -> Told {
 fn environment(now: Millis) -> Env {
     let mut seed = [0; 32];
     let random = [Uuid::new_v4(), Uuid::new_v4()];
-    seed.iter_mut().zip(random.iter().flat_map(|half| half.as_bytes())).for_each(|(place, byte)| *place = *byte);
+    seed.iter_mut().zip(random.iter().flat_map(Uuid::as_bytes)).for_each(|(place, byte)| *place = *byte);
     let moment = i64::try_from(now).ok().and_then(Moment::from_unix_millis).unwrap_or(Moment::MIN);
     Env::new(moment, Seed::from_bytes(seed))
 }

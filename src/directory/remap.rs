@@ -188,8 +188,7 @@ impl Directory {
         let source = call.source.slug.as_str();
         let mut start = Start::Offset(0);
         loop {
-            let page =
-                self.store.list(source, kind.name(), start, STEP).await.map_err(|error| refused(error, kind))?;
+            let page = self.store.list(source, kind.name(), start, STEP).await.map_err(|error| refused(error, kind))?;
             let mut ids: Vec<String> = page.items.into_iter().map(|stored| stored.id).collect();
             while !ids.is_empty() {
                 ids = self.remap_some(call, kind, held, ids).await?;

@@ -39,7 +39,8 @@ impl Directory {
             profile,
         });
         if !members.is_empty() {
-            let stored = Stored { kind: kind.name().to_owned(), id: id.clone(), ..Stored::default() };
+            let (kind_name, body) = (kind.name().to_owned(), bytes(&attributes));
+            let stored = Stored { kind: kind_name, id: id.clone(), body, ..Stored::default() };
             let changes = [Change::Replace(members)];
             let write = GroupWrite { stored: &stored, name: attributes.get("displayName"), changes: &changes };
             let profiles = self.member_profiles(call, kind, write).await?;
@@ -72,8 +73,7 @@ impl Directory {
             let changed = changed(&current, &attributes);
             let changes: Vec<Change> =
                 if kind.name() == "Group" { vec![Change::Replace(ids(members))] } else { Vec::new() };
-            let transaction =
-                self.change(call, kind, &stored, &attributes, !changed.is_empty(), changes, at).await?;
+            let transaction = self.change(call, kind, &stored, &attributes, !changed.is_empty(), changes, at).await?;
             let deed = Deed { verb: "replace", kind: kind.name(), id, attributes: &changed };
             if self.written(call, kind, transaction, &deed, at).await? {
                 let stored = self.stored(call, kind, id).await?;

@@ -67,9 +67,10 @@ async fn put_mapping(
 ) -> Result<Response, Problem> {
     let expected = match (headers.get(header::IF_MATCH), headers.get(header::IF_NONE_MATCH)) {
         (Some(tag), _) => Some(
-            tag.to_str().ok().and_then(|tag| tag.trim().trim_matches('"').parse().ok()).ok_or_else(|| {
-                Problem::new(StatusCode::BAD_REQUEST, "`If-Match` holds one revision, such as \"3\"")
-            })?,
+            tag.to_str()
+                .ok()
+                .and_then(|tag| tag.trim().trim_matches('"').parse().ok())
+                .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "`If-Match` holds one revision, such as \"3\""))?,
         ),
         (None, Some(_)) => Some(0),
         (None, None) => None,

@@ -133,10 +133,7 @@ impl Registry {
         let slug = record.slug.clone();
         let mappings = |record: &SourceRecord| (record.user_mapping.clone(), record.group_mapping.clone());
         let mapped_anew = mappings(&record) != mappings(&before);
-        self.sources
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(slug.clone(), (record, Arc::new(source)));
+        self.sources.write().unwrap_or_else(PoisonError::into_inner).insert(slug.clone(), (record, Arc::new(source)));
         if mapped_anew {
             self.directory.resume(&slug).await?;
             self.directory.want_remap(&slug).await?;

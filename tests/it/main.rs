@@ -19,6 +19,7 @@ mod cases;
 mod cli;
 mod conformance;
 mod diagnostics;
+mod inbound;
 mod jinja;
 mod languages;
 mod liquid;
