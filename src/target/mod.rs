@@ -52,8 +52,6 @@ pub struct Abilities {
     pub batch: usize,
     /// How many calls may be under way at once.
     pub concurrent: usize,
-    /// Whether letter case is the same to the target when this attribute is compared.
-    pub folds: fn(Kind, &str) -> bool,
 }
 
 /// An object of the target.
@@ -217,6 +215,9 @@ impl std::error::Error for TargetError {}
 pub trait Target: Send + Sync {
     /// What it is, for people, without secrets: `SCIM at https://…`.
     fn name(&self) -> String;
+
+    /// Whether letter case is all one to the target when it compares this attribute.
+    fn folds(&self, kind: Kind, path: &str) -> bool;
 
     /// Finds out what the target can do and whether we are let in.
     fn open(&self) -> Answer<'_, Abilities>;
