@@ -4,7 +4,10 @@
 //! outbox entry and the line of the provisioning log are stored together or not at all. A write that meets another
 //! one is decided anew on what the other left, unless the client said with `If-Match` which version it means.
 
+pub mod access;
+pub mod assertion;
 mod bulk;
+pub mod client;
 mod index;
 mod log;
 mod query;
