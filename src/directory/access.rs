@@ -65,7 +65,9 @@ impl SigningKey {
     /// What an access token says, when it is ours and has not ended.
     pub fn read(&self, token: &str, now: Millis) -> Result<Claims, Refusal> {
         let parts = token.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.'));
-        let (Some((claims, signature)), true) = (parts, token.len() <= MAX_LENGTH) else { return Err(Refusal::Unknown) };
+        let (Some((claims, signature)), true) = (parts, token.len() <= MAX_LENGTH) else {
+            return Err(Refusal::Unknown);
+        };
         let signed = token.get(..PREFIX.len() + claims.len()).unwrap_or_default();
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Refusal::Unknown)?;
         hmac::verify(&self.0, signed.as_bytes(), &signature).map_err(|_| Refusal::Unknown)?;

@@ -117,8 +117,8 @@ impl<'a> Assertion<'a> {
         let (signed, signature) = text.rsplit_once('.').ok_or(Fault::Malformed("the assertion has no signature"))?;
         let (header, claims) =
             signed.split_once('.').ok_or(Fault::Malformed("the assertion does not have three parts"))?;
-        let header: Header = part(header)
-            .ok_or(Fault::Malformed("the assertion's header is no JSON with `alg` in base64 for URLs"))?;
+        let header: Header =
+            part(header).ok_or(Fault::Malformed("the assertion's header is no JSON with `alg` in base64 for URLs"))?;
         let algorithm = match header.alg.as_str() {
             "RS256" => Algorithm::Rs256,
             "PS256" => Algorithm::Ps256,
@@ -200,7 +200,10 @@ struct Key {
 
 #[derive(Debug, Clone)]
 enum Material {
-    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
+    Rsa {
+        modulus: Vec<u8>,
+        exponent: Vec<u8>,
+    },
     /// The point as ring takes it: 4, x, y.
     P256(Vec<u8>),
 }
@@ -316,7 +319,10 @@ mod tests {
             (r#"{"alg": "ES256"}"#, r#"{"iss": "i", "sub": "s", "aud": "a"}"#),
             (r#"{"alg": "ES256"}"#, r#"{"iss": 1, "sub": "s", "aud": "a", "exp": 1}"#),
         ] {
-            assert!(matches!(Assertion::parse(&assertion(header, claims)).err(), Some(Fault::Malformed(_))), "{header}");
+            assert!(
+                matches!(Assertion::parse(&assertion(header, claims)).err(), Some(Fault::Malformed(_))),
+                "{header}"
+            );
         }
         for text in ["", ".", "..", "a.b", "a.b.c", "a.b.c.d", &"a".repeat(MAX_LENGTH + 1)] {
             assert!(matches!(Assertion::parse(text).err(), Some(Fault::Malformed(_))), "{text}");

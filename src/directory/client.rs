@@ -155,13 +155,13 @@ impl Client {
 }
 
 /// A client's id, of random bytes.
-pub(crate) fn make_id(random: &[u8; 8]) -> String {
-    format!("{ID_PREFIX}{}", token::id_of(random))
+pub(crate) fn make_id(random: [u8; 8]) -> String {
+    format!("{ID_PREFIX}{}", token::id_of(&random))
 }
 
 /// A federated credential's id, of random bytes.
-pub(crate) fn make_federation_id(random: &[u8; 8]) -> String {
-    token::id_of(random)
+pub(crate) fn make_federation_id(random: [u8; 8]) -> String {
+    token::id_of(&random)
 }
 
 /// What is wrong with a label.
@@ -203,7 +203,7 @@ mod tests {
 
     fn client() -> Client {
         Client {
-            id: make_id(&[1; 8]),
+            id: make_id([1; 8]),
             label: "entra".into(),
             source: "acme".into(),
             minutes: 60,

@@ -28,6 +28,7 @@ use crate::scim::etag::Tags;
 use crate::store::{Store, StoreError};
 
 pub use log::Actor;
+pub use render::time;
 pub use source::{Source, SourceRecord};
 
 /// How often a write is decided anew before the client is told to come again.

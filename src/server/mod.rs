@@ -24,9 +24,7 @@ use crate::directory::Directory;
 
 pub use gate::Gate;
 pub use health::Counters;
-pub use registry::{
-    Allowed, Holder, Kind, NewClient, NewFederation, Registry, RegistryError, Rejection, Warning,
-};
+pub use registry::{Allowed, Holder, Kind, NewClient, NewFederation, Registry, RegistryError, Rejection, Warning};
 
 /// What all requests share.
 #[derive(Clone)]

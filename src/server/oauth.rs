@@ -187,11 +187,13 @@ async fn asked(request: Request<Body>) -> Result<Wanted, Refused> {
     }
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        let sent = if kind.is_empty() { "has no type".to_owned() } else { format!("is {:?}", crate::text::shorten(kind)) };
+        let sent =
+            if kind.is_empty() { "has no type".to_owned() } else { format!("is {:?}", crate::text::shorten(kind)) };
         return Err(Refused::request(format!("the body {sent}; send application/x-www-form-urlencoded, not JSON")));
     }
     let bytes = to_bytes(body, MAX_BODY).await;
-    let bytes = bytes.map_err(|_| Refused::request(format!("the body has more than {MAX_BODY} bytes, or ended early")))?;
+    let bytes =
+        bytes.map_err(|_| Refused::request(format!("the body has more than {MAX_BODY} bytes, or ended early")))?;
     let mut parameters = Parameters::read(&bytes)?;
     match parameters.take("grant_type").as_deref() {
         None => return Err(Refused::request("`grant_type` is missing: it is `client_credentials`")),

@@ -134,7 +134,7 @@ impl Registry {
         self.ensure_key().await?;
         let now = self.directory.now();
         let mut client = Client {
-            id: client::make_id(&random()?),
+            id: client::make_id(random()?),
             label: new.label.clone(),
             source: new.source.clone(),
             minutes: new.minutes,
@@ -205,8 +205,9 @@ impl Registry {
             client::check_claim(name, value).map_err(RegistryError::Invalid)?;
         }
         match (&new.jwks_uri, &new.jwks) {
-            (Some(address), None) => {
-                client::check_claim("jwksUri", address).and_then(|()| jwks::check(address))
+            (Some(address), None) => client::check_claim("jwksUri", address).and_then(|()| jwks::check(address)),
+            (None, Some(keys)) if keys.to_string().len() > jwks::MAX_BYTES => {
+                Err(format!("`jwks` has more than {} bytes", jwks::MAX_BYTES))
             }
             (None, Some(keys)) => KeySet::parse(keys).map(|_| ()),
             _ => Err("one of `jwksUri` and `jwks` says which keys the issuer has".to_owned()),
@@ -215,7 +216,7 @@ impl Registry {
         let _one = self.clients.changing.lock().await;
         let mut client = self.live_client(id)?;
         let NewFederation { issuer, subject, audience, jwks_uri, jwks } = new;
-        let (id, created) = (client::make_federation_id(&random()?), self.directory.now());
+        let (id, created) = (client::make_federation_id(random()?), self.directory.now());
         client.federation = Some(Federation { id, issuer, subject, audience, jwks_uri, jwks, created });
         self.keep_client(client).await
     }
@@ -280,12 +281,7 @@ impl Registry {
         Err(rejection)
     }
 
-    async fn believe(
-        &self,
-        assertion: &Assertion<'_>,
-        federation: &Federation,
-        now: Millis,
-    ) -> Result<(), Rejection> {
+    async fn believe(&self, assertion: &Assertion<'_>, federation: &Federation, now: Millis) -> Result<(), Rejection> {
         let faulty = |fault| Rejection::Assertion(Some(fault));
         // Before keys are fetched for it: nobody is to make us ask by an assertion of no concern.
         assertion.is_for(federation).map_err(faulty)?;

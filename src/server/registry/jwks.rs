@@ -19,7 +19,7 @@ const PAUSE: Millis = 60 * 1_000;
 /// The age at which keys are fetched anew, in milliseconds.
 const OLD: Millis = 24 * 60 * 60 * 1_000;
 /// The largest set of keys, in bytes.
-const MAX_BYTES: usize = 256 * 1_024;
+pub(super) const MAX_BYTES: usize = 256 * 1_024;
 /// How long an issuer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -87,7 +87,13 @@ impl KeySets {
     }
 
     /// The answer without a fetch; `None` when it is time for one.
-    fn held(&self, address: &str, kid: Option<&str>, algorithm: Algorithm, now: Millis) -> Option<Result<Arc<KeySet>, String>> {
+    fn held(
+        &self,
+        address: &str,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        now: Millis,
+    ) -> Option<Result<Arc<KeySet>, String>> {
         let all = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let known = all.get(address)?;
         let usable = known.usable(kid, algorithm);
@@ -177,7 +183,8 @@ mod tests {
 
     #[test]
     fn keys_come_over_tls_or_from_this_machine() {
-        for good in ["https://issuer.example/keys?a=b", "http://127.0.0.1:1/", "http://localhost/k", "http://[::1]:2/k"] {
+        for good in ["https://issuer.example/keys?a=b", "http://127.0.0.1:1/", "http://localhost/k", "http://[::1]:2/k"]
+        {
             assert!(check(good).is_ok(), "{good}");
         }
         for bad in [

@@ -156,7 +156,8 @@ impl Registry {
             for ending in self.endings() {
                 let left = ending.expires.saturating_sub(now);
                 let life = ending.expires.saturating_sub(ending.created);
-                let reached = THRESHOLDS.into_iter().find(|days| left <= days * DAY && (life > days * DAY || *days == 0));
+                let reached =
+                    THRESHOLDS.into_iter().find(|days| left <= days * DAY && (life > days * DAY || *days == 0));
                 let Some(reached) = reached else { continue };
                 if warned.get(&ending.key).is_none_or(|told| *told > reached) {
                     due.push((ending, reached));
