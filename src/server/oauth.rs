@@ -293,7 +293,14 @@ async fn authenticate(state: &State, source: &str, wanted: &Wanted) -> Result<Al
 }
 
 fn refusal(refused: &Refused) -> Response<Body> {
-    let body = json!({"error": refused.error, "error_description": refused.description});
+    // Section 5.2 has a list of the characters that may stand here; quotes are not on it.
+    let allowed = |letter: char| match letter {
+        '"' => '\'',
+        ' '..='~' if letter != '\\' => letter,
+        _ => '?',
+    };
+    let description: String = refused.description.chars().map(allowed).collect();
+    let body = json!({"error": refused.error, "error_description": description});
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = refused.status;
     let headers = response.headers_mut();
