@@ -1,6 +1,8 @@
 //! Tokens, clients and assertions as their owners meet them: the server on a socket over a store on disk, with a clock that
 //! the tests set; issuers are on sockets of this machine.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -692,6 +694,31 @@ async fn who_ends_soon_is_told_of_once() {
     let warnings = host.registry.warnings().await.unwrap();
     let kinds: Vec<&str> = warnings.iter().map(|one| one.kind.name()).collect();
     assert_eq!((kinds, warnings[0].days_left), (vec!["secret"], 24), "a restart repeats nothing");
+}
+
+#[tokio::test]
+async fn the_server_logs_what_ends_soon_when_it_starts() {
+    let scratch = Scratch::new("credentials-log");
+    let host = Host::start_at(&scratch, SystemClock.now() - 80 * DAY).await;
+    let made = host.api("POST", "/tokens", json!({"label": "entra", "source": "acme"})).await.json();
+    host.stop().await;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_provisor"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data", &scratch.path("data")])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = lines.map_while(Result::ok).find(|line| line.contains("expires soon"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let line: Value = serde_json::from_str(&line.expect("the server warns")).unwrap();
+    assert_eq!(
+        (&line["level"], &line["target"], &line["kind"]),
+        (&json!("WARN"), &json!("credentials"), &json!("token"))
+    );
+    assert_eq!((&line["id"], &line["label"], &line["source"]), (&made["id"], &json!("entra"), &json!("acme")));
+    assert_eq!(line["days_left"], 9);
 }
 
 #[tokio::test]

@@ -119,12 +119,12 @@ impl KeySets {
         let client = if is_loopback { &clients.loopback } else { &clients.outside };
         let told = |error: &dyn std::fmt::Display| format!("{address}: {error}");
         let request = client.get(url).header("accept", "application/json");
-        let mut response = request.send().await.map_err(|error| told(&error.without_url()))?;
+        let mut response = request.send().await.map_err(|error| told(&causes(error)))?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(told(&format!("the answer is {}", response.status())));
         }
         let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| told(&error.without_url()))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| told(&causes(error)))? {
             if bytes.len() + chunk.len() > MAX_BYTES {
                 return Err(told(&format!("the answer has more than {MAX_BYTES} bytes")));
             }
@@ -133,6 +133,19 @@ impl KeySets {
         let set = serde_json::from_slice(&bytes).map_err(|error| told(&error))?;
         KeySet::parse(&set).map_err(|error| told(&error))
     }
+}
+
+/// An error of HTTP with what lies below it: alone it says only that something failed.
+fn causes(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut below = std::error::Error::source(&error);
+    while let Some(cause) = below {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        below = cause.source();
+    }
+    words
 }
 
 impl Known {
