@@ -6,8 +6,9 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::directory::SourceRecord;
+use crate::clock::Millis;
 use crate::directory::token::{DAY, DEFAULT_LIFE, Scope};
+use crate::directory::{self, SourceRecord};
 use crate::server::RegistryError;
 use crate::store::{self, Options, SledStore, Store as _};
 
@@ -201,12 +202,12 @@ pub(super) enum Store {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
-fn told(error: RegistryError) -> Failure {
+pub(super) fn told(error: RegistryError) -> Failure {
     Failure::told(error.to_string())
 }
 
 /// Only a data directory that is there is opened: a mistyped one is not to be made.
-fn existing(place: &Place) -> Result<PathBuf, Failure> {
+pub(super) fn existing(place: &Place) -> Result<PathBuf, Failure> {
     let path = place.path()?;
     if path.is_dir() {
         return Ok(path);
@@ -310,12 +311,33 @@ fn tokens(service: &Service, of: Option<&str>) -> String {
         let state = match (token.revoked, token.days_left(now)) {
             (Some(_), _) => "revoked".to_owned(),
             (None, None) => "never expires".to_owned(),
-            (None, Some(days)) if days < 0 => "expired".to_owned(),
-            (None, Some(days)) => format!("{days} days left"),
+            (None, Some(days)) => left(token.expires.unwrap_or_default(), days),
         };
-        let _ = writeln!(out, "  {:<12} {:<16} opens {opens:<16} {state}", token.id, token.label);
+        let used = used(service, &token.id);
+        let _ = writeln!(out, "  {:<12} {:<16} opens {opens:<16} {state}, {used}", token.id, token.label);
     }
     out
+}
+
+/// How long something is good that ends.
+pub(super) fn left(expires: Millis, days: i64) -> String {
+    match days {
+        days if days < 0 => format!("expired on {}", day(expires)),
+        1 => format!("1 day left, until {}", day(expires)),
+        days => format!("{days} days left, until {}", day(expires)),
+    }
+}
+
+/// When something was last used.
+pub(super) fn used(service: &Service, id: &str) -> String {
+    let Some(at) = service.registry.last_used(id) else { return "never used".to_owned() };
+    let text = directory::time(at);
+    format!("used {}Z", text.get(..16).unwrap_or_default().replace('T', " "))
+}
+
+/// The day of a time, such as `2026-01-31`.
+pub(super) fn day(at: Millis) -> String {
+    directory::time(at).get(..10).unwrap_or_default().to_owned()
 }
 
 pub(super) fn token(command: &Token) -> Outcome {

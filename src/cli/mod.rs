@@ -7,6 +7,7 @@
 
 mod check;
 mod chunk;
+mod client;
 mod declared;
 mod env;
 mod eval;
@@ -68,6 +69,9 @@ enum Command {
     /// Tokens that open them
     #[command(subcommand)]
     Token(manage::Token),
+    /// Clients that get access tokens at the token endpoint (OAuth 2.0)
+    #[command(subcommand)]
+    Client(client::Client),
     /// Write all data to a file
     Backup(manage::Backup),
     /// Read a backup into a new data directory
@@ -153,6 +157,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Source(command) => manage::source(&command),
         Command::Token(command) => manage::token(&command),
+        Command::Client(command) => client::run(&command),
         Command::Backup(arguments) => manage::backup(&arguments),
         Command::Restore(arguments) => manage::restore(&arguments),
         Command::Store(command) => manage::store(&command),

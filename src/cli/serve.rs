@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use crate::config::Config;
 use crate::directory::token::{DEFAULT_LIFE, Scope};
 use crate::directory::{Actor, Call, SourceRecord};
-use crate::server::{self, Counters, Gate, State};
+use crate::server::{self, Counters, Gate, Registry, State};
 
 use super::declared::declare;
 use super::service::{Service, config, runtime};
@@ -32,10 +32,12 @@ pub(super) struct Arguments {
 
 /// The source that a new data directory has.
 const DEFAULT_SOURCE: &str = "default";
-/// How often what is remembered of silent tokens is forgotten.
+/// How often what is remembered of silent tokens is forgotten, and uses of tokens are written.
 const TIDY: Duration = Duration::from_mins(1);
 /// How often profiles are looked after when nothing asks for it.
 const REMAP: Duration = Duration::from_mins(1);
+/// After how many of these it is looked which tokens end soon: once an hour.
+const LOOK: u64 = 60;
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let mut config = config(arguments.config.as_deref())?;
@@ -74,16 +76,49 @@ async fn serve(config: Config, beside: &Path) -> Outcome {
         url: config.server.url.as_deref().map(Arc::from),
     };
     print(&greeting)?;
+    let registry = Arc::clone(&service.registry);
     tokio::spawn(async move {
-        loop {
+        for minute in 0_u64.. {
+            if minute.is_multiple_of(LOOK) {
+                warn(&registry).await;
+            }
             tokio::time::sleep(TIDY).await;
             gate.tidy();
+            write_usage(&registry).await;
         }
     });
     tokio::spawn(remap(service.clone()));
     server::serve(listener, state, stop()).await.map_err(|error| Failure::told(error.to_string()))?;
+    write_usage(&service.registry).await;
     tell("stopped; everything that was acknowledged is on disk\n");
     Ok(Ending::Clean)
+}
+
+async fn write_usage(registry: &Registry) {
+    if let Err(error) = registry.write_usage().await {
+        tracing::warn!(target: "credentials", %error, "when tokens were last used could not be written");
+    }
+}
+
+/// A line for each token and secret that ends soon, once at each threshold.
+async fn warn(registry: &Registry) {
+    match registry.warnings().await {
+        Ok(warnings) => {
+            for one in warnings {
+                let words = if one.days_left < 0 { "it has expired" } else { "it expires soon: make another in time" };
+                tracing::warn!(
+                    target: "credentials",
+                    kind = one.kind.name(),
+                    id = one.id,
+                    label = one.label,
+                    source = one.source,
+                    days_left = one.days_left,
+                    "{words}"
+                );
+            }
+        }
+        Err(error) => tracing::warn!(target: "credentials", %error, "which tokens end soon could not be looked up"),
+    }
 }
 
 /// What the operator reads; in a new data directory the tokens, the one time they are shown.

@@ -4,7 +4,10 @@
 //! outbox entry and the line of the provisioning log are stored together or not at all. A write that meets another
 //! one is decided anew on what the other left, unless the client said with `If-Match` which version it means.
 
+pub mod access;
+pub mod assertion;
 mod bulk;
+pub mod client;
 mod declared;
 mod halt;
 mod inbound;
@@ -34,6 +37,7 @@ pub use declared::{DeclaredAttribute, DeclaredType, Extension};
 pub use halt::Halt;
 pub use library::{Held, Library, LibraryError, Revision};
 pub use log::Actor;
+pub use render::time;
 pub use source::{Source, SourceRecord};
 
 use halt::Halts;

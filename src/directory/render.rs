@@ -136,7 +136,7 @@ pub(super) fn meta(call: &Call<'_>, kind: &ResourceType, stored: &Stored) -> Met
 }
 
 /// A time as RFC 3339 has it, to the millisecond.
-pub(super) fn time(at: u64) -> String {
+pub fn time(at: u64) -> String {
     let moment = i64::try_from(at).ok().and_then(Moment::from_unix_millis).unwrap_or(Moment::MIN);
     let mut text = String::with_capacity(24);
     // Writing to a String does not fail.

@@ -68,6 +68,8 @@ pub enum Refusal {
     Revoked,
     /// It opens something else.
     WrongScope,
+    /// It is an access token of the token endpoint, and its time is over.
+    Ended,
 }
 
 impl Refusal {
@@ -82,6 +84,7 @@ impl Refusal {
             Refusal::Expired => "the token has expired: make a new one with `provisor token create`",
             Refusal::Revoked => "the token was revoked",
             Refusal::WrongScope => "the token is for another source",
+            Refusal::Ended => "the access token has ended: get another from the token endpoint",
         }
     }
 }
@@ -99,10 +102,25 @@ pub fn hash(token: &str) -> String {
 
 /// Makes a token of random bytes; the first part is its id.
 pub fn make(random: &[u8; 40]) -> (String, String) {
+    make_with(PREFIX, random)
+}
+
+/// As [`make`], with another prefix.
+pub(super) fn make_with(prefix: &str, random: &[u8; 40]) -> (String, String) {
     let (id, secret) = random.split_at(8);
-    let id = URL_SAFE_NO_PAD.encode(id).replace(['-', '_'], "x");
-    let token = format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(secret));
+    let id = id_of(id);
+    let token = format!("{prefix}{id}_{}", URL_SAFE_NO_PAD.encode(secret));
     (id, token)
+}
+
+/// A name for what random bytes stand for: letters and digits, no secret.
+pub(super) fn id_of(random: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(random).replace(['-', '_'], "x")
+}
+
+/// Whole days until `expires`; negative from then on.
+pub fn days_until(expires: Millis, now: Millis) -> i64 {
+    (expires as i64).saturating_sub(now as i64).div_euclid(DAY as i64)
 }
 
 impl Token {
@@ -122,7 +140,7 @@ impl Token {
 
     /// Whole days until it ends; `None` when it never does.
     pub fn days_left(&self, now: Millis) -> Option<i64> {
-        self.expires.map(|expires| (expires as i64 - now as i64).div_euclid(DAY as i64))
+        self.expires.map(|expires| days_until(expires, now))
     }
 }
 

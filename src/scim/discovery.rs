@@ -170,6 +170,18 @@ impl AuthenticationScheme {
             primary: true,
         }
     }
+
+    /// An access token by client credentials, with a secret or an assertion (RFC 6749, section 4.4, RFC 7523, section 2.2).
+    pub fn client_credentials() -> Self {
+        Self {
+            kind: "oauth2".into(),
+            name: "OAuth 2.0 Client Credentials".into(),
+            description: "A short-lived bearer token from the token endpoint, by a client secret or a signed assertion"
+                .into(),
+            spec_uri: Some("https://www.rfc-editor.org/info/rfc6749".into()),
+            primary: false,
+        }
+    }
 }
 
 /// What a service can do (RFC 7643, section 5, and RFC 9865, section 4).
@@ -214,7 +226,7 @@ impl Default for Features {
             cursor: Some(3_600),
             default_page_size: 100,
             max_page_size: 1_000,
-            authentication: vec![AuthenticationScheme::bearer()],
+            authentication: vec![AuthenticationScheme::bearer(), AuthenticationScheme::client_credentials()],
         }
     }
 }

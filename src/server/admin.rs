@@ -1,4 +1,4 @@
-//! The admin API's part for the door: sources and tokens. Everything asks for an admin token.
+//! The admin API's part for the door: sources and tokens; clients are in a file of their own. Everything asks for an admin token.
 
 use axum::extract::{self, FromRequestParts, Path};
 use axum::http::request::Parts;
@@ -22,6 +22,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/tokens", get(tokens).post(make_token))
         .route("/tokens/{id}", delete(revoke))
         .merge(mappings::routes())
+        .merge(super::clients::routes())
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "the API has no such path") })
 }
 
@@ -68,7 +69,7 @@ async fn source(
         .tokens()
         .iter()
         .filter(|token| token.scope == Scope::Scim { source: slug.clone() })
-        .map(|token| shown(token))
+        .map(|token| shown(&state, token))
         .collect();
     let halt = state.directory.halted(&slug);
     Ok(Json(json!({"source": record, "resources": counts, "tokens": tokens, "halt": halt.as_deref()})))
@@ -105,19 +106,21 @@ async fn set_source(
 }
 
 /// A token without its hash.
-fn shown(token: &Token) -> Value {
+fn shown(state: &State, token: &Token) -> Value {
     json!({
         "id": token.id,
         "label": token.label,
         "scope": token.scope,
         "created": token.created,
         "expires": token.expires,
+        "daysLeft": token.days_left(state.directory.now()),
+        "lastUsed": state.registry.last_used(&token.id),
         "revoked": token.revoked,
     })
 }
 
 async fn tokens(_: Admin, extract::State(state): extract::State<State>) -> Json<Value> {
-    Json(json!({"tokens": state.registry.tokens().iter().map(|token| shown(token)).collect::<Vec<_>>()}))
+    Json(json!({"tokens": state.registry.tokens().iter().map(|token| shown(&state, token)).collect::<Vec<_>>()}))
 }
 
 #[derive(Deserialize)]
@@ -143,7 +146,7 @@ async fn make_token(
         Some(days) => Some(days.saturating_mul(DAY)),
     };
     let (token, secret) = state.registry.make_token(&new.label, scope, life).await?;
-    let mut body = shown(&token);
+    let mut body = shown(&state, &token);
     if let Some(fields) = body.as_object_mut() {
         fields.insert("token".into(), secret.into());
     }

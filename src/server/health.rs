@@ -22,6 +22,8 @@ pub struct Counters {
     microseconds: AtomicU64,
     refused: AtomicU64,
     limited: AtomicU64,
+    /// Answers of the token endpoint: given, refused, told to wait.
+    token_answers: [AtomicU64; 3],
 }
 
 impl Counters {
@@ -41,6 +43,17 @@ impl Counters {
             429 => self.limited.fetch_add(1, Ordering::Relaxed),
             _ => 0,
         };
+    }
+
+    /// Counts an answer of the token endpoint.
+    pub fn token_answer(&self, status: u16) {
+        let [given, refused, waits] = &self.token_answers;
+        let counter = match status {
+            200 => given,
+            429 | 500.. => waits,
+            _ => refused,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// As Prometheus reads it.
@@ -71,6 +84,10 @@ impl Counters {
             "# TYPE provisor_scim_rate_limited_total counter\nprovisor_scim_rate_limited_total {}",
             read(&self.limited)
         );
+        let _ = writeln!(out, "# TYPE provisor_oauth_requests_total counter");
+        for (outcome, counter) in ["given", "refused", "told_to_wait"].iter().zip(&self.token_answers) {
+            let _ = writeln!(out, "provisor_oauth_requests_total{{outcome=\"{outcome}\"}} {}", read(counter));
+        }
         out
     }
 }
@@ -105,12 +122,17 @@ pub(super) async fn metrics(extract::State(state): extract::State<State>) -> imp
         let halted = u8::from(state.directory.halted(&record.slug).is_some());
         let _ = writeln!(text, "provisor_source_halted{{source=\"{}\"}} {halted}", record.slug);
     }
-    let now = state.directory.now();
     let _ = writeln!(text, "# TYPE provisor_token_days_left gauge");
-    for token in state.registry.tokens() {
-        if let (Some(days), None) = (token.days_left(now), token.revoked) {
-            let _ = writeln!(text, "provisor_token_days_left{{token=\"{}\"}} {days}", token.id);
-        }
+    for one in state.registry.days_left() {
+        // Ids and slugs have no character that would have to be escaped; labels may, so they stay out.
+        let _ = writeln!(
+            text,
+            "provisor_token_days_left{{token=\"{}\",kind=\"{}\",source=\"{}\"}} {}",
+            one.id,
+            one.kind.name(),
+            one.source,
+            one.days_left
+        );
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -1,9 +1,11 @@
 //! The server: HTTP in front of the directory. [`app`] is the whole of it without a socket; [`serve`] gives it one.
 
 mod admin;
+mod clients;
 mod gate;
 mod health;
 mod mappings;
+mod oauth;
 mod problem;
 mod registry;
 mod scim;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{any, get};
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -23,14 +25,14 @@ use crate::directory::Directory;
 
 pub use gate::Gate;
 pub use health::Counters;
-pub use registry::{Registry, RegistryError};
+pub use registry::{Allowed, Holder, Kind, NewClient, NewFederation, Registry, RegistryError, Rejection, Warning};
 
 /// What all requests share.
 #[derive(Clone)]
 pub struct State {
     /// The SCIM service.
     pub directory: Directory,
-    /// Sources and tokens.
+    /// Sources, tokens and clients.
     pub registry: Arc<Registry>,
     /// Who may ask how often.
     pub gate: Arc<Gate>,
@@ -50,6 +52,7 @@ pub fn app(state: State) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .nest("/api/v1", admin::routes())
+        .route("/oauth/{source}/token", any(oauth::handle))
         // SCIM's paths have spellings that routers tell apart, and its errors a form of their own: it does its own routing.
         .fallback(scim::handle)
         .layer(CatchPanicLayer::custom(scim::panicked))

@@ -198,15 +198,14 @@ async fn route(state: &State, request: Request<Body>, actor: &mut Actor) -> Resu
 
 fn authorize(state: &State, headers: &HeaderMap, source: &str, probe: bool, actor: &mut Actor) -> Result<(), Refused> {
     let scope = Scope::Scim { source: source.to_owned() };
-    let token = state.registry.opens(bearer(headers.get(header::AUTHORIZATION)), &scope);
-    let token = token.map_err(|refusal| {
+    let holder = state.registry.opens(bearer(headers.get(header::AUTHORIZATION)), &scope);
+    let holder = holder.map_err(|refusal| {
         // Whether a source exists is nothing for those without its token.
         let words = if refusal == Refusal::WrongScope { Refusal::Unknown.words() } else { refusal.words() };
         Refused::from(ScimError::status(401, words))
     })?;
-    actor.token.clone_from(&token.id);
-    actor.label.clone_from(&token.label);
-    state.gate.enter(&token.id, probe).map_err(|wait| {
+    (actor.token, actor.label) = (holder.id, holder.label);
+    state.gate.enter(&actor.token, probe).map_err(|wait| {
         let error = ScimError::status(429, format!("more than {} requests a second: slow down", state.limits.rate));
         Refused { retry_after: Some(wait.as_secs() + 1), ..Refused::from(error) }
     })

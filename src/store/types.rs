@@ -193,7 +193,7 @@ pub struct LogQuery {
 pub enum Table {
     /// Inbound SCIM endpoints.
     Sources,
-    /// Tokens and client secrets, as hashes.
+    /// Tokens, as hashes.
     Tokens,
     /// Mapping files by revision.
     Mappings,
@@ -203,7 +203,7 @@ pub enum Table {
     Checkpoints,
     /// What syncs did.
     Runs,
-    /// Everything else that is set once.
+    /// Everything else that changes rarely: clients with their secrets as hashes, when tokens were last used, the server's key.
     Settings,
     /// Who works on what until when.
     Leases,

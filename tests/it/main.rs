@@ -18,6 +18,7 @@ mod attacks;
 mod cases;
 mod cli;
 mod conformance;
+mod credentials;
 mod diagnostics;
 mod inbound;
 mod jinja;

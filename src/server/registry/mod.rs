@@ -1,4 +1,8 @@
-//! [`Registry`]: sources and tokens, kept in the store and held in memory, where each request looks them up.
+//! [`Registry`]: sources, tokens and clients, kept in the store and held in memory, where each request looks them up.
+
+mod clients;
+mod jwks;
+mod usage;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,9 +11,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::de::DeserializeOwned;
 
 use crate::clock::Millis;
+use crate::directory::access;
 use crate::directory::token::{self, Refusal, Scope, Token};
 use crate::directory::{Directory, Held, LibraryError, Source, SourceRecord};
 use crate::store::{Operation, StoreError, Table, Transaction, When};
+
+use clients::Clients;
+use usage::Usage;
+
+pub use clients::{Allowed, NewClient, NewFederation, Rejection};
+pub use usage::{Kind, Warning};
 
 /// How many records are read at once.
 const PAGE: usize = 500;
@@ -46,12 +57,23 @@ impl From<StoreError> for RegistryError {
     }
 }
 
-/// Sources and tokens.
+/// Who showed a token that opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The id of the token; of an access token, the client's.
+    pub id: String,
+    /// What the operator called it.
+    pub label: String,
+}
+
+/// Sources, tokens and clients.
 pub struct Registry {
     directory: Directory,
     sources: RwLock<HashMap<String, (SourceRecord, Arc<Source>)>>,
     /// By hash.
     tokens: RwLock<HashMap<String, Arc<Token>>>,
+    clients: Clients,
+    usage: Usage,
 }
 
 impl Registry {
@@ -61,13 +83,15 @@ impl Registry {
     /// The store fails, or a record in it cannot be read.
     pub async fn load(directory: Directory) -> Result<Self, RegistryError> {
         let mut sources = HashMap::new();
-        for record in all::<SourceRecord>(&directory, Table::Sources).await? {
+        for record in all::<SourceRecord>(&directory, Table::Sources, b"").await? {
             let source = record.ready().map_err(RegistryError::Invalid)?;
             sources.insert(record.slug.clone(), (record, Arc::new(source)));
         }
-        let tokens = all::<Token>(&directory, Table::Tokens).await?;
+        let tokens = all::<Token>(&directory, Table::Tokens, b"").await?;
         let tokens = tokens.into_iter().map(|token| (token.hash.clone(), Arc::new(token))).collect();
-        Ok(Self { directory, sources: RwLock::new(sources), tokens: RwLock::new(tokens) })
+        let clients = Clients::load(&directory).await?;
+        let usage = Usage::load(&directory).await?;
+        Ok(Self { directory, sources: RwLock::new(sources), tokens: RwLock::new(tokens), clients, usage })
     }
 
     /// The source of that slug.
@@ -193,10 +217,7 @@ impl Registry {
         scope: Scope,
         life: Option<Millis>,
     ) -> Result<(Arc<Token>, String), RegistryError> {
-        let mut random = [0; 40];
-        getrandom::fill(&mut random)
-            .map_err(|error| RegistryError::Invalid(format!("the machine gives no randomness: {error}")))?;
-        let (id, secret) = token::make(&random);
+        let (id, secret) = token::make(&random()?);
         let kept = self.keep_token(id, label, scope, life, &secret).await?;
         Ok((kept, secret))
     }
@@ -254,19 +275,27 @@ impl Registry {
         Ok(())
     }
 
-    /// The token that a client shows, when it opens what is asked.
+    /// Who shows a token, when it opens what is asked.
     ///
     /// # Errors
     /// Why it does not.
-    pub fn opens(&self, given: Option<&str>, wanted: &Scope) -> Result<Arc<Token>, Refusal> {
+    pub fn opens(&self, given: Option<&str>, wanted: &Scope) -> Result<Holder, Refusal> {
         let given = given.ok_or(Refusal::Missing)?;
+        let now = self.directory.now();
+        if given.starts_with(access::PREFIX) {
+            return self.access_opens(given, wanted, now);
+        }
         let hash = token::hash(given);
         let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
         let Some(known) = known else {
             return Err(if given.starts_with(token::PREFIX) { Refusal::Unknown } else { Refusal::Foreign });
         };
-        known.opens(&hash, self.directory.now())?;
-        if known.scope == *wanted { Ok(known) } else { Err(Refusal::WrongScope) }
+        known.opens(&hash, now)?;
+        if known.scope != *wanted {
+            return Err(Refusal::WrongScope);
+        }
+        self.usage.touch(&known.id, now);
+        Ok(Holder { id: known.id.clone(), label: known.label.clone() })
     }
 
     async fn put(
@@ -283,14 +312,33 @@ impl Registry {
     }
 }
 
-async fn all<T: DeserializeOwned>(directory: &Directory, table: Table) -> Result<Vec<T>, RegistryError> {
+fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], RegistryError> {
+    let mut bytes = [0; LENGTH];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| RegistryError::Invalid(format!("the machine gives no randomness: {error}")))?;
+    Ok(bytes)
+}
+
+/// The records of a table whose keys begin so.
+async fn all<T: DeserializeOwned>(directory: &Directory, table: Table, prefix: &[u8]) -> Result<Vec<T>, RegistryError> {
+    Ok(named(directory, table, prefix).await?.into_iter().map(|(_, value)| value).collect())
+}
+
+/// The records of a table whose keys begin so, each with the rest of its key.
+async fn named<T: DeserializeOwned>(
+    directory: &Directory,
+    table: Table,
+    prefix: &[u8],
+) -> Result<Vec<(String, T)>, RegistryError> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let page = directory.store().records(table, b"", after, PAGE).await?;
+        let page = directory.store().records(table, prefix, after, PAGE).await?;
         for record in page.items {
-            found.push(serde_json::from_slice(&record.value).map_err(|error| {
+            let value = serde_json::from_slice(&record.value).map_err(|error| {
                 RegistryError::Invalid(format!("a record of {} cannot be read: {error}", table.name()))
-            })?);
+            })?;
+            let name = record.key.get(prefix.len()..).unwrap_or_default();
+            found.push((String::from_utf8_lossy(name).into_owned(), value));
         }
         after = page.next;
         if after.is_none() {
