@@ -7,11 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::config::Config;
+use crate::config::{Config, Format, Level, Log};
 use crate::directory::SourceRecord;
 use crate::directory::token::{DEFAULT_LIFE, Scope};
-use crate::server::{self, Counters, Gate, State};
+use crate::server::{self, Certificates, Counters, Gate, State};
 
 use super::service::{Service, config, runtime};
 use super::{Ending, Failure, Outcome, print, tell};
@@ -27,6 +31,12 @@ pub(super) struct Arguments {
     /// Where to listen; over the configuration
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// The certificate for HTTPS, in PEM with its chain; over the configuration
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM; over the configuration
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
 }
 
 /// The source that a new data directory has.
@@ -42,20 +52,31 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if let Some(listen) = arguments.listen {
         config.server.listen = listen;
     }
+    if let Some(certificate) = &arguments.tls_cert {
+        config.tls.certificate = Some(certificate.clone());
+    }
+    if let Some(key) = &arguments.tls_key {
+        config.tls.key = Some(key.clone());
+    }
     config.check_listen().map_err(|error| Failure::told(error.to_string()))?;
     runtime()?.block_on(serve(config))
 }
 
 async fn serve(config: Config) -> Outcome {
-    // Nobody has written to stdout yet; the log goes to stderr.
-    let logs = tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_current_span(false);
-    let _ = logs.flatten_event(true).try_init();
+    log_to_stderr(config.log);
+    let failed = |error: &dyn std::fmt::Display| Failure::told(error.to_string());
+    let files = config.tls.files().map_err(|error| failed(&error))?;
+    let tls = files.map(|(certificate, key)| Certificates::load(certificate, key)).transpose();
+    let tls = tls.map_err(|error| failed(&error))?.map(Arc::new);
     let service = Service::open(&config.server.data).await?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .map_err(|error| Failure::told(format!("{}: {error}", config.server.listen)))?;
     let address = listener.local_addr().map_err(|error| Failure::told(error.to_string()))?;
-    let url = config.server.url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let url = config.server.url.clone().unwrap_or_else(|| {
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
+    });
     let greeting = greeting(&service, &url).await?;
     let gate = Arc::new(Gate::new(&config.limits));
     let state = State {
@@ -65,7 +86,10 @@ async fn serve(config: Config) -> Outcome {
         counters: Arc::new(Counters::default()),
         limits: config.limits,
         url: config.server.url.as_deref().map(Arc::from),
+        tls: tls.clone(),
+        stopping: Arc::default(),
     };
+    let stop = stop().map_err(|error| failed(&error))?;
     print(&greeting)?;
     tokio::spawn(async move {
         loop {
@@ -73,9 +97,41 @@ async fn serve(config: Config) -> Outcome {
             gate.tidy();
         }
     });
-    server::serve(listener, state, stop()).await.map_err(|error| Failure::told(error.to_string()))?;
+    if let Some(certificates) = tls {
+        let directory = service.directory.clone();
+        tokio::spawn(server::watch(certificates, move || directory.now()));
+    }
+    let grace = Duration::from_secs(config.server.grace);
+    server::serve(listener, state, grace, stop).await.map_err(|error| failed(&error))?;
     tell("stopped; everything that was acknowledged is on disk\n");
     Ok(Ending::Clean)
+}
+
+/// The log goes to stderr: stdout has the greeting alone. What panics says is not written, as it may hold somebody's data.
+fn log_to_stderr(log: Log) {
+    let level = match log.level {
+        Level::Off => LevelFilter::OFF,
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+    };
+    // Only our own lines: what libraries say about connections may hold what was sent.
+    let ours = ["access", "server", "tls", "panic", "provisor"];
+    let targets = Targets::new().with_targets(ours.map(|target| (target, level)));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // A second subscriber in one process is refused, and the first stays.
+    let _ = match log.format {
+        Format::Json => {
+            let lines = lines.json().with_current_span(false).flatten_event(true);
+            tracing_subscriber::registry().with(lines.with_filter(targets)).try_init()
+        }
+        Format::Text => tracing_subscriber::registry().with(lines.with_filter(targets)).try_init(),
+    };
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(target: "panic", place, "something failed inside of the server");
+    }));
 }
 
 /// What the operator reads; in a new data directory the tokens, the one time they are shown.
@@ -113,26 +169,28 @@ async fn greeting(service: &Service, url: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// Comes when the process is asked to end. Signals are listened for from the call on, so that none is lost.
+#[cfg(unix)]
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    // What is to be read again is read by those who have it; the rest is not to end by it.
+    let hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        drop(hangup);
+    })
+}
+
 /// Comes when the process is asked to end.
-async fn stop() {
-    let interrupt = async {
+#[cfg(not(unix))]
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
+    })
 }

@@ -1,5 +1,7 @@
 //! The admin API's part for the door: sources and tokens. Everything asks for an admin token.
 
+use std::sync::Arc;
+
 use axum::extract::{self, FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -10,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::State;
+use super::door::Visit;
 use super::problem::Problem;
 use crate::directory::SourceRecord;
 use crate::directory::token::{DAY, DEFAULT_LIFE, Scope, Token};
@@ -31,7 +34,11 @@ impl FromRequestParts<State> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
         let given = bearer(parts.headers.get(header::AUTHORIZATION));
-        state.registry.opens(given, &Scope::Admin).map(|_| Admin).map_err(Problem::from)
+        let token = state.registry.opens(given, &Scope::Admin)?;
+        if let Some(visit) = parts.extensions.get::<Arc<Visit>>() {
+            visit.belongs_to(&token.id, None);
+        }
+        Ok(Admin)
     }
 }
 
