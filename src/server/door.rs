@@ -104,14 +104,20 @@ pub(super) async fn guard(State(door): State<Arc<Door>>, mut request: Request, n
             }
         }
     }
+    let is_busy = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
+    if is_busy && !headers.contains_key(header::RETRY_AFTER) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));
+    }
     if let Ok(value) = HeaderValue::from_str(&visit.id) {
         headers.insert(REQUEST_ID, value);
     }
     if let Some(standing) = visit.standing.get() {
-        for (name, number) in
-            [("ratelimit-limit", standing.limit), ("ratelimit-remaining", standing.remaining), ("ratelimit-reset", standing.reset)]
-        {
+        for (name, number) in [
+            ("ratelimit-limit", standing.limit),
+            ("ratelimit-remaining", standing.remaining),
+            ("ratelimit-reset", standing.reset),
+        ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from(number));
         }
     }
@@ -174,17 +180,12 @@ fn formless(response: &Response) -> Option<ScimError> {
 
 /// A refusal in the form of the path: a SCIM error, or problem details.
 fn failure(path: &str, error: ScimError) -> Response {
-    let again = error.status == 503;
-    let mut response = if scim::is_scim(path) {
+    if scim::is_scim(path) {
         scim::refusal(&error.into())
     } else {
         let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Problem::new(status, error.detail).into_response()
-    };
-    if again {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));
     }
-    response
 }
 
 /// Counts the request, and writes its line. Paths hold ids and no attribute; the query, the headers and the bodies, which may
@@ -237,7 +238,10 @@ mod tests {
         ] {
             let request = Request::builder().uri(path).body(Body::empty()).unwrap();
             let response = app.clone().oneshot(request).await.unwrap();
-            assert_eq!((response.status().as_u16(), response.headers()[header::CONTENT_TYPE].to_str().unwrap()), (500, kind));
+            assert_eq!(
+                (response.status().as_u16(), response.headers()[header::CONTENT_TYPE].to_str().unwrap()),
+                (500, kind)
+            );
             let body = axum::body::to_bytes(response.into_body(), 1_000).await.unwrap();
             let body = std::str::from_utf8(&body).unwrap();
             assert!(body.contains(part) && !body.contains("nobody may see"), "{body}");

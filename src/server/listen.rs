@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::door::MOST_HEADERS;
-use super::{Counters, State, app};
+use super::{Certificates, Counters, State, app};
 use crate::config::Limits;
 
 /// How long a TLS handshake may take.
@@ -61,7 +61,7 @@ pub async fn serve(
     grace: Duration,
     stop: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let tls = state.tls.as_ref().map(|certificates| certificates.config()).transpose().map_err(io::Error::other)?;
+    let tls = state.tls.as_ref().map(Certificates::config).transpose().map_err(io::Error::other)?;
     let (limits, stopping) = (state.limits, Arc::clone(&state.stopping));
     let shared = Arc::new(Shared {
         builder: builder(&limits),
@@ -129,7 +129,9 @@ async fn accept(listener: &TcpListener) -> TcpStream {
             Err(error)
                 if matches!(
                     error.kind(),
-                    io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+                    io::ErrorKind::ConnectionAborted
+                        | io::ErrorKind::ConnectionReset
+                        | io::ErrorKind::ConnectionRefused
                 ) => {}
             Err(error) => {
                 tracing::error!(target: "server", %error, "connections cannot be accepted");

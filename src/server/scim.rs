@@ -1,7 +1,7 @@
 //! SCIM over HTTP (RFC 7644, section 3): paths, headers, bodies, and the form of every answer.
 
 use std::borrow::Cow;
-use std::error::Error as _;
+use std::error::Error;
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
@@ -266,7 +266,7 @@ async fn read(state: &State, headers: &HeaderMap, body: Body) -> Result<Vec<u8>,
     let most = state.limits.body;
     match to_bytes(body, most).await {
         Ok(bytes) => Ok(bytes.to_vec()),
-        Err(error) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => {
+        Err(error) if error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) => {
             Err(ScimError::too_large(format!("the body has more than {most} bytes")).into())
         }
         Err(_) => Err(ScimError::invalid_syntax("the body ended early, or its chunks are broken").into()),

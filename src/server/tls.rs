@@ -222,7 +222,10 @@ impl Seen {
             .collect::<Result<_, _>>()
             .map_err(|_| about(certificate, "this is not PEM: a line between BEGIN and END is damaged"))?;
         let Some(own) = chain.first() else {
-            return Err(about(certificate, "there is no certificate in it; it begins with -----BEGIN CERTIFICATE-----"));
+            return Err(about(
+                certificate,
+                "there is no certificate in it; it begins with -----BEGIN CERTIFICATE-----",
+            ));
         };
         let not_after = expiry::not_after(own);
         let text = self.key.as_ref().map_err(|cause| about(key, cause))?;
@@ -234,7 +237,10 @@ impl Seen {
                 about(key, &format!("the key does not belong to the certificate in {}", certificate.display()))
             }
             rustls::Error::InvalidCertificate(_) => about(certificate, "the certificate in it is damaged"),
-            _ => about(key, "the key is of a kind that is not supported: RSA from 2048 bits, ECDSA P-256 or P-384, Ed25519"),
+            _ => about(
+                key,
+                "the key is of a kind that is not supported: RSA from 2048 bits, ECDSA P-256 or P-384, Ed25519",
+            ),
         })?;
         Ok(Pair { ready: Arc::new(ready), not_after })
     }

@@ -32,3 +32,4 @@ mod server;
 mod store;
 mod support;
 mod tidy;
+mod transport;
