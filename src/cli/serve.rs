@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -117,16 +117,15 @@ fn log_to_stderr(log: Log) {
         Level::Debug => LevelFilter::DEBUG,
     };
     // Only our own lines: what libraries say about connections may hold what was sent.
-    let ours = ["access", "server", "tls", "panic", "provisor"];
-    let targets = Targets::new().with_targets(ours.map(|target| (target, level)));
+    let ours = filter_fn(|line| line.module_path().is_some_and(|module| module.starts_with("provisor")));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // A second subscriber in one process is refused, and the first stays.
     let _ = match log.format {
         Format::Json => {
             let lines = lines.json().with_current_span(false).flatten_event(true);
-            tracing_subscriber::registry().with(lines.with_filter(targets)).try_init()
+            tracing_subscriber::registry().with(level).with(lines.with_filter(ours)).try_init()
         }
-        Format::Text => tracing_subscriber::registry().with(lines.with_filter(targets)).try_init(),
+        Format::Text => tracing_subscriber::registry().with(level).with(lines.with_filter(ours)).try_init(),
     };
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

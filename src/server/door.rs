@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::gate::Standing;
 use super::problem::Problem;
+use super::remainder::Remainder;
 use super::{Counters, scim};
 use crate::config::Limits;
 use crate::scim::error::ScimError;
@@ -90,6 +91,7 @@ pub(super) async fn guard(State(door): State<Arc<Door>>, mut request: Request, n
     request.extensions_mut().insert(Arc::clone(&visit));
     let method = known(request.method());
     let path = request.uri().path().to_owned();
+    let (remainder, request) = Remainder::lend(request);
     let answer = pass(&door, &path, request, next).await;
     let mut response = match answer {
         Ok(response) => response,
@@ -122,6 +124,9 @@ pub(super) async fn guard(State(door): State<Arc<Door>>, mut request: Request, n
         }
     }
     log(&door, &visit, method, &path, &response, begun.elapsed());
+    if response.status().is_client_error() {
+        remainder.forget();
+    }
     response
 }
 

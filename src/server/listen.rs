@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::door::MOST_HEADERS;
+use super::patient::Patient;
 use super::{Certificates, Counters, State, app};
 use crate::config::Limits;
 
@@ -176,6 +177,7 @@ where
             request
         }
     });
+    let stream = Patient::new(stream, Duration::from_secs(shared.limits.timeout));
     let talk = shared.builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     // Hyper's own bound begins when it knows which HTTP is spoken; who does not say even that would stay for ever.
     let silence = sleep(Duration::from_secs(shared.limits.header_timeout));

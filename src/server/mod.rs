@@ -6,8 +6,10 @@ mod expiry;
 mod gate;
 mod health;
 mod listen;
+mod patient;
 mod problem;
 mod registry;
+mod remainder;
 mod scim;
 mod tls;
 

@@ -244,7 +244,8 @@ fn the_suites_of_entra_are_there_for_both_kinds_of_keys() {
     let certificates = Certificates::load(certificate.as_ref(), key.as_ref()).unwrap();
     assert!(!format!("{certificates:?}").contains("key"), "{certificates:?}");
     let config = Arc::new(certificates).config().unwrap();
-    let known: Vec<Suite> = config.crypto_provider().cipher_suites.iter().map(|suite| suite.suite()).collect();
+    let known: Vec<Suite> =
+        config.crypto_provider().cipher_suites.iter().map(rustls::SupportedCipherSuite::suite).collect();
     for suite in [
         Suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
         Suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
@@ -391,7 +392,7 @@ fn a_new_certificate_needs_no_restart() {
     server.logged("the old certificate stays in use");
     assert!(shows(&second));
     // One that ends soon, and one that has ended.
-    let days = Duration::from_secs(3 * 86_400);
+    let days = Duration::from_hours(72);
     let now = std::time::SystemTime::now();
     for (end, part) in [(now + days, "expires in 2 days"), (now - days, "has expired")] {
         let mut parameters = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
@@ -484,6 +485,28 @@ fn every_failure_has_the_form_of_its_place() {
     stream.shutdown(Shutdown::Write).unwrap();
     check_form("chunks cut short", &reply(&mut stream), 400, "scim");
     assert_eq!(server.get("/healthz").status, 200);
+}
+
+#[test]
+fn a_refusal_arrives_though_the_body_is_large() {
+    let server = Server::start("large", &[("PROVISOR_LIMITS_BODY", "100000")]);
+    let body = vec![b' '; 6 << 20];
+    let plain = String::from_utf8(head("POST", USERS, &format!("Content-Length: {}\r\n", body.len()))).unwrap();
+    for _ in 0..5 {
+        for (name, bytes, status) in [
+            ("too large", plain.clone(), 413),
+            ("a stranger", plain.replace(SCIM, "prv1_nobody"), 401),
+            ("another media type", plain.replace("scim+json", "xml"), 415),
+            ("another method", plain.replace("POST", "PUT"), 405),
+            ("no such endpoint", plain.replace("Users", "Nobodies"), 404),
+        ] {
+            check_form(name, &server.raw(&[bytes.as_bytes(), &body].concat()), status, "scim");
+        }
+    }
+    // Nor does anybody wait for the rest of a body that is refused already.
+    let begun = Instant::now();
+    check_form("a stranger", &server.raw(plain.replace(SCIM, "prv1_nobody").as_bytes()), 401, "scim");
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }
 
 /// That an answer is what it should be: status, media type, body.
