@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
+use super::bare::Told;
 use super::door::MOST_HEADERS;
 use super::patient::Patient;
 use super::{Certificates, Counters, State, app};
@@ -102,8 +103,8 @@ pub async fn serve(
     Ok(())
 }
 
-/// The limits of a connection. Hyper's own bounds stand above ours, because its refusals have no body: what is a little
-/// too large comes as far as the door, which says what is wrong.
+/// The limits of a connection. Hyper's own bounds stand above ours, because it cannot say much: what is a little too
+/// large comes as far as the door, which knows whose request it is and says what is wrong.
 fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let head = limits.headers.saturating_add(limits.url).saturating_mul(2).max(64 * 1024);
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -177,7 +178,7 @@ where
             request
         }
     });
-    let stream = Patient::new(stream, Duration::from_secs(shared.limits.timeout));
+    let stream = Told::new(Patient::new(stream, Duration::from_secs(shared.limits.timeout)));
     let talk = shared.builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     // Hyper's own bound begins when it knows which HTTP is spoken; who does not say even that would stay for ever.
     let silence = sleep(Duration::from_secs(shared.limits.header_timeout));

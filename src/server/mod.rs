@@ -1,6 +1,7 @@
 //! The server: HTTP in front of the directory. [`app`] is the whole of it without a socket; [`serve`] gives it one.
 
 mod admin;
+mod bare;
 mod door;
 mod expiry;
 mod gate;

@@ -474,6 +474,25 @@ fn every_failure_has_the_form_of_its_place() {
     for (name, bytes, status, form) in cases {
         check_form(name, &server.raw(&bytes), status, form);
     }
+    // What does not come as far as a handler.
+    let endless = format!("{USERS}?filter={}", "x".repeat(70_000));
+    let huge = format!("X-Wide: {}\r\n", "x".repeat(120_000));
+    for (name, bytes, status, form) in [
+        ("an unencoded filter", request("GET", &format!("{USERS}?filter=userName eq \"x\""), "", b""), 400, "scim"),
+        ("no HTTP elsewhere", b"GET /healthz like a browser\r\n\r\n".to_vec(), 400, "problem"),
+        ("an endless URL", request("GET", &endless, "", b""), 414, "scim"),
+        ("huge headers", request("GET", USERS, &huge, b""), 431, "scim"),
+        ("ever more headers", request("GET", USERS, &many.repeat(3), b""), 431, "scim"),
+    ] {
+        let mut stream = server.connect();
+        // The server may have heard enough before everything is said.
+        let _ = stream.write_all(&bytes);
+        let answer = reply(&mut stream);
+        let told: Value = answer.json();
+        let kind = format!("application/{form}+json");
+        assert_eq!((answer.status, answer.header("content-type")), (status, Some(kind.as_str())), "{name}");
+        assert_eq!(told["status"].to_string().trim_matches('"'), status.to_string(), "{name}");
+    }
     // Cut short: the client says that it has nothing more to say.
     let mut stream = server.connect();
     stream.write_all(&head("POST", USERS, "Content-Length: 500\r\n")).unwrap();
