@@ -15,6 +15,7 @@ mod filters;
 mod functions;
 mod import;
 mod jsonl;
+mod logging;
 mod manage;
 mod map;
 mod pool;
@@ -23,6 +24,7 @@ mod serve;
 mod service;
 mod test;
 mod traced;
+mod upkeep;
 mod words;
 
 use std::ffi::OsString;

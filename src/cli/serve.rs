@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
+use crate::directory::SourceRecord;
 use crate::directory::token::{DEFAULT_LIFE, Scope};
-use crate::directory::{Actor, Call, SourceRecord};
-use crate::server::{self, Counters, Gate, Registry, State};
+use crate::server::{self, Certificates, State};
 
 use super::declared::declare;
 use super::service::{Service, config, runtime};
-use super::{Ending, Failure, Outcome, print, tell};
+use super::{Ending, Failure, Outcome, logging, print, tell, upkeep};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -28,16 +28,16 @@ pub(super) struct Arguments {
     /// Where to listen; over the configuration
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// The certificate for HTTPS, in PEM with its chain; over the configuration
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM; over the configuration
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
 }
 
 /// The source that a new data directory has.
 const DEFAULT_SOURCE: &str = "default";
-/// How often what is remembered of silent tokens is forgotten, and uses of tokens are written.
-const TIDY: Duration = Duration::from_mins(1);
-/// How often profiles are looked after when nothing asks for it.
-const REMAP: Duration = Duration::from_mins(1);
-/// After how many of these it is looked which tokens end soon: once an hour.
-const LOOK: u64 = 60;
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let mut config = config(arguments.config.as_deref())?;
@@ -47,6 +47,12 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if let Some(listen) = arguments.listen {
         config.server.listen = listen;
     }
+    if let Some(certificate) = &arguments.tls_cert {
+        config.tls.certificate = Some(certificate.clone());
+    }
+    if let Some(key) = &arguments.tls_key {
+        config.tls.key = Some(key.clone());
+    }
     config.check_listen().map_err(|error| Failure::told(error.to_string()))?;
     let beside = arguments.config.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
     runtime()?.block_on(serve(config, &beside))
@@ -54,71 +60,41 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 
 /// `beside`: where the configuration is, for the files it names.
 async fn serve(config: Config, beside: &Path) -> Outcome {
-    // Nobody has written to stdout yet; the log goes to stderr.
-    let logs = tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_current_span(false);
-    let _ = logs.flatten_event(true).try_init();
+    logging::to_stderr(config.log);
+    let failed = |error: &dyn std::fmt::Display| Failure::told(error.to_string());
+    let files = config.tls.files().map_err(|error| failed(&error))?;
+    let tls = files.map(|(certificate, key)| Certificates::load(certificate, key)).transpose();
+    let tls = tls.map_err(|error| failed(&error))?.map(Arc::new);
     let service = Service::open(&config.server.data).await?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .map_err(|error| Failure::told(format!("{}: {error}", config.server.listen)))?;
-    let address = listener.local_addr().map_err(|error| Failure::told(error.to_string()))?;
-    let url = config.server.url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let address = listener.local_addr().map_err(|error| failed(&error))?;
+    let url = config.server.url.clone().unwrap_or_else(|| {
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
+    });
     let mut greeting = greeting(&service).await?;
     declare(&service, &config.source, beside).await?;
     greeting.push_str(&endpoints(&service, &url));
-    let gate = Arc::new(Gate::new(&config.limits));
     let state = State {
-        directory: service.directory.clone(),
-        registry: Arc::clone(&service.registry),
-        gate: Arc::clone(&gate),
-        counters: Arc::new(Counters::default()),
-        limits: config.limits,
         url: config.server.url.as_deref().map(Arc::from),
+        tls: tls.clone(),
+        ..State::new(service.directory.clone(), Arc::clone(&service.registry), config.limits)
     };
+    let gate = Arc::clone(&state.gate);
+    let stop = stop().map_err(|error| failed(&error))?;
     print(&greeting)?;
-    let registry = Arc::clone(&service.registry);
-    tokio::spawn(async move {
-        for minute in 0_u64.. {
-            if minute.is_multiple_of(LOOK) {
-                warn(&registry).await;
-            }
-            tokio::time::sleep(TIDY).await;
-            gate.tidy();
-            write_usage(&registry).await;
-        }
-    });
-    tokio::spawn(remap(service.clone()));
-    server::serve(listener, state, stop()).await.map_err(|error| Failure::told(error.to_string()))?;
-    write_usage(&service.registry).await;
+    upkeep::begin(&service, gate);
+    if let Some(certificates) = tls {
+        let directory = service.directory.clone();
+        tokio::spawn(server::watch(certificates, move || directory.now()));
+    }
+    let grace = Duration::from_secs(config.server.grace);
+    server::serve(listener, state, grace, stop).await.map_err(|error| failed(&error))?;
+    upkeep::end(&service).await;
     tell("stopped; everything that was acknowledged is on disk\n");
     Ok(Ending::Clean)
-}
-
-async fn write_usage(registry: &Registry) {
-    if let Err(error) = registry.write_usage().await {
-        tracing::warn!(target: "credentials", %error, "when tokens were last used could not be written");
-    }
-}
-
-/// A line for each token and secret that ends soon, once at each threshold.
-async fn warn(registry: &Registry) {
-    match registry.warnings().await {
-        Ok(warnings) => {
-            for one in warnings {
-                let words = if one.days_left < 0 { "it has expired" } else { "it expires soon: make another in time" };
-                tracing::warn!(
-                    target: "credentials",
-                    kind = one.kind.name(),
-                    id = one.id,
-                    label = one.label,
-                    source = one.source,
-                    days_left = one.days_left,
-                    "{words}"
-                );
-            }
-        }
-        Err(error) => tracing::warn!(target: "credentials", %error, "which tokens end soon could not be looked up"),
-    }
 }
 
 /// What the operator reads; in a new data directory the tokens, the one time they are shown.
@@ -166,50 +142,28 @@ fn endpoints(service: &Service, url: &str) -> String {
     text
 }
 
-/// Makes profiles anew whenever that is wanted, for as long as the server runs.
-async fn remap(service: Service) {
-    loop {
-        for record in service.registry.sources() {
-            let Some(source) = service.registry.source(&record.slug) else { continue };
-            let actor = Actor { label: "mapping".into(), ..Actor::default() };
-            let call = Call {
-                source: &source,
-                base: "",
-                actor: &actor,
-                if_match: None,
-                if_none_match: None,
-                attributes: None,
-                excluded: None,
-            };
-            if let Err(error) = service.directory.remap(&call).await {
-                tracing::error!(target: "mapping", source = record.slug, detail = error.detail, "profiles were not made anew");
-            }
+/// Comes when the process is asked to end. Signals are listened for from the call on, so that none is lost.
+#[cfg(unix)]
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    // What is to be read again is read by those who have it; the rest is not to end by it.
+    let hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-        // Now and then without being asked, for what another write or a full queue put off.
-        let _ = tokio::time::timeout(REMAP, service.directory.remap_asked()).await;
-    }
+        drop(hangup);
+    })
 }
 
 /// Comes when the process is asked to end.
-async fn stop() {
-    let interrupt = async {
+#[cfg(not(unix))]
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
+    })
 }

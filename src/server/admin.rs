@@ -1,5 +1,7 @@
 //! The admin API's part for the door: sources and tokens; clients are in a file of their own. Everything asks for an admin token.
 
+use std::sync::Arc;
+
 use axum::extract::{self, FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -10,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::State;
+use super::door::Visit;
 use super::mappings;
 use super::problem::Problem;
 use crate::directory::SourceRecord;
@@ -38,6 +41,9 @@ impl FromRequestParts<State> for Admin {
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
         let given = bearer(parts.headers.get(header::AUTHORIZATION));
         let token = state.registry.opens(given, &Scope::Admin)?;
+        if let Some(visit) = parts.extensions.get::<Arc<Visit>>() {
+            visit.belongs_to(&token.id, None);
+        }
         Ok(Admin { label: token.label.clone() })
     }
 }

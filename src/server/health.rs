@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
 use super::State;
+use super::problem::Problem;
 
 /// The upper ends of the latencies' classes, in milliseconds.
 const CLASSES: [u64; 8] = [1, 5, 10, 50, 100, 500, 1_000, 5_000];
@@ -24,6 +25,7 @@ pub struct Counters {
     limited: AtomicU64,
     /// Answers of the token endpoint: given, refused, told to wait.
     token_answers: [AtomicU64; 3],
+    handshakes: AtomicU64,
 }
 
 impl Counters {
@@ -56,6 +58,11 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a TLS handshake that came to nothing.
+    pub fn handshake_failed(&self) {
+        self.handshakes.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// As Prometheus reads it.
     fn text(&self) -> String {
         let mut out = String::from("# TYPE provisor_scim_requests_total counter\n");
@@ -74,16 +81,13 @@ impl Counters {
         let _ = writeln!(out, "provisor_scim_request_seconds_bucket{{le=\"+Inf\"}} {sum}");
         let _ = writeln!(out, "provisor_scim_request_seconds_sum {}", read(&self.microseconds) as f64 / 1e6);
         let _ = writeln!(out, "provisor_scim_request_seconds_count {sum}");
-        let _ = writeln!(
-            out,
-            "# TYPE provisor_scim_unauthorized_total counter\nprovisor_scim_unauthorized_total {}",
-            read(&self.refused)
-        );
-        let _ = writeln!(
-            out,
-            "# TYPE provisor_scim_rate_limited_total counter\nprovisor_scim_rate_limited_total {}",
-            read(&self.limited)
-        );
+        for (name, counter) in [
+            ("provisor_scim_unauthorized_total", &self.refused),
+            ("provisor_scim_rate_limited_total", &self.limited),
+            ("provisor_tls_handshakes_failed_total", &self.handshakes),
+        ] {
+            let _ = writeln!(out, "# TYPE {name} counter\n{name} {}", read(counter));
+        }
         let _ = writeln!(out, "# TYPE provisor_oauth_requests_total counter");
         for (outcome, counter) in ["given", "refused", "told_to_wait"].iter().zip(&self.token_answers) {
             let _ = writeln!(out, "provisor_oauth_requests_total{{outcome=\"{outcome}\"}} {}", read(counter));
@@ -96,12 +100,14 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// Whether writes would be taken.
-pub(super) async fn ready(extract::State(state): extract::State<State>) -> impl IntoResponse {
-    match state.directory.store().stats() {
-        Ok(_) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+/// Whether writes would be taken, and for longer than a moment.
+pub(super) async fn ready(extract::State(state): extract::State<State>) -> Result<&'static str, Problem> {
+    let busy = |why: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
+    if state.stopping.load(Ordering::Relaxed) {
+        return Err(busy("the server is stopping".into()));
     }
+    state.directory.store().stats().map_err(|error| busy(error.to_string()))?;
+    Ok("ready\n")
 }
 
 pub(super) async fn metrics(extract::State(state): extract::State<State>) -> impl IntoResponse {
@@ -121,6 +127,10 @@ pub(super) async fn metrics(extract::State(state): extract::State<State>) -> imp
     for record in state.registry.sources() {
         let halted = u8::from(state.directory.halted(&record.slug).is_some());
         let _ = writeln!(text, "provisor_source_halted{{source=\"{}\"}} {halted}", record.slug);
+    }
+    let now = state.directory.now();
+    if let Some(days) = state.tls.as_ref().and_then(|certificates| certificates.days_left(now)) {
+        let _ = writeln!(text, "# TYPE provisor_tls_days_left gauge\nprovisor_tls_days_left {days}");
     }
     let _ = writeln!(text, "# TYPE provisor_token_days_left gauge");
     for one in state.registry.days_left() {

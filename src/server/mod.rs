@@ -1,31 +1,38 @@
 //! The server: HTTP in front of the directory. [`app`] is the whole of it without a socket; [`serve`] gives it one.
 
 mod admin;
+mod bare;
 mod clients;
+mod door;
+mod expiry;
 mod gate;
 mod health;
+mod listen;
 mod mappings;
 mod oauth;
+mod patient;
 mod problem;
 mod registry;
+mod remainder;
 mod scim;
+mod tls;
 
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
-use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use crate::config::Limits;
 use crate::directory::Directory;
 
 pub use gate::Gate;
 pub use health::Counters;
+pub use listen::serve;
 pub use registry::{Allowed, Holder, Kind, NewClient, NewFederation, Registry, RegistryError, Rejection, Warning};
+pub use tls::{Certificates, TlsError, watch};
 
 /// What all requests share.
 #[derive(Clone)]
@@ -42,11 +49,31 @@ pub struct State {
     pub limits: Limits,
     /// The URL by which clients reach the server, when it is not what they say in `Host`.
     pub url: Option<Arc<str>>,
+    /// The certificate; without one plain HTTP is spoken.
+    pub tls: Option<Arc<Certificates>>,
+    /// Whether the server is about to end.
+    pub stopping: Arc<AtomicBool>,
+}
+
+impl State {
+    /// A server of plain HTTP over a directory.
+    pub fn new(directory: Directory, registry: Arc<Registry>, limits: Limits) -> Self {
+        Self {
+            directory,
+            registry,
+            gate: Arc::new(Gate::new(&limits)),
+            counters: Arc::default(),
+            limits,
+            url: None,
+            tls: None,
+            stopping: Arc::default(),
+        }
+    }
 }
 
 /// Every route.
 pub fn app(state: State) -> Router {
-    let limits = state.limits;
+    let door = Arc::new(door::Door::new(state.limits, Arc::clone(&state.counters)));
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -55,23 +82,7 @@ pub fn app(state: State) -> Router {
         .route("/oauth/{source}/token", any(oauth::handle))
         // SCIM's paths have spellings that routers tell apart, and its errors a form of their own: it does its own routing.
         .fallback(scim::handle)
-        .layer(CatchPanicLayer::custom(scim::panicked))
-        .layer(TimeoutLayer::with_status_code(
-            axum::http::StatusCode::SERVICE_UNAVAILABLE,
-            Duration::from_secs(limits.timeout),
-        ))
-        .layer(tower::limit::GlobalConcurrencyLimitLayer::new(limits.concurrent))
+        .layer(CatchPanicLayer::custom(door::panicked))
+        .layer(from_fn_with_state(door, door::guard))
         .with_state(state)
-}
-
-/// Serves until `stop` comes; requests that are under way are answered.
-///
-/// # Errors
-/// The socket fails.
-pub async fn serve(
-    listener: TcpListener,
-    state: State,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    axum::serve(listener, app(state)).with_graceful_shutdown(stop).await
 }

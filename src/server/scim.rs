@@ -1,17 +1,22 @@
 //! SCIM over HTTP (RFC 7644, section 3): paths, headers, bodies, and the form of every answer.
 
-use std::any::Any;
 use std::borrow::Cow;
-use std::time::Instant;
+use std::error::Error;
+use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract;
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::response::IntoResponse as _;
+use http_body_util::LengthLimitError;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::State;
 use super::admin::bearer;
+use super::door::Visit;
+use super::problem::Problem;
 use crate::directory::token::{Refusal, Scope};
 use crate::directory::{Actor, Answer, Call, Source};
 use crate::scim::bulk;
@@ -24,7 +29,7 @@ use crate::scim::list::Query;
 const SCIM_JSON: &str = "application/scim+json";
 
 /// A refusal and what its answer has beside it.
-struct Refused {
+pub(super) struct Refused {
     error: ScimError,
     retry_after: Option<u64>,
     allow: Option<&'static str>,
@@ -42,39 +47,22 @@ fn not_allowed(allow: &'static str) -> Refused {
     Refused { allow: Some(allow), ..Refused::from(error) }
 }
 
-/// Every request that is not for another part of the server.
-pub(super) async fn handle(extract::State(state): extract::State<State>, request: Request<Body>) -> Response<Body> {
-    let begun = Instant::now();
-    let id = Uuid::new_v4().to_string();
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let mut actor = Actor { request: id.clone(), ..Actor::default() };
-    let mut response = match route(&state, request, &mut actor).await {
-        Ok(answer) => answered(answer),
-        Err(refused) => refusal(&refused),
-    };
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("x-request-id", value);
-    }
-    let status = response.status().as_u16();
-    state.counters.request(status, begun.elapsed());
-    // Paths hold ids and no attribute; the query, which may hold values, is not logged.
-    tracing::info!(
-        target: "access",
-        %method,
-        path,
-        status,
-        token = actor.token,
-        request = id,
-        ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-    );
-    response
+/// Whether errors of this path are SCIM errors.
+pub(super) fn is_scim(path: &str) -> bool {
+    let inner = path.strip_prefix("/source").unwrap_or(path);
+    inner.strip_prefix("/scim").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The answer when something of ours panicked: a client must not be left without one.
-pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response<Body> {
-    tracing::error!(target: "panic", "a request failed inside of the server");
-    refusal(&ScimError::status(500, "the request failed inside of the server; its log says where").into())
+/// Every request that is not for another part of the server.
+pub(super) async fn handle(extract::State(state): extract::State<State>, request: Request<Body>) -> Response<Body> {
+    if !is_scim(request.uri().path()) {
+        return Problem::new(StatusCode::NOT_FOUND, "there is no such path; SCIM is served below /scim/{source}/v2")
+            .into_response();
+    }
+    match route(&state, request).await {
+        Ok(answer) => answered(answer),
+        Err(refused) => refusal(&refused),
+    }
 }
 
 /// What a path leads to.
@@ -104,7 +92,7 @@ fn decoded(part: &str) -> Cow<'_, str> {
     percent_encoding::percent_decode_str(part).decode_utf8_lossy()
 }
 
-async fn route(state: &State, request: Request<Body>, actor: &mut Actor) -> Result<Answer, Refused> {
+async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let Some(place) = place(path) else {
@@ -119,12 +107,12 @@ async fn route(state: &State, request: Request<Body>, actor: &mut Actor) -> Resu
         .into());
     }
     let probe = parts.method == Method::GET && place.rest.len() == 1;
-    authorize(state, &parts.headers, place.source, probe, actor)?;
+    let actor = authorize(state, &parts, place.source, probe)?;
     let source = state
         .registry
         .source(place.source)
         .ok_or_else(|| ScimError::not_found(format!("source {:?}", place.source)))?;
-    let base = format!("{}{}", origin(state, &parts.headers), place.root);
+    let base = format!("{}{}", origin(state, &parts), place.root);
     let parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> =
         form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).collect();
     let parameter = |name: &str| {
@@ -135,7 +123,7 @@ async fn route(state: &State, request: Request<Body>, actor: &mut Actor) -> Resu
     let call = Call {
         source: &source,
         base: &base,
-        actor,
+        actor: &actor,
         if_match: if_match.as_ref(),
         if_none_match: if_none_match.as_ref(),
         attributes: parameter("attributes"),
@@ -196,28 +184,37 @@ async fn route(state: &State, request: Request<Body>, actor: &mut Actor) -> Resu
     }
 }
 
-fn authorize(state: &State, headers: &HeaderMap, source: &str, probe: bool, actor: &mut Actor) -> Result<(), Refused> {
+fn authorize(state: &State, parts: &Parts, source: &str, probe: bool) -> Result<Actor, Refused> {
     let scope = Scope::Scim { source: source.to_owned() };
-    let holder = state.registry.opens(bearer(headers.get(header::AUTHORIZATION)), &scope);
+    let holder = state.registry.opens(bearer(parts.headers.get(header::AUTHORIZATION)), &scope);
     let holder = holder.map_err(|refusal| {
         // Whether a source exists is nothing for those without its token.
         let words = if refusal == Refusal::WrongScope { Refusal::Unknown.words() } else { refusal.words() };
         Refused::from(ScimError::status(401, words))
     })?;
-    (actor.token, actor.label) = (holder.id, holder.label);
-    state.gate.enter(&actor.token, probe).map_err(|wait| {
-        let error = ScimError::status(429, format!("more than {} requests a second: slow down", state.limits.rate));
-        Refused { retry_after: Some(wait.as_secs() + 1), ..Refused::from(error) }
-    })
+    let visit = parts.extensions.get::<Arc<Visit>>().cloned().unwrap_or_default();
+    visit.belongs_to(&holder.id, Some(source));
+    match state.gate.enter(&holder.id, probe) {
+        Ok(standing) => visit.stands(standing),
+        Err(wait) => {
+            visit.stands(wait.standing);
+            let error = ScimError::status(429, format!("more than {} requests a second: slow down", state.limits.rate));
+            return Err(Refused { retry_after: Some(wait.time.as_secs() + 1), ..Refused::from(error) });
+        }
+    }
+    Ok(Actor { token: holder.id, label: holder.label, request: visit.id.clone() })
 }
 
 /// The scheme and host by which the client reached us.
-fn origin(state: &State, headers: &HeaderMap) -> String {
+fn origin(state: &State, parts: &Parts) -> String {
     if let Some(url) = &state.url {
         return url.trim_end_matches('/').to_owned();
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    format!("http://{host}")
+    // HTTP/2 has no `Host`, but says the same in the URL.
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = parts.uri.authority().map(Authority::as_str).or(host).unwrap_or("localhost");
+    let scheme = if state.tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{host}")
 }
 
 /// The documents by which a client learns what the service is (RFC 7644, section 4); `None` when the path is another's.
@@ -267,10 +264,13 @@ async fn read(state: &State, headers: &HeaderMap, body: Body) -> Result<Vec<u8>,
         return Err(ScimError::status(415, message).into());
     }
     let most = state.limits.body;
-    let bytes = to_bytes(body, most).await;
-    let bytes =
-        bytes.map_err(|_| ScimError::too_large(format!("the body has more than {most} bytes, or ended early")))?;
-    Ok(bytes.to_vec())
+    match to_bytes(body, most).await {
+        Ok(bytes) => Ok(bytes.to_vec()),
+        Err(error) if error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) => {
+            Err(ScimError::too_large(format!("the body has more than {most} bytes")).into())
+        }
+        Err(_) => Err(ScimError::invalid_syntax("the body ended early, or its chunks are broken").into()),
+    }
 }
 
 fn json(bytes: &[u8]) -> Result<Value, ScimError> {
@@ -295,7 +295,7 @@ fn answered(answer: Answer) -> Response<Body> {
     response
 }
 
-fn refusal(refused: &Refused) -> Response<Body> {
+pub(super) fn refusal(refused: &Refused) -> Response<Body> {
     let mut response = Response::new(Body::from(refused.error.to_json().to_string()));
     *response.status_mut() = StatusCode::from_u16(refused.error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -12,7 +12,7 @@ use provisor::clock::{Clock, SetClock, SystemClock};
 use provisor::config::Limits;
 use provisor::directory::token::{DAY, Scope};
 use provisor::directory::{Directory, SourceRecord};
-use provisor::server::{Counters, Gate, Registry, State, app};
+use provisor::server::{Registry, State, app};
 use provisor::store::{Options, SledStore};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use ring::rand::SystemRandom;
@@ -74,14 +74,7 @@ impl Host {
         }
         let (_, admin) = registry.make_token("admin", Scope::Admin, None).await.unwrap();
         let limits = Limits { rate: 100_000, burst: 100_000, ..Limits::default() };
-        let state = State {
-            directory,
-            registry: Arc::clone(&registry),
-            gate: Arc::new(Gate::new(&limits)),
-            counters: Arc::new(Counters::default()),
-            limits,
-            url: None,
-        };
+        let state = State::new(directory, Arc::clone(&registry), limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let task = tokio::spawn(async move { axum::serve(listener, app(state)).await.unwrap() });

@@ -1,0 +1,255 @@
+//! The door: what every request passes on its way in and out, whatever it asks. Request ids, the turn it waits for, the
+//! time it has, the form of a failure, the line in the log.
+
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use axum::body::HttpBody as _;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use uuid::Uuid;
+
+use super::gate::Standing;
+use super::problem::Problem;
+use super::remainder::Remainder;
+use super::{Counters, scim};
+use crate::config::Limits;
+use crate::scim::error::ScimError;
+
+/// How many headers a request may have.
+pub(super) const MOST_HEADERS: usize = 100;
+/// The longest id that is taken over from a client.
+const LONGEST_ID: usize = 64;
+/// How much of a path the log has, in bytes.
+const LONGEST_PATH: usize = 512;
+/// What a client that has to come again waits, in seconds.
+const COME_AGAIN: u64 = 1;
+/// The header that names a request, both ways.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Who looks after the server gets in when nobody else does.
+const WATCHERS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// What the door needs to know.
+pub(super) struct Door {
+    limits: Limits,
+    counters: Arc<Counters>,
+    turns: Semaphore,
+}
+
+impl Door {
+    pub(super) fn new(limits: Limits, counters: Arc<Counters>) -> Self {
+        let turns = Semaphore::new(limits.concurrent.min(Semaphore::MAX_PERMITS));
+        Self { limits, counters, turns }
+    }
+
+    /// A turn, when one comes in time; those who look after the server need none.
+    async fn turn(&self, path: &str) -> Result<Option<SemaphorePermit<'_>>, ScimError> {
+        if WATCHERS.contains(&path) {
+            return Ok(None);
+        }
+        match tokio::time::timeout(Duration::from_secs(self.limits.wait), self.turns.acquire()).await {
+            Ok(turn) => Ok(turn.ok()),
+            Err(_) => Err(ScimError::status(
+                503,
+                format!("{} requests are worked on already: come again a little later", self.limits.concurrent),
+            )),
+        }
+    }
+}
+
+/// One request, as the door knows it; handlers say who asked.
+#[derive(Debug, Default)]
+pub(super) struct Visit {
+    /// The request's name, in the log, the answer and the provisioning log.
+    pub(super) id: String,
+    /// The id of the token, and the source that it opened.
+    who: OnceLock<(String, Option<String>)>,
+    standing: OnceLock<Standing>,
+}
+
+impl Visit {
+    /// Says whose request it is.
+    pub(super) fn belongs_to(&self, token: &str, source: Option<&str>) {
+        // The first to say it knows it.
+        let _ = self.who.set((token.to_owned(), source.map(str::to_owned)));
+    }
+
+    /// Says how the token stands with its rate.
+    pub(super) fn stands(&self, standing: Standing) {
+        let _ = self.standing.set(standing);
+    }
+}
+
+/// Lets a request in and its answer out.
+pub(super) async fn guard(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let visit = Arc::new(Visit { id: id(request.headers()), ..Visit::default() });
+    request.extensions_mut().insert(Arc::clone(&visit));
+    let method = known(request.method());
+    let path = request.uri().path().to_owned();
+    let (remainder, request) = Remainder::lend(request);
+    let answer = pass(&door, &path, request, next).await;
+    let mut response = match answer {
+        Ok(response) => response,
+        Err(error) => failure(&path, error),
+    };
+    if let Some(error) = formless(&response) {
+        let headers = std::mem::take(response.headers_mut());
+        response = failure(&path, error);
+        for (name, value) in headers {
+            if let Some(name) = name.filter(|name| *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+    }
+    let is_busy = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+    let headers = response.headers_mut();
+    if is_busy && !headers.contains_key(header::RETRY_AFTER) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));
+    }
+    if let Ok(value) = HeaderValue::from_str(&visit.id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    if let Some(standing) = visit.standing.get() {
+        for (name, number) in [
+            ("ratelimit-limit", standing.limit),
+            ("ratelimit-remaining", standing.remaining),
+            ("ratelimit-reset", standing.reset),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from(number));
+        }
+    }
+    log(&door, &visit, method, &path, &response, begun.elapsed());
+    if response.status().is_client_error() {
+        remainder.forget();
+    }
+    response
+}
+
+async fn pass(door: &Door, path: &str, request: Request, next: Next) -> Result<Response, ScimError> {
+    let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let count = request.headers().len();
+    if size > door.limits.headers || count > MOST_HEADERS {
+        let message =
+            format!("the headers have more than {} bytes, or are more than {MOST_HEADERS}", door.limits.headers);
+        return Err(ScimError::status(431, message));
+    }
+    let _turn = door.turn(path).await?;
+    let most = Duration::from_secs(door.limits.timeout);
+    tokio::time::timeout(most, next.run(request)).await.map_err(|_| {
+        ScimError::status(503, format!("the request took longer than {} seconds: come again", door.limits.timeout))
+    })
+}
+
+/// The id that the client gave, when it is fit to be written down, or a new one.
+fn id(headers: &HeaderMap) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let fit = |text: &&str| {
+        (1..=LONGEST_ID).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    given.filter(fit).map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
+}
+
+/// The method as the log has it: a client could put anything there.
+fn known(method: &Method) -> &'static str {
+    let all = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
+    all.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+/// The answer when something of ours panicked, still without a form: a client must not be left without one.
+pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+/// What a failure that came out of the machinery means: such answers have no body, or one in plain text.
+fn formless(response: &Response) -> Option<ScimError> {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let is_failure = status.is_client_error() || status.is_server_error();
+    if !is_failure || !(kind.is_empty() || kind.starts_with(b"text/plain")) {
+        return None;
+    }
+    let words = match status {
+        StatusCode::NOT_FOUND => "there is no such path",
+        StatusCode::METHOD_NOT_ALLOWED => "this path does not take that method; `Allow` lists those it takes",
+        StatusCode::INTERNAL_SERVER_ERROR => "the request failed inside of the server; its log says where",
+        _ => status.canonical_reason().unwrap_or("the request failed"),
+    };
+    Some(ScimError::status(status.as_u16(), words))
+}
+
+/// A refusal in the form of the path: a SCIM error, or problem details.
+fn failure(path: &str, error: ScimError) -> Response {
+    if scim::is_scim(path) {
+        scim::refusal(&error.into())
+    } else {
+        let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Problem::new(status, error.detail).into_response()
+    }
+}
+
+/// Counts the request, and writes its line. Paths hold ids and no attribute; the query, the headers and the bodies, which may
+/// hold anything, are not written.
+fn log(door: &Door, visit: &Visit, method: &str, path: &str, response: &Response, took: Duration) {
+    let status = response.status().as_u16();
+    if scim::is_scim(path) {
+        door.counters.request(status, took);
+    }
+    let (token, source) = visit.who.get().map_or(("", None), |(token, source)| (token.as_str(), source.as_deref()));
+    tracing::info!(
+        target: "access",
+        method,
+        path = path.get(..LONGEST_PATH).unwrap_or(path),
+        status,
+        ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        token,
+        source = source.unwrap_or_default(),
+        request = visit.id,
+        bytes = response.body().size_hint().exact().unwrap_or_default(),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+
+    async fn broken() -> &'static str {
+        panic!("a value that nobody may see")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_in_the_form_of_its_path() {
+        let door = Arc::new(Door::new(Limits::default(), Arc::new(Counters::default())));
+        let app = Router::new()
+            .route("/scim/a/v2/Users", get(broken))
+            .route("/api/v1/x", get(broken))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn_with_state(door, guard));
+        for (path, kind, part) in [
+            ("/scim/a/v2/Users", "application/scim+json", "\"status\":\"500\""),
+            ("/api/v1/x", "application/problem+json", "\"status\":500"),
+        ] {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            let response = app.clone().oneshot(request).await.unwrap();
+            assert_eq!(
+                (response.status().as_u16(), response.headers()[header::CONTENT_TYPE].to_str().unwrap()),
+                (500, kind)
+            );
+            let body = axum::body::to_bytes(response.into_body(), 1_000).await.unwrap();
+            let body = std::str::from_utf8(&body).unwrap();
+            assert!(body.contains(part) && !body.contains("nobody may see"), "{body}");
+        }
+    }
+}
