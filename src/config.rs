@@ -15,6 +15,8 @@ pub struct Config {
     pub server: Server,
     /// `[limits]`
     pub limits: Limits,
+    /// `[retention]`
+    pub retention: Retention,
 }
 
 /// Where the server listens and keeps its data.
@@ -63,6 +65,32 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { body: 4 * 1024 * 1024, url: 16 * 1024, rate: 100, burst: 200, concurrent: 512, timeout: 60 }
+    }
+}
+
+/// How much of the provisioning log is kept; what is older, or more, is forgotten every hour, the oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// For how many days, at least 1.
+    pub log_days: u32,
+    /// How many megabytes (of 1,000,000 bytes), at least 1.
+    pub log_megabytes: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { log_days: 90, log_megabytes: 1_024 }
+    }
+}
+
+impl Retention {
+    fn check(self, name: &str) -> Result<(), ConfigError> {
+        let zero = [("log_days", self.log_days), ("log_megabytes", self.log_megabytes)];
+        match zero.into_iter().find(|(_, number)| *number == 0) {
+            Some((key, _)) => Err(ConfigError(format!("{name}: `{key}` under [retention] is at least 1"))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -117,6 +145,7 @@ impl Config {
         if let Some((key, _)) = zero.into_iter().find(|(_, is_zero)| *is_zero) {
             return Err(ConfigError(format!("{name}: `{key}` under [limits] is at least 1")));
         }
+        config.retention.check(name)?;
         Ok(config)
     }
 
@@ -140,7 +169,7 @@ fn place(variable: &str) -> Option<(String, String)> {
     let rest = variable.strip_prefix("PROVISOR_")?;
     let (section, key) = rest.split_once('_')?;
     let section = section.to_ascii_lowercase();
-    ["server", "limits"].contains(&section.as_str()).then(|| (section, key.to_ascii_lowercase()))
+    ["server", "limits", "retention"].contains(&section.as_str()).then(|| (section, key.to_ascii_lowercase()))
 }
 
 /// A variable's text as a TOML value: a number or a truth when it reads as one.
@@ -179,6 +208,8 @@ mod tests {
             read("", &[("PROVISOR_LIMITS_RATE", "many")]).unwrap_err().to_string().contains("PROVISOR_LIMITS_RATE")
         );
         assert!(read("[limits]\nrate = 0\n", &[]).unwrap_err().to_string().contains("at least 1"));
+        let error = read("", &[("PROVISOR_RETENTION_LOG_DAYS", "0")]).unwrap_err().to_string();
+        assert_eq!(error, "PROVISOR_RETENTION_LOG_DAYS: `log_days` under [retention] is at least 1");
     }
 
     #[test]

@@ -13,9 +13,11 @@ mod filters;
 mod functions;
 mod import;
 mod jsonl;
+mod log;
 mod manage;
 mod map;
 mod pool;
+mod provisioned;
 mod rows;
 mod serve;
 mod service;
@@ -67,6 +69,8 @@ enum Command {
     /// Tokens that open them
     #[command(subcommand)]
     Token(manage::Token),
+    /// Print the provisioning log: every write of a client, what it changed, how it ended
+    Log(log::Arguments),
     /// Write all data to a file
     Backup(manage::Backup),
     /// Read a backup into a new data directory
@@ -152,6 +156,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Source(command) => manage::source(&command),
         Command::Token(command) => manage::token(&command),
+        Command::Log(arguments) => log::run(&arguments),
         Command::Backup(arguments) => manage::backup(&arguments),
         Command::Restore(arguments) => manage::restore(&arguments),
         Command::Store(command) => manage::store(&command),

@@ -73,6 +73,7 @@ async fn serve(config: Config) -> Outcome {
             gate.tidy();
         }
     });
+    tokio::spawn(server::prune(service.directory.clone(), config.retention));
     server::serve(listener, state, stop()).await.map_err(|error| Failure::told(error.to_string()))?;
     tell("stopped; everything that was acknowledged is on disk\n");
     Ok(Ending::Clean)

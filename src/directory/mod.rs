@@ -6,9 +6,12 @@
 
 mod bulk;
 mod index;
+mod journal;
 mod log;
+mod provisioned;
 mod query;
 mod read;
+mod recorded;
 mod render;
 mod source;
 pub mod token;
@@ -24,7 +27,10 @@ use crate::scim::error::ScimError;
 use crate::scim::etag::Tags;
 use crate::store::{Store, StoreError};
 
-pub use log::Actor;
+pub use journal::{CSV_HEADER, Line, LogFilter, parse_time};
+pub use log::{Actor, Told};
+pub use provisioned::{Entry, LastRequest, Listing, Overview};
+pub use recorded::{Attempt, Write};
 pub use source::{Source, SourceRecord};
 
 /// How often a write is decided anew before the client is told to come again.
@@ -35,6 +41,7 @@ const MAX_ATTEMPTS: usize = 8;
 pub struct Directory {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    spare: Arc<recorded::Spare>,
 }
 
 /// What every request brings along.
@@ -85,7 +92,7 @@ impl Answer {
 impl Directory {
     /// A service over this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+        Self { store, clock, spare: Arc::default() }
     }
 
     /// The store.

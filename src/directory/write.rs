@@ -1,11 +1,13 @@
 //! POST, PUT, PATCH and DELETE of one resource (RFC 7644, sections 3.3, 3.5 and 3.6).
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::log::Deed;
 use super::read::{not_found, projection};
-use super::{Answer, Call, Directory, MAX_ATTEMPTS, fields, index, refused};
+use super::{Answer, Call, Directory, MAX_ATTEMPTS, fields, index, log, refused};
 use crate::clock::Millis;
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
@@ -20,7 +22,7 @@ const FEW_MEMBERS: u64 = 100;
 
 impl Directory {
     /// Creates a resource (RFC 7644, section 3.3).
-    pub async fn create(&self, call: &Call<'_>, kind: &ResourceType, body: &Value) -> Result<Answer, ScimError> {
+    pub(super) async fn create(&self, call: &Call<'_>, kind: &ResourceType, body: &Value) -> Result<Answer, ScimError> {
         let projection = projection(call, kind)?;
         let (attributes, members) = prepared(resource::create(body, &kind.schema, call.source.tolerances)?, kind)?;
         let (at, id) = (self.now(), Uuid::now_v7().to_string());
@@ -36,15 +38,15 @@ impl Directory {
         if !members.is_empty() {
             transaction = transaction.with(member_operation(&id, at, Change::Replace(ids(members))));
         }
-        self.commit(call, transaction, &Deed { verb: "create", kind: kind.name(), id: &id, attributes: &names }, at)
-            .await
-            .map_err(|error| refused(error, kind))?;
+        let name = log::name(kind.name(), &attributes);
+        let deed = Deed { verb: "create", kind: kind.name(), id: &id, name, attributes: &names, status: 201 };
+        self.commit(call, transaction, &deed, at).await.map_err(|error| refused(error, kind))?;
         let stored = self.stored(call, kind, &id).await?;
         self.resource_answer(201, call, kind, &stored, &projection).await
     }
 
     /// Replaces a resource (RFC 7644, section 3.5.1).
-    pub async fn replace(
+    pub(super) async fn replace(
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
@@ -58,15 +60,18 @@ impl Directory {
             let made = resource::replace(body, &current, &kind.schema, call.source.tolerances)?;
             let (attributes, members) = prepared(made, kind)?;
             let at = self.now();
-            let changed = changed(&current, &attributes);
+            let mut changed = changed(&current, &attributes);
             let mut transaction = Transaction::new(&call.source.slug);
             if !changed.is_empty() {
                 transaction = transaction.with(replacement(&stored, kind, &attributes, at));
             }
-            if kind.name() == "Group" {
-                transaction = transaction.with(member_operation(id, at, Change::Replace(ids(members))));
+            let members = ids(members);
+            if kind.name() == "Group" && self.members_differ(call, kind, &stored, &members).await? {
+                changed.push("members".into());
+                transaction = transaction.with(member_operation(id, at, Change::Replace(members)));
             }
-            let deed = Deed { verb: "replace", kind: kind.name(), id, attributes: &changed };
+            let name = log::name(kind.name(), &attributes);
+            let deed = Deed { verb: "replace", kind: kind.name(), id, name, attributes: &changed, status: 200 };
             if self.written(call, kind, transaction, &deed, at).await? {
                 let stored = self.stored(call, kind, id).await?;
                 return self.resource_answer(200, call, kind, &stored, &projection).await;
@@ -79,7 +84,7 @@ impl Directory {
     ///
     /// The answer is the resource, which costs least with clients of either taste; a group with many members is answered 204, as
     /// Entra asks, which does not want them back, unless `attributes` or `excludedAttributes` says what it wants.
-    pub async fn patch(
+    pub(super) async fn patch(
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
@@ -108,10 +113,15 @@ impl Directory {
             for change in changes {
                 transaction = transaction.with(member_operation(id, at, change));
             }
-            let deed = Deed { verb: "patch", kind: kind.name(), id, attributes: &names };
+            // Told before it is known exactly, so that the log says what the client hears.
+            let silent = stored.members.saturating_add(members.add.len() as u64) > FEW_MEMBERS
+                && call.attributes.is_none()
+                && call.excluded.is_none();
+            let name = log::name(kind.name(), &attributes);
+            let status = if silent { 204 } else { 200 };
+            let deed = Deed { verb: "patch", kind: kind.name(), id, name, attributes: &names, status };
             if self.written(call, kind, transaction, &deed, at).await? {
                 let stored = self.stored(call, kind, id).await?;
-                let silent = stored.members > FEW_MEMBERS && call.attributes.is_none() && call.excluded.is_none();
                 if silent {
                     return Ok(Answer { etag: Some(etag::weak(stored.version)), ..Answer::empty(204) });
                 }
@@ -122,14 +132,15 @@ impl Directory {
     }
 
     /// Deletes a resource, and takes it out of all groups (RFC 7644, section 3.6).
-    pub async fn delete(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Answer, ScimError> {
+    pub(super) async fn delete(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Answer, ScimError> {
         for _ in 0..MAX_ATTEMPTS {
             let stored = self.writable(call, kind, id).await?;
             let at = self.now();
             let expected = if call.if_match.is_some() { Expected::Version(stored.version) } else { Expected::Any };
             let transaction =
                 Transaction::new(&call.source.slug).with(Operation::Delete { id: id.to_owned(), expected, at });
-            let deed = Deed { verb: "delete", kind: kind.name(), id, attributes: &[] };
+            let name = log::name(kind.name(), &fields(&stored.body)?);
+            let deed = Deed { verb: "delete", kind: kind.name(), id, name, attributes: &[], status: 204 };
             if self.written(call, kind, transaction, &deed, at).await? {
                 return Ok(Answer::empty(204));
             }
@@ -159,6 +170,7 @@ impl Directory {
         at: Millis,
     ) -> Result<bool, ScimError> {
         if transaction.operations.is_empty() {
+            self.log_unchanged(call, deed, at).await;
             return Ok(true);
         }
         match self.commit(call, transaction, deed, at).await {
@@ -179,7 +191,7 @@ impl Directory {
         deed: &Deed<'_>,
         at: Millis,
     ) -> Result<(), StoreError> {
-        transaction.operations.extend(deed.operations(call.actor, at));
+        transaction.operations.extend(deed.operations(&call.source.slug, call.actor, at));
         self.store.commit(transaction).await.map(|_| ())
     }
 
@@ -205,13 +217,56 @@ impl Directory {
             remove.extend(chosen.filter_map(|member| member.get("value")?.as_str()).map(str::to_owned));
         }
         let mut changes = Vec::new();
+        let mut add: Vec<String> = change.add.iter().map(|member| member.value.clone()).collect();
+        // Who is to be added and is there already, or to be removed and is not, is no change. With both in one request the
+        // order decides, and the store does it.
+        if remove.is_empty() {
+            add = self.members_among(call, kind, stored, add, false).await?;
+        } else if add.is_empty() {
+            remove = self.members_among(call, kind, stored, remove, true).await?;
+        }
         if !remove.is_empty() {
             changes.push(Change::Remove(remove));
         }
-        if !change.add.is_empty() {
-            changes.push(Change::Add(change.add.iter().map(|member| member.value.clone()).collect()));
+        if !add.is_empty() {
+            changes.push(Change::Add(add));
         }
         Ok(changes)
+    }
+
+    /// Those of the ids that are members of the group, or those that are not.
+    async fn members_among(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        group: &Stored,
+        ids: Vec<String>,
+        wanted: bool,
+    ) -> Result<Vec<String>, ScimError> {
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let is_member = self.store.is_member(&call.source.slug, &group.id, &id).await;
+            if is_member.map_err(|error| refused(error, kind))? == wanted {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether these ids are not just the members of the group.
+    async fn members_differ(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        group: &Stored,
+        ids: &[String],
+    ) -> Result<bool, ScimError> {
+        let wanted: BTreeSet<&String> = ids.iter().collect();
+        if wanted.len() as u64 != group.members {
+            return Ok(true);
+        }
+        let wanted = wanted.into_iter().cloned().collect();
+        Ok(!self.members_among(call, kind, group, wanted, false).await?.is_empty())
     }
 }
 

@@ -18,13 +18,15 @@ pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/sources", get(sources).post(add_source))
         .route("/sources/{slug}", get(source))
+        .merge(super::log::routes())
+        .merge(super::provisioned::routes())
         .route("/tokens", get(tokens).post(make_token))
         .route("/tokens/{id}", delete(revoke))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "the API has no such path") })
 }
 
 /// Somebody with an admin token.
-struct Admin;
+pub(super) struct Admin;
 
 impl FromRequestParts<State> for Admin {
     type Rejection = Problem;
@@ -65,7 +67,8 @@ async fn source(
         .filter(|token| token.scope == Scope::Scim { source: slug.clone() })
         .map(|token| shown(token))
         .collect();
-    Ok(Json(json!({"source": record, "resources": counts, "tokens": tokens})))
+    let activity = super::provisioned::overview(&state, &slug).await?;
+    Ok(Json(json!({"source": record, "resources": counts, "activity": activity, "tokens": tokens})))
 }
 
 #[derive(Deserialize)]

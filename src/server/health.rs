@@ -100,6 +100,8 @@ pub(super) async fn metrics(extract::State(state): extract::State<State>) -> imp
             let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
         }
     }
+    let dropped = state.directory.dropped_lines();
+    let _ = writeln!(text, "# TYPE provisor_log_dropped_total counter\nprovisor_log_dropped_total {dropped}");
     let now = state.directory.now();
     let _ = writeln!(text, "# TYPE provisor_token_days_left gauge");
     for token in state.registry.tokens() {

@@ -3,7 +3,9 @@
 mod admin;
 mod gate;
 mod health;
+mod log;
 mod problem;
+mod provisioned;
 mod registry;
 mod scim;
 
@@ -22,6 +24,7 @@ use crate::directory::Directory;
 
 pub use gate::Gate;
 pub use health::Counters;
+pub use log::prune;
 pub use registry::{Registry, RegistryError};
 
 /// What all requests share.

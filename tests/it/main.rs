@@ -22,6 +22,7 @@ mod diagnostics;
 mod jinja;
 mod languages;
 mod liquid;
+mod log;
 mod programs;
 mod properties;
 mod readme;
