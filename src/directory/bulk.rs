@@ -1,5 +1,7 @@
 //! Bulk requests carried out (RFC 7644, section 3.7): one operation after the other, each a write of its own.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Actor, Answer, Attempt, Call, Directory, Write};
@@ -21,9 +23,24 @@ impl Directory {
         };
         let actor = Actor { bulk: true, ..call.actor.clone() };
         let call = &Call { actor: &actor, ..*call };
+        let mut begun = BTreeSet::new();
         while let Some(operation) = bulk.next_operation() {
+            begun.insert(operation.index);
             let result = self.operation(call, &operation).await;
             bulk.done(operation.index, result);
+        }
+        // What never came as far as to be written has no line yet.
+        for failed in bulk.failed().filter(|failed| !begun.contains(&failed.index)) {
+            let kind = call.source.types.iter().find(|kind| kind.endpoint == failed.endpoint);
+            let operation = match failed.method {
+                Some(Method::Post) => "create",
+                Some(Method::Put) => "replace",
+                Some(Method::Patch) => "patch",
+                Some(Method::Delete) => "delete",
+                None => "bulk",
+            };
+            let attempt = Attempt { operation, kind, id: failed.id, body: failed.data };
+            self.log_refusal(call, &attempt, failed.error).await;
         }
         Ok(Answer::document(bulk.response()))
     }

@@ -184,6 +184,9 @@ fn every_write_leaves_a_line_without_values() {
         {"method": "POST", "path": "/Users", "bulkId": "v", "data": user("bob")},
         {"method": "POST", "path": "/Users", "bulkId": "w", "data": user("ADA")},
     ]});
+    let broken = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [
+        {"method": "POST", "path": "/Groups", "bulkId": "g", "data": {"schemas": [GROUP], "displayName": "Lost", "members": [{"value": "bulkId:none"}]}},
+    ]});
     let big = json!({"schemas": [USER], "userName": "x".repeat(5 << 20)});
     let none = Value::Null;
     for (method, path, body, status, wanted) in [
@@ -204,6 +207,7 @@ fn every_write_leaves_a_line_without_values() {
         ("POST", "/Bulk", &none, 400, "bulk - - [] failure 400 invalidSyntax"),
         ("POST", "/Bulk", &json!({"schemas": []}), 400, "bulk - - [] failure 400 invalidSyntax"),
         ("POST", "/Bulk", &bulk, 200, "bulk create User ADA [] failure 409 uniqueness"),
+        ("POST", "/Bulk", &broken, 200, "bulk create Group Lost [] failure 400 invalidValue"),
         ("DELETE", &user_path, &none, 204, "delete User ada [] success 204 -"),
     ] {
         let (found, reply) = server.scim(method, path, body);
