@@ -129,7 +129,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 }
 
 fn heading() -> String {
-    format!("{:<24}  {:<12}  {:<12}  {:<14}  {:<36}  {}\n", "time", "source", "token", "outcome", "what", "attributes")
+    format!("{:<24}  {:<12}  {:<12}  {:<18}  {:<36}  {}\n", "time", "source", "token", "outcome", "what", "attributes")
 }
 
 /// A line of the table. What clients sent cannot act on the terminal.
@@ -154,7 +154,7 @@ fn row(line: &Line) -> String {
     }
     let last = told.detail.clone().unwrap_or_else(|| told.attributes.join(" "));
     let text = format!(
-        "{:<24}  {:<12}  {:<12}  {outcome:<14}  {what:<36}  {last}",
+        "{:<24}  {:<12}  {:<12}  {outcome:<18}  {what:<36}  {last}",
         line.time(),
         line.source,
         crate::text::shorten(&told.label)

@@ -42,10 +42,10 @@ pub(super) async fn overview(service: &Service, slug: &str) -> Result<String, Fa
             let told = &line.told;
             let _ = writeln!(
                 out,
-                "  last request: {} {} {} {} ({}), token {}",
+                "  last request: {} {}{} {} ({}), token {}",
                 line.time(),
                 told.operation,
-                printable(told.resource.as_deref().unwrap_or_default()),
+                printable(&told.resource.as_deref().map(|kind| format!(" {kind}")).unwrap_or_default()),
                 line.outcome(),
                 told.status,
                 printable(&told.label)

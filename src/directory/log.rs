@@ -167,8 +167,33 @@ pub(super) fn name(kind: &str, resource: &Map<String, Value>) -> Option<String> 
     name.map(|name| shorten(name).into_owned())
 }
 
-/// A sentence without what stands in quotes, which is how values are shown.
+/// A sentence without values. They stand in quotes; in the brackets of a path; behind the path that could not be read, whose
+/// pieces are shown; and behind `, and` where a filter compares what does not compare.
 fn without_values(sentence: &str) -> String {
+    let quoted = without_quoted(sentence);
+    if let Some((path, _)) = quoted.split_once("\"…\": ").filter(|(start, _)| *start == "the path ") {
+        return format!("{path}\"…\" cannot be read");
+    }
+    let compared = quoted.split_once(", and ").filter(|(_, rest)| rest.ends_with(" is not"));
+    let kept = compared.map_or(quoted.as_str(), |(kept, _)| kept);
+    let mut out = String::with_capacity(kept.len());
+    for (place, piece) in kept.split('`').enumerate() {
+        out.push_str(if place == 0 { "" } else { "`" });
+        match piece.split_once('[').filter(|_| place % 2 == 1) {
+            Some((name, _)) => {
+                out.push_str(name);
+                out.push_str("[…]");
+            }
+            None => out.push_str(piece),
+        }
+    }
+    match out.char_indices().nth(MAX_DETAIL) {
+        Some((end, _)) => format!("{}…", out.get(..end).unwrap_or_default()),
+        None => out,
+    }
+}
+
+fn without_quoted(sentence: &str) -> String {
     let (mut out, mut letters) = (String::with_capacity(sentence.len()), sentence.chars());
     while let Some(letter) = letters.next() {
         out.push(letter);
@@ -186,10 +211,7 @@ fn without_values(sentence: &str) -> String {
         }
         out.push('"');
     }
-    match out.char_indices().nth(MAX_DETAIL) {
-        Some((end, _)) => format!("{}…", out.get(..end).unwrap_or_default()),
-        None => out,
-    }
+    out
 }
 
 #[cfg(test)]
@@ -201,7 +223,10 @@ mod tests {
         for (sentence, kept) in [
             ("another User has this userName: \"ada@x\"", "another User has this userName: \"…\""),
             ("\"a\\\"b\" is taken, \"c\" too", "\"…\" is taken, \"…\" too"),
-            ("`emails[type eq \"wo", "`emails[type eq \"…\""),
+            ("`emails[type eq \"wo", "`emails[…]"),
+            ("`emails[type eq 5].value` chooses nothing", "`emails[…]` chooses nothing"),
+            ("the path \"a[b eq c]\": the value c must stand in double quotes", "the path \"…\" cannot be read"),
+            ("`primary` is a boolean, and 123 is not", "`primary` is a boolean"),
             ("nothing to hide", "nothing to hide"),
         ] {
             assert_eq!(without_values(sentence), kept);

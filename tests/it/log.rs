@@ -217,6 +217,16 @@ fn every_write_leaves_a_line_without_values() {
     }
     let stale = server.send("DELETE", &format!("/scim/default/v2{group_path}"), SCIM, "If-Match: W/\"99\"\r\n", b"");
     assert_eq!((stale.0, &*short(&server.lines("limit=1")[0])), (412, "delete Group Admins [] failure 412 -"));
+    let eve = format!("/Users/{}", server.made("/Users", &user("eve")));
+    for path in [
+        "emails[type eq the-secret].value",
+        "emails[type eq 4711]",
+        "roles[primary eq 4711].value",
+        "x eq \"the-secret",
+    ] {
+        let change = patch(&json!([{"op": "add", "path": path, "value": "the-secret"}]));
+        assert_eq!(server.scim("PATCH", &eve, &change).0, 400, "{path}");
+    }
     let before = server.lines("limit=1000").len();
     for (method, path, token) in [
         ("GET", user_path.as_str(), SCIM),
@@ -229,7 +239,7 @@ fn every_write_leaves_a_line_without_values() {
     let lines = server.lines("limit=1000");
     assert_eq!(lines.len(), before, "reading and strangers leave no line");
     let all = Value::Array(lines.clone()).to_string();
-    assert!(!all.contains("the-secret") && !all.contains("\\\"ada\\\""), "{all}");
+    assert!(!all.contains("the-secret") && !all.contains("4711") && !all.contains("\\\"ada\\\""), "{all}");
     let refused = lines.iter().find(|line| line["status"] == 409 && line["bulk"] != true).unwrap();
     assert_eq!(refused["detail"], "another User has this userName: \"…\"");
     let first = lines.last().unwrap();
