@@ -204,7 +204,9 @@ impl Directory {
         change: &MemberChange,
     ) -> Result<Vec<Change>, ScimError> {
         if change.replace {
-            return Ok(vec![Change::Replace(change.add.iter().map(|member| member.value.clone()).collect())]);
+            let ids: Vec<String> = change.add.iter().map(|member| member.value.clone()).collect();
+            let differ = self.members_differ(call, kind, stored, &ids).await?;
+            return Ok(if differ { vec![Change::Replace(ids)] } else { Vec::new() });
         }
         let mut remove = change.remove.clone();
         if !change.remove_matching.is_empty() {

@@ -176,6 +176,7 @@ fn every_write_leaves_a_line_without_values() {
     let group = server.made("/Groups", &json!({"schemas": [GROUP], "displayName": "Admins"}));
     let title = patch(&json!([{"op": "replace", "path": "title", "value": "title-the-secret"}]));
     let add = patch(&json!([{"op": "add", "path": "members", "value": [{"value": ada}]}]));
+    let all = patch(&json!([{"op": "replace", "path": "members", "value": [{"value": ada}]}]));
     let remove = patch(&json!([{"op": "remove", "path": "members", "value": [{"value": ada}]}]));
     let (user_path, group_path) = (format!("/Users/{ada}"), format!("/Groups/{group}"));
     let put = json!({"schemas": [GROUP], "displayName": "Admins", "members": [{"value": ada}]});
@@ -198,6 +199,7 @@ fn every_write_leaves_a_line_without_values() {
         ("PATCH", &group_path, &remove, 200, "patch Group Admins [members] success 200 -"),
         ("PATCH", &group_path, &remove, 200, "patch Group Admins [] success 200 unchanged -"),
         ("PUT", &group_path, &put, 200, "replace Group Admins [members] success 200 -"),
+        ("PATCH", &group_path, &all, 200, "patch Group Admins [] success 200 unchanged -"),
         ("POST", "/Users", &user("ADA"), 409, "create User ADA [] failure 409 uniqueness"),
         ("PATCH", &user_path, &bad, 400, "patch User ada [] failure 400 invalidValue"),
         ("PATCH", "/Users/nobody", &title, 404, "patch User - [] failure 404 -"),
