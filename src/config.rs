@@ -24,6 +24,8 @@ pub struct Config {
     pub tls: Tls,
     /// `[log]`
     pub log: Log,
+    /// `[retention]`
+    pub retention: Retention,
 }
 
 /// Where the server listens and keeps its data.
@@ -162,6 +164,32 @@ impl Default for Limits {
     }
 }
 
+/// How much of the provisioning log is kept; what is older, or more, is forgotten every hour, the oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// For how many days, at least 1.
+    pub log_days: u32,
+    /// How many megabytes (of 1,000,000 bytes), at least 1.
+    pub log_megabytes: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { log_days: 90, log_megabytes: 1_024 }
+    }
+}
+
+impl Retention {
+    fn check(self, name: &str) -> Result<(), ConfigError> {
+        let zero = [("log_days", self.log_days), ("log_megabytes", self.log_megabytes)];
+        match zero.into_iter().find(|(_, number)| *number == 0) {
+            Some((key, _)) => Err(ConfigError(format!("{name}: `{key}` under [retention] is at least 1"))),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A key of `provisor.toml`, for the reference.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
@@ -228,6 +256,8 @@ pub const KEYS: &[Key] = &[
     Key::new("limits", "wait", "5", "how long a request waits for its turn, in seconds; then it is told to come again"),
     Key::new("limits", "timeout", "60", "how long a request may take, its body with it, in seconds"),
     Key::new("limits", "connections", "4096", "connections that are open at once; more wait to be accepted"),
+    Key::new("retention", "log_days", "90", "for how many days the provisioning log is kept, at least 1"),
+    Key::new("retention", "log_megabytes", "1024", "how many megabytes of it are kept, at least 1"),
     Key::new("log", "level", "\"info\"", "`off`, `error`, `warn`, `info` (a line a request) or `debug`"),
     Key::new("log", "format", "\"json\"", "`json` or `text`"),
 ];
@@ -315,6 +345,7 @@ impl Config {
         if let Some([twice, _]) = slugs.windows(2).find(|pair| pair.first() == pair.last()) {
             return Err(ConfigError(format!("{name}: [[source]]: there are two with the slug {twice:?}")));
         }
+        config.retention.check(name)?;
         Ok(config)
     }
 
@@ -340,7 +371,9 @@ fn place(variable: &str) -> Option<(String, String)> {
     let rest = variable.strip_prefix("PROVISOR_")?;
     let (section, key) = rest.split_once('_')?;
     let section = section.to_ascii_lowercase();
-    ["server", "limits", "tls", "log"].contains(&section.as_str()).then(|| (section, key.to_ascii_lowercase()))
+    ["server", "limits", "tls", "log", "retention"]
+        .contains(&section.as_str())
+        .then(|| (section, key.to_ascii_lowercase()))
 }
 
 /// A variable's text as a TOML value: a number or a truth when it reads as one.
@@ -406,6 +439,8 @@ mod tests {
         assert!(read("[[source]]\nslug = 'A'\n", &[]).unwrap_err().to_string().contains("cannot name a source"));
         let twice = "[[source]]\nslug = 'a'\n[[source]]\nslug = 'a'\n";
         assert!(read(twice, &[]).unwrap_err().to_string().contains("two with the slug"));
+        let error = read("", &[("PROVISOR_RETENTION_LOG_DAYS", "0")]).unwrap_err().to_string();
+        assert_eq!(error, "PROVISOR_RETENTION_LOG_DAYS: `log_days` under [retention] is at least 1");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::server::RegistryError;
 use crate::store::{self, Options, SledStore, Store as _};
 
 use super::declared::put;
+use super::provisioned;
 use super::service::{Service, config, runtime};
 use super::{Ending, Failure, Outcome, print};
 
@@ -25,7 +26,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn path(&self) -> Result<PathBuf, Failure> {
+    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
         match &self.data {
             Some(path) => Ok(path.clone()),
             None => Ok(config(None)?.server.data),
@@ -74,13 +75,17 @@ pub(super) enum Source {
         #[command(flatten)]
         place: Place,
     },
-    /// Show one: its tokens, and how many users and groups it has
+    /// Show one: its last request, how many users and groups it has, its tokens
     Show {
         /// Its name in URLs
         slug: String,
         #[command(flatten)]
         place: Place,
     },
+    /// List its users, with the last request about each
+    Users(provisioned::Arguments),
+    /// List its groups, with the last request about each
+    Groups(provisioned::Arguments),
 }
 
 /// What can be said of a source.
@@ -220,12 +225,16 @@ fn open(path: &Path) -> Result<SledStore, Failure> {
 }
 
 pub(super) fn source(command: &Source) -> Outcome {
-    let (Source::Add { place, .. }
-    | Source::Set { place, .. }
-    | Source::Resume { place, .. }
-    | Source::Profile { place, .. }
-    | Source::List { place }
-    | Source::Show { place, .. }) = command;
+    let place = match command {
+        Source::Add { place, .. }
+        | Source::Set { place, .. }
+        | Source::Resume { place, .. }
+        | Source::Profile { place, .. }
+        | Source::List { place }
+        | Source::Show { place, .. } => place,
+        Source::Users(arguments) => return provisioned::list(arguments, "User"),
+        Source::Groups(arguments) => return provisioned::list(arguments, "Group"),
+    };
     let path = existing(place)?;
     runtime()?.block_on(async {
         let service = Service::open(&path).await?;
@@ -284,8 +293,10 @@ pub(super) fn source(command: &Source) -> Outcome {
                     let count = count.map_err(|error| Failure::told(error.to_string()))?;
                     let _ = writeln!(out, "  {kind:<6} {count}");
                 }
+                out.push_str(&provisioned::overview(&service, slug).await?);
                 out.push_str(&tokens(&service, Some(slug)));
             }
+            Source::Users(_) | Source::Groups(_) => {}
         }
         print(&out)?;
         Ok(Ending::Clean)

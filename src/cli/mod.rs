@@ -15,10 +15,12 @@ mod filters;
 mod functions;
 mod import;
 mod jsonl;
+mod log;
 mod logging;
 mod manage;
 mod map;
 mod pool;
+mod provisioned;
 mod rows;
 mod serve;
 mod service;
@@ -74,6 +76,8 @@ enum Command {
     /// Clients that get access tokens at the token endpoint (OAuth 2.0)
     #[command(subcommand)]
     Client(client::Client),
+    /// Print the provisioning log: every write of a client, what it changed, how it ended
+    Log(log::Arguments),
     /// Write all data to a file
     Backup(manage::Backup),
     /// Read a backup into a new data directory
@@ -160,6 +164,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Source(command) => manage::source(&command),
         Command::Token(command) => manage::token(&command),
         Command::Client(command) => client::run(&command),
+        Command::Log(arguments) => log::run(&arguments),
         Command::Backup(arguments) => manage::backup(&arguments),
         Command::Restore(arguments) => manage::restore(&arguments),
         Command::Store(command) => manage::store(&command),

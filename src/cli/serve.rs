@@ -86,6 +86,7 @@ async fn serve(config: Config, beside: &Path) -> Outcome {
     let stop = stop().map_err(|error| failed(&error))?;
     print(&greeting)?;
     upkeep::begin(&service, gate);
+    tokio::spawn(server::prune(service.directory.clone(), config.retention));
     if let Some(certificates) = tls {
         let directory = service.directory.clone();
         tokio::spawn(server::watch(certificates, move || directory.now()));

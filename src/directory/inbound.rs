@@ -107,6 +107,12 @@ impl Directory {
         Err(self.halt(call, name, revision, None, told).await)
     }
 
+    /// The mapping of resources of this kind and its newest revision, for the log: `people 3`.
+    pub(super) fn mapping_revision(&self, call: &Call<'_>, kind: &str) -> Option<String> {
+        let held = self.library.get(call.source.mapping(kind)?)?;
+        Some(format!("{} {}", held.revision.name, held.revision.revision))
+    }
+
     /// Halts the source, and says so.
     async fn halt(
         &self,

@@ -12,10 +12,13 @@ mod declared;
 mod halt;
 mod inbound;
 mod index;
+mod journal;
 mod library;
 mod log;
+mod provisioned;
 mod query;
 mod read;
+mod recorded;
 mod remap;
 mod render;
 mod source;
@@ -35,8 +38,11 @@ use crate::store::{Store, StoreError};
 
 pub use declared::{DeclaredAttribute, DeclaredType, Extension};
 pub use halt::Halt;
+pub use journal::{CSV_HEADER, Line, LogFilter, parse_time};
 pub use library::{Held, Library, LibraryError, Revision};
-pub use log::Actor;
+pub use log::{Actor, Told};
+pub use provisioned::{Entry, LastRequest, Listing, Overview};
+pub use recorded::{Attempt, Write};
 pub use render::time;
 pub use source::{Source, SourceRecord};
 
@@ -54,6 +60,7 @@ pub struct Directory {
     halts: Arc<Halts>,
     /// Told when there may be profiles to make anew.
     remap: Arc<Notify>,
+    spare: Arc<recorded::Spare>,
 }
 
 /// What every request brings along.
@@ -106,7 +113,7 @@ impl Directory {
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         let library = Arc::new(Library::new(Arc::clone(&store)));
         let halts = Arc::new(Halts::new(Arc::clone(&store)));
-        Self { store, clock, library, halts, remap: Arc::default() }
+        Self { store, clock, library, halts, remap: Arc::default(), spare: Arc::default() }
     }
 
     /// Reads mappings and halts from the store; until then there are none.

@@ -1,12 +1,14 @@
 //! POST, PUT, PATCH and DELETE of one resource (RFC 7644, sections 3.3, 3.5 and 3.6).
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::log::Deed;
 use super::read::{not_found, projection};
 use super::remap::GroupWrite;
-use super::{Answer, Call, Directory, MAX_ATTEMPTS, fields, index, refused};
+use super::{Answer, Call, Directory, MAX_ATTEMPTS, fields, index, log, refused};
 use crate::clock::Millis;
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
@@ -21,7 +23,7 @@ const FEW_MEMBERS: u64 = 100;
 
 impl Directory {
     /// Creates a resource (RFC 7644, section 3.3).
-    pub async fn create(&self, call: &Call<'_>, kind: &ResourceType, body: &Value) -> Result<Answer, ScimError> {
+    pub(super) async fn create(&self, call: &Call<'_>, kind: &ResourceType, body: &Value) -> Result<Answer, ScimError> {
         self.check_halt(call)?;
         let projection = projection(call, kind)?;
         let (attributes, members) = prepared(resource::create(body, &kind.schema, call.source.tolerances)?, kind)?;
@@ -48,15 +50,15 @@ impl Directory {
             transaction = transaction.with(member_operation(&id, at, change));
             transaction.operations.extend(profiles);
         }
-        self.commit(call, transaction, &Deed { verb: "create", kind: kind.name(), id: &id, attributes: &names }, at)
-            .await
-            .map_err(|error| refused(error, kind))?;
+        let name = log::name(kind.name(), &attributes);
+        let deed = Deed { verb: "create", kind: kind.name(), id: &id, name, attributes: &names, status: 201 };
+        self.commit(call, transaction, &deed, at).await.map_err(|error| refused(error, kind))?;
         let stored = self.stored(call, kind, &id).await?;
         self.resource_answer(201, call, kind, &stored, &projection).await
     }
 
     /// Replaces a resource (RFC 7644, section 3.5.1).
-    pub async fn replace(
+    pub(super) async fn replace(
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
@@ -70,11 +72,16 @@ impl Directory {
             let made = resource::replace(body, &current, &kind.schema, call.source.tolerances)?;
             let (attributes, members) = prepared(made, kind)?;
             let at = self.now();
-            let changed = changed(&current, &attributes);
-            let changes: Vec<Change> =
-                if kind.name() == "Group" { vec![Change::Replace(ids(members))] } else { Vec::new() };
-            let transaction = self.change(call, kind, &stored, &attributes, !changed.is_empty(), changes, at).await?;
-            let deed = Deed { verb: "replace", kind: kind.name(), id, attributes: &changed };
+            let mut changed = changed(&current, &attributes);
+            let (differs, members) = (!changed.is_empty(), ids(members));
+            let mut changes = Vec::new();
+            if kind.name() == "Group" && self.members_differ(call, kind, &stored, &members).await? {
+                changed.push("members".into());
+                changes.push(Change::Replace(members));
+            }
+            let transaction = self.change(call, kind, &stored, &attributes, differs, changes, at).await?;
+            let name = log::name(kind.name(), &attributes);
+            let deed = Deed { verb: "replace", kind: kind.name(), id, name, attributes: &changed, status: 200 };
             if self.written(call, kind, transaction, &deed, at).await? {
                 let stored = self.stored(call, kind, id).await?;
                 return self.resource_answer(200, call, kind, &stored, &projection).await;
@@ -87,7 +94,7 @@ impl Directory {
     ///
     /// The answer is the resource, which costs least with clients of either taste; a group with many members is answered 204, as
     /// Entra asks, which does not want them back, unless `attributes` or `excludedAttributes` says what it wants.
-    pub async fn patch(
+    pub(super) async fn patch(
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
@@ -110,10 +117,15 @@ impl Directory {
                 names.push("members".into());
             }
             let transaction = self.change(call, kind, &stored, &attributes, outcome.changed, changes, at).await?;
-            let deed = Deed { verb: "patch", kind: kind.name(), id, attributes: &names };
+            // Told before it is known exactly, so that the log says what the client hears.
+            let silent = stored.members.saturating_add(members.add.len() as u64) > FEW_MEMBERS
+                && call.attributes.is_none()
+                && call.excluded.is_none();
+            let name = log::name(kind.name(), &attributes);
+            let status = if silent { 204 } else { 200 };
+            let deed = Deed { verb: "patch", kind: kind.name(), id, name, attributes: &names, status };
             if self.written(call, kind, transaction, &deed, at).await? {
                 let stored = self.stored(call, kind, id).await?;
-                let silent = stored.members > FEW_MEMBERS && call.attributes.is_none() && call.excluded.is_none();
                 if silent {
                     return Ok(Answer { etag: Some(etag::weak(stored.version)), ..Answer::empty(204) });
                 }
@@ -124,7 +136,7 @@ impl Directory {
     }
 
     /// Deletes a resource, and takes it out of all groups (RFC 7644, section 3.6).
-    pub async fn delete(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Answer, ScimError> {
+    pub(super) async fn delete(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Answer, ScimError> {
         for _ in 0..MAX_ATTEMPTS {
             let stored = self.writable(call, kind, id).await?;
             let at = self.now();
@@ -135,7 +147,8 @@ impl Directory {
                 transaction.operations = self.member_profiles(call, kind, write).await?;
             }
             transaction = transaction.with(Operation::Delete { id: id.to_owned(), expected, at });
-            let deed = Deed { verb: "delete", kind: kind.name(), id, attributes: &[] };
+            let name = log::name(kind.name(), &fields(&stored.body)?);
+            let deed = Deed { verb: "delete", kind: kind.name(), id, name, attributes: &[], status: 204 };
             if self.written(call, kind, transaction, &deed, at).await? {
                 return Ok(Answer::empty(204));
             }
@@ -203,6 +216,7 @@ impl Directory {
         at: Millis,
     ) -> Result<bool, ScimError> {
         if transaction.operations.is_empty() {
+            self.log_unchanged(call, deed, at).await;
             return Ok(true);
         }
         match self.commit(call, transaction, deed, at).await {
@@ -224,7 +238,8 @@ impl Directory {
         deed: &Deed<'_>,
         at: Millis,
     ) -> Result<(), StoreError> {
-        transaction.operations.extend(deed.operations(call.actor, at));
+        let mapping = self.mapping_revision(call, deed.kind);
+        transaction.operations.extend(deed.operations(&call.source.slug, call.actor, mapping, at));
         let leaves_work = transaction.operations.iter().any(super::remap::is_wanted);
         self.store.commit(transaction).await?;
         if leaves_work {
@@ -242,7 +257,9 @@ impl Directory {
         change: &MemberChange,
     ) -> Result<Vec<Change>, ScimError> {
         if change.replace {
-            return Ok(vec![Change::Replace(change.add.iter().map(|member| member.value.clone()).collect())]);
+            let ids: Vec<String> = change.add.iter().map(|member| member.value.clone()).collect();
+            let differ = self.members_differ(call, kind, stored, &ids).await?;
+            return Ok(if differ { vec![Change::Replace(ids)] } else { Vec::new() });
         }
         let mut remove = change.remove.clone();
         if !change.remove_matching.is_empty() {
@@ -255,13 +272,56 @@ impl Directory {
             remove.extend(chosen.filter_map(|member| member.get("value")?.as_str()).map(str::to_owned));
         }
         let mut changes = Vec::new();
+        let mut add: Vec<String> = change.add.iter().map(|member| member.value.clone()).collect();
+        // Who is to be added and is there already, or to be removed and is not, is no change. With both in one request the
+        // order decides, and the store does it.
+        if remove.is_empty() {
+            add = self.members_among(call, kind, stored, add, false).await?;
+        } else if add.is_empty() {
+            remove = self.members_among(call, kind, stored, remove, true).await?;
+        }
         if !remove.is_empty() {
             changes.push(Change::Remove(remove));
         }
-        if !change.add.is_empty() {
-            changes.push(Change::Add(change.add.iter().map(|member| member.value.clone()).collect()));
+        if !add.is_empty() {
+            changes.push(Change::Add(add));
         }
         Ok(changes)
+    }
+
+    /// Those of the ids that are members of the group, or those that are not.
+    async fn members_among(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        group: &Stored,
+        ids: Vec<String>,
+        wanted: bool,
+    ) -> Result<Vec<String>, ScimError> {
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let is_member = self.store.is_member(&call.source.slug, &group.id, &id).await;
+            if is_member.map_err(|error| refused(error, kind))? == wanted {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether these ids are not just the members of the group.
+    async fn members_differ(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        group: &Stored,
+        ids: &[String],
+    ) -> Result<bool, ScimError> {
+        let wanted: BTreeSet<&String> = ids.iter().collect();
+        if wanted.len() as u64 != group.members {
+            return Ok(true);
+        }
+        let wanted = wanted.into_iter().cloned().collect();
+        Ok(!self.members_among(call, kind, group, wanted, false).await?.is_empty())
     }
 }
 

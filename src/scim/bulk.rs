@@ -84,6 +84,23 @@ pub struct Done {
     pub version: Option<String>,
 }
 
+/// An operation that failed, as far as it could be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Failed<'b> {
+    /// Its place in the request.
+    pub index: usize,
+    /// What it was to do.
+    pub method: Option<Method>,
+    /// The endpoint; empty when there was none.
+    pub endpoint: &'b str,
+    /// The id of the resource.
+    pub id: Option<&'b str>,
+    /// The body.
+    pub data: Option<&'b Value>,
+    /// Why.
+    pub error: &'b ScimError,
+}
+
 /// One entry of the request.
 #[derive(Debug)]
 struct Entry {
@@ -377,6 +394,21 @@ impl Bulk {
             let result = carry_out(&operation);
             self.done(operation.index, result);
         }
+    }
+
+    /// The operations that failed, whether they were carried out or not, in the order of the request.
+    pub fn failed(&self) -> impl Iterator<Item = Failed<'_>> {
+        self.entries.iter().enumerate().filter_map(|(index, entry)| match &entry.state {
+            State::Ended(Err(error)) => Some(Failed {
+                index,
+                method: entry.method,
+                endpoint: &entry.endpoint,
+                id: entry.id.as_deref(),
+                data: entry.data.as_ref(),
+                error,
+            }),
+            _ => None,
+        })
     }
 
     /// The answer: a result for each operation that was carried out or refused, in the order of the request (RFC 7644,

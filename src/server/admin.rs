@@ -22,6 +22,8 @@ pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/sources", get(sources).post(add_source))
         .route("/sources/{slug}", get(source).put(set_source))
+        .merge(super::log::routes())
+        .merge(super::provisioned::routes())
         .route("/tokens", get(tokens).post(make_token))
         .route("/tokens/{id}", delete(revoke))
         .merge(mappings::routes())
@@ -78,7 +80,14 @@ async fn source(
         .map(|token| shown(&state, token))
         .collect();
     let halt = state.directory.halted(&slug);
-    Ok(Json(json!({"source": record, "resources": counts, "tokens": tokens, "halt": halt.as_deref()})))
+    let activity = super::provisioned::overview(&state, &slug).await?;
+    Ok(Json(json!({
+        "source": record,
+        "resources": counts,
+        "activity": activity,
+        "tokens": tokens,
+        "halt": halt.as_deref(),
+    })))
 }
 
 async fn add_source(

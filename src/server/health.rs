@@ -128,6 +128,8 @@ pub(super) async fn metrics(extract::State(state): extract::State<State>) -> imp
         let halted = u8::from(state.directory.halted(&record.slug).is_some());
         let _ = writeln!(text, "provisor_source_halted{{source=\"{}\"}} {halted}", record.slug);
     }
+    let dropped = state.directory.dropped_lines();
+    let _ = writeln!(text, "# TYPE provisor_log_dropped_total counter\nprovisor_log_dropped_total {dropped}");
     let now = state.directory.now();
     if let Some(days) = state.tls.as_ref().and_then(|certificates| certificates.days_left(now)) {
         let _ = writeln!(text, "# TYPE provisor_tls_days_left gauge\nprovisor_tls_days_left {days}");

@@ -26,6 +26,12 @@ impl Problem {
     }
 }
 
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        RegistryError::Store(error).into()
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Self { challenge: true, ..Self::new(StatusCode::UNAUTHORIZED, refusal.words()) }

@@ -18,7 +18,7 @@ use super::admin::bearer;
 use super::door::Visit;
 use super::problem::Problem;
 use crate::directory::token::{Refusal, Scope};
-use crate::directory::{Actor, Answer, Call, Source};
+use crate::directory::{Actor, Answer, Attempt, Call, Directory, Source, Write};
 use crate::scim::bulk;
 use crate::scim::discovery::{self, Features};
 use crate::scim::error::ScimError;
@@ -138,9 +138,14 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
     match rest.as_slice() {
         [name] if name.eq_ignore_ascii_case("Bulk") => {
             only(&parts.method, &[Method::POST], "POST")?;
-            let bytes = read(state, &parts.headers, body).await?;
-            bulk::check_size(bytes.len())?;
-            Ok(directory.bulk(&call, json(&bytes)?).await?)
+            let attempt = Attempt { operation: "bulk", kind: None, id: None, body: None };
+            let body = async {
+                let bytes = read(state, &parts.headers, body).await?;
+                bulk::check_size(bytes.len())?;
+                Ok(json(&bytes)?)
+            };
+            let body = sent(directory, &call, &attempt, body).await?;
+            Ok(directory.bulk(&call, body).await?)
         }
         [name] if name.eq_ignore_ascii_case("Me") => {
             Err(ScimError::status(501, "a token of a provisioning service is nobody's: there is no /Me").into())
@@ -157,8 +162,9 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
             match (more, &parts.method) {
                 ([], &Method::GET) => Ok(directory.list(&call, kind, &query()?).await?),
                 ([], &Method::POST) => {
-                    let body = json(&read(state, &parts.headers, body).await?)?;
-                    Ok(directory.create(&call, kind, &body).await?)
+                    let attempt = Attempt { operation: "create", kind: Some(kind), id: None, body: None };
+                    let body = sent(directory, &call, &attempt, read_json(state, &parts.headers, body)).await?;
+                    Ok(directory.write(&call, kind, Write::Create(&body)).await?)
                 }
                 ([], _) => Err(not_allowed("GET, POST")),
                 ([".search"], &Method::POST) => {
@@ -167,14 +173,16 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
                 }
                 ([".search"], _) => Err(not_allowed("POST")),
                 ([id], &Method::GET) => Ok(directory.get(&call, kind, id).await?),
-                ([id], &Method::DELETE) => Ok(directory.delete(&call, kind, id).await?),
+                ([id], &Method::DELETE) => Ok(directory.write(&call, kind, Write::Delete(id)).await?),
                 ([id], &Method::PUT) => {
-                    let body = json(&read(state, &parts.headers, body).await?)?;
-                    Ok(directory.replace(&call, kind, id, &body).await?)
+                    let attempt = Attempt { operation: "replace", kind: Some(kind), id: Some(id), body: None };
+                    let body = sent(directory, &call, &attempt, read_json(state, &parts.headers, body)).await?;
+                    Ok(directory.write(&call, kind, Write::Replace(id, &body)).await?)
                 }
                 ([id], &Method::PATCH) => {
-                    let body = json(&read(state, &parts.headers, body).await?)?;
-                    Ok(directory.patch(&call, kind, id, &body).await?)
+                    let attempt = Attempt { operation: "patch", kind: Some(kind), id: Some(id), body: None };
+                    let body = sent(directory, &call, &attempt, read_json(state, &parts.headers, body)).await?;
+                    Ok(directory.write(&call, kind, Write::Patch(id, &body)).await?)
                 }
                 ([_], _) => Err(not_allowed("GET, PUT, PATCH, DELETE")),
                 _ => Err(ScimError::not_found("this path").into()),
@@ -202,7 +210,7 @@ fn authorize(state: &State, parts: &Parts, source: &str, probe: bool) -> Result<
             return Err(Refused { retry_after: Some(wait.time.as_secs() + 1), ..Refused::from(error) });
         }
     }
-    Ok(Actor { token: holder.id, label: holder.label, request: visit.id.clone() })
+    Ok(Actor { token: holder.id, label: holder.label, request: visit.id.clone(), bulk: false })
 }
 
 /// The scheme and host by which the client reached us.
@@ -271,6 +279,24 @@ async fn read(state: &State, headers: &HeaderMap, body: Body) -> Result<Vec<u8>,
         }
         Err(_) => Err(ScimError::invalid_syntax("the body ended early, or its chunks are broken").into()),
     }
+}
+
+async fn read_json(state: &State, headers: &HeaderMap, body: Body) -> Result<Value, Refused> {
+    Ok(json(&read(state, headers, body).await?)?)
+}
+
+/// What a write sends; when it cannot be read, the provisioning log says so.
+async fn sent(
+    directory: &Directory,
+    call: &Call<'_>,
+    attempt: &Attempt<'_>,
+    body: impl Future<Output = Result<Value, Refused>>,
+) -> Result<Value, Refused> {
+    let body = body.await;
+    if let Err(refused) = &body {
+        directory.log_refusal(call, attempt, &refused.error).await;
+    }
+    body
 }
 
 fn json(bytes: &[u8]) -> Result<Value, ScimError> {

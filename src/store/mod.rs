@@ -22,8 +22,8 @@ pub use self::error::StoreError;
 pub use self::sled::{Options, SledStore, compact};
 pub use self::transaction::{Applied, Change, Committed, Expected, Operation, Transaction, When};
 pub use self::types::{
-    Cursor, Dumped, Keys, LogEntry, LogLine, LogQuery, MODIFIED, Member, Millis, OutboxEntry, Page, Record, Scan, Span,
-    Start, Stats, Stored, Table, Verified, time_key,
+    Activity, Cursor, Dumped, Keys, LogEntry, LogLine, LogQuery, MODIFIED, Member, Millis, OutboxEntry, Page, Record,
+    Scan, Span, Start, Stats, Stored, Table, Verified, time_key,
 };
 
 /// An answer on its way.
@@ -86,6 +86,10 @@ pub trait Store: Send + Sync {
 
     /// Lines of the provisioning log.
     fn log<'a>(&'a self, query: &'a LogQuery) -> Answer<'a, Page<LogLine>>;
+
+    /// The newest line of a source, and how many lines it had since the beginning of the hour in which `since` lies, which
+    /// is at most a day before the newest. Costs the same however long the log is.
+    fn activity<'a>(&'a self, source: &'a str, since: Millis) -> Answer<'a, Activity>;
 
     /// Forgets the oldest lines of the provisioning log: those before a time, and as many as make it no larger than
     /// `bytes`. Says how many.

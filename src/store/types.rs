@@ -38,6 +38,13 @@ pub struct Stored {
     pub keys: Keys,
 }
 
+impl Stored {
+    /// Where a list of its kind goes on after it.
+    pub fn cursor(&self) -> Cursor {
+        Cursor(self.number.to_be_bytes().to_vec())
+    }
+}
+
 /// The keys of a resource. Which attributes have an index, and how values are normalised, is the caller's decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
@@ -167,6 +174,13 @@ pub struct LogLine {
     pub entry: LogEntry,
 }
 
+impl LogLine {
+    /// Where a page of the log goes on after it, in either direction.
+    pub fn cursor(&self) -> Cursor {
+        Cursor(self.number.to_be_bytes().to_vec())
+    }
+}
+
 /// A question to the provisioning log; every part that is given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogQuery {
@@ -186,6 +200,17 @@ pub struct LogQuery {
     pub after: Option<Cursor>,
     /// At most so many lines. A page may be shorter although more follow: look at `next`.
     pub limit: usize,
+}
+
+/// What a source did of late, as its lines of the provisioning log say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// The newest line, also when the log itself has forgotten it.
+    pub last: Option<LogLine>,
+    /// Lines of what did not fail.
+    pub succeeded: u64,
+    /// Lines of what failed.
+    pub failed: u64,
 }
 
 /// A named table of records that change rarely.
@@ -209,11 +234,15 @@ pub enum Table {
     Leases,
     /// Sources and syncs that stopped, and why.
     Halts,
+    /// What each source did of late. The store writes it, [`super::Store::activity`] reads it.
+    Activity,
+    /// The last request about a resource, when that request changed nothing.
+    Requests,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Sources,
         Self::Tokens,
         Self::Mappings,
@@ -223,6 +252,8 @@ impl Table {
         Self::Settings,
         Self::Leases,
         Self::Halts,
+        Self::Activity,
+        Self::Requests,
     ];
 
     /// Its name, as in dumps.
@@ -237,6 +268,8 @@ impl Table {
             Self::Settings => "settings",
             Self::Leases => "leases",
             Self::Halts => "halts",
+            Self::Activity => "activity",
+            Self::Requests => "requests",
         }
     }
 

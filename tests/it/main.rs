@@ -24,6 +24,7 @@ mod inbound;
 mod jinja;
 mod languages;
 mod liquid;
+mod log;
 mod programs;
 mod properties;
 mod readme;

@@ -10,6 +10,7 @@ use super::codec;
 use super::engine::MAX_VALUE;
 use super::keys::{self, EXTENT, MAX_ID, MAX_NAME, MAX_RECORD_KEY, Parts, Space};
 use super::staging::{Staging, after};
+use super::tally;
 
 /// The most keys of a resource.
 const MAX_KEYS: usize = 1_000;
@@ -58,7 +59,9 @@ fn one(staging: &mut Staging<'_>, source: &str, operation: Operation) -> Result<
         Operation::Log(entry) => {
             value_fits(entry.body.len())?;
             id_fits(entry.resource.as_deref().unwrap_or("-"))?;
-            Ok(Applied::Number(staging.append_log(codec::write_log(source, &entry))))
+            let number = staging.append_log(codec::write_log(source, &entry));
+            tally::count(staging, source, number, &entry)?;
+            Ok(Applied::Number(number))
         }
         Operation::Put { table, key, value, when } => {
             let key = record(staging, table, key, when)?;

@@ -376,6 +376,8 @@ const fn table_byte(table: Table) -> u8 {
         Table::Settings => 7,
         Table::Leases => 8,
         Table::Halts => 9,
+        Table::Activity => 10,
+        Table::Requests => 11,
     }
 }
 

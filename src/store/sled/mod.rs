@@ -13,6 +13,7 @@ mod keys;
 mod open;
 mod read;
 mod staging;
+mod tally;
 mod verify;
 
 use std::future::ready;
@@ -26,8 +27,8 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use super::{
-    Answer, Committed, Cursor, Dumped, LogLine, LogQuery, Member, Millis, OutboxEntry, Page, Record, Rewind, Scan,
-    Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
+    Activity, Answer, Committed, Cursor, Dumped, LogLine, LogQuery, Member, Millis, OutboxEntry, Page, Record, Rewind,
+    Scan, Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
 };
 
 use self::committer::{Committer, Job, Shared};
@@ -207,6 +208,10 @@ impl Store for SledStore {
 
     fn log<'a>(&'a self, query: &'a LogQuery) -> Answer<'a, Page<LogLine>> {
         now(read::log(&self.engine, query))
+    }
+
+    fn activity<'a>(&'a self, source: &'a str, since: Millis) -> Answer<'a, Activity> {
+        now(tally::read(&self.engine, source, since))
     }
 
     fn prune_log(&self, before: Option<Millis>, bytes: Option<u64>) -> Answer<'static, u64> {

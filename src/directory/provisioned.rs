@@ -1,0 +1,204 @@
+//! What a source has provisioned, for the people who look after it: its last request, its users and groups, and how the last
+//! request about each of them ended.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::Directory;
+use super::journal::{Line, outcome};
+use super::log::{Note, Told, name, note_key};
+use super::render::time;
+use super::token::DAY;
+use crate::scim::compare::{field, fold};
+use crate::store::{Cursor, Page, Start, StoreError, Stored, Table};
+
+/// Resources that are read at once.
+const STEP: usize = 500;
+/// Resources that one question looks at before it gives a short page.
+const MAX_LOOKED: usize = 20_000;
+
+/// How a source fares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overview {
+    /// How many users it has.
+    pub users: u64,
+    /// How many groups it has.
+    pub groups: u64,
+    /// Its last write; reading leaves no line.
+    pub last: Option<Line>,
+    /// Writes of the last 24 hours, counted by whole hours, that did not fail.
+    pub succeeded: u64,
+    /// Writes of the last 24 hours that were refused.
+    pub failed: u64,
+}
+
+impl Overview {
+    /// What is likely not as it was meant.
+    pub fn hint(&self) -> Option<String> {
+        (self.users > 0 && self.groups == 0).then(|| {
+            format!(
+                "{} and no group: if memberships are expected, see in the identity provider that groups are assigned and that its group mapping is on",
+                if self.users == 1 { "1 user".to_owned() } else { format!("{} users", self.users) }
+            )
+        })
+    }
+
+    /// As the API gives it.
+    pub fn to_json(&self) -> Value {
+        let mut out = Map::new();
+        out.insert("lastRequest".into(), self.last.as_ref().map_or(Value::Null, Line::to_json));
+        out.insert("last24Hours".into(), serde_json::json!({"success": self.succeeded, "failure": self.failed}));
+        out.extend(self.hint().map(|hint| ("hint".to_owned(), hint.into())));
+        Value::Object(out)
+    }
+}
+
+/// Which of the users or groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Found in the id, the name, `displayName` or `externalId`, letter case aside.
+    pub search: Option<String>,
+    /// Only those whose last request failed.
+    pub failed: bool,
+    /// Go on after this.
+    pub after: Option<Cursor>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The last request about a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastRequest {
+    /// When, in RFC 3339.
+    pub time: String,
+    /// `success` or `failure`.
+    pub outcome: &'static str,
+    /// What it was, when it changed nothing; the log tells the rest.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+}
+
+/// A provisioned user or group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// The id that the server gave it.
+    pub id: String,
+    /// `userName` of a user, `displayName` of a group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The client's id of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Whether a user is active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<bool>,
+    /// When it was created, in RFC 3339.
+    pub created: String,
+    /// When it last changed, in RFC 3339.
+    pub changed: String,
+    /// How many members a group has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<u64>,
+    /// The last request about it.
+    pub last_request: LastRequest,
+}
+
+impl Directory {
+    /// How a source fares; costs the same however long its log is.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn overview(&self, source: &str) -> Result<Overview, StoreError> {
+        let activity = self.store.activity(source, self.now().saturating_sub(DAY)).await?;
+        Ok(Overview {
+            users: self.store.count(source, "User").await?,
+            groups: self.store.count(source, "Group").await?,
+            last: activity.last.map(Line::from),
+            succeeded: activity.succeeded,
+            failed: activity.failed,
+        })
+    }
+
+    /// The users or groups of a source in the order of creation. A page may be shorter than asked for, even empty, although
+    /// more follow: look at `next`.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn provisioned(&self, source: &str, kind: &str, listing: &Listing) -> Result<Page<Entry>, StoreError> {
+        let search = listing.search.as_deref().map(fold);
+        let (mut items, mut looked) = (Vec::new(), 0);
+        let mut after = listing.after.clone();
+        let is_whole = search.is_none() && !listing.failed;
+        let step = if is_whole { listing.limit.clamp(1, STEP) } else { STEP };
+        loop {
+            let page = self.store.list(source, kind, after.map_or(Start::Offset(0), Start::After), step).await?;
+            looked += page.items.len();
+            let last = page.items.len();
+            for (place, stored) in page.items.into_iter().enumerate() {
+                items.extend(self.entry(source, &stored, search.as_deref(), listing.failed).await?);
+                if items.len() >= listing.limit {
+                    let more = page.next.is_some() || place + 1 < last;
+                    return Ok(Page { items, next: more.then(|| stored.cursor()) });
+                }
+            }
+            if page.next.is_none() || looked >= MAX_LOOKED {
+                return Ok(Page { items, next: page.next });
+            }
+            after = page.next;
+        }
+    }
+
+    /// A resource as an entry, when it is one of those asked for.
+    async fn entry(
+        &self,
+        source: &str,
+        stored: &Stored,
+        search: Option<&str>,
+        failed: bool,
+    ) -> Result<Option<Entry>, StoreError> {
+        // One that is damaged is shown by its id; `store verify` says more.
+        let resource: Map<String, Value> = serde_json::from_slice(&stored.body).unwrap_or_default();
+        let text = |name: &str| field(&resource, name).and_then(Value::as_str).map(str::to_owned);
+        let found = |wanted: &str| {
+            let texts = [text("userName"), text("displayName"), text("externalId"), Some(stored.id.clone())];
+            texts.into_iter().flatten().any(|text| fold(&text).contains(wanted))
+        };
+        if search.is_some_and(|wanted| !found(wanted)) {
+            return Ok(None);
+        }
+        let note = self.store.record(Table::Requests, &note_key(source, &stored.id)).await?;
+        let note = note.and_then(|note| serde_json::from_slice::<Note>(&note).ok());
+        let note = note.filter(|note| note.at >= stored.modified);
+        if failed && !note.as_ref().is_some_and(|note| note.failed) {
+            return Ok(None);
+        }
+        let (at, has_failed) = note.as_ref().map_or((stored.modified, false), |note| (note.at, note.failed));
+        let told = note.map(|note| Told { name: None, resource: None, ..note.told });
+        let is_group = stored.kind == "Group";
+        Ok(Some(Entry {
+            id: stored.id.clone(),
+            name: name(&stored.kind, &resource),
+            external_id: text("externalId"),
+            active: if is_group { None } else { field(&resource, "active").and_then(Value::as_bool) },
+            created: time(stored.created),
+            changed: time(stored.modified),
+            members: is_group.then_some(stored.members),
+            last_request: LastRequest { time: time(at), outcome: outcome(has_failed), told },
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_without_groups_are_pointed_out() {
+        let overview = Overview { users: 2, groups: 0, last: None, succeeded: 0, failed: 0 };
+        assert!(overview.hint().is_some_and(|hint| hint.starts_with("2 users and no group")));
+        assert_eq!(Overview { groups: 1, ..overview.clone() }.hint(), None);
+        assert_eq!(Overview { users: 0, ..overview }.hint(), None);
+    }
+}
