@@ -5,6 +5,7 @@
 //! one is decided anew on what the other left, unless the client said with `If-Match` which version it means.
 
 mod bulk;
+mod cursor;
 mod index;
 mod log;
 mod query;
@@ -17,6 +18,7 @@ mod write;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
 
 use crate::clock::{Clock, Millis};
 use crate::scim::discovery::ResourceType;
@@ -35,6 +37,8 @@ const MAX_ATTEMPTS: usize = 8;
 pub struct Directory {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    /// Under which cursors are sealed, once one was.
+    cursor_key: Arc<OnceCell<[u8; 32]>>,
 }
 
 /// What every request brings along.
@@ -54,6 +58,8 @@ pub struct Call<'c> {
     pub attributes: Option<&'c str>,
     /// The query parameter `excludedAttributes`.
     pub excluded: Option<&'c str>,
+    /// Whether the query parameter `aadOptscim062020` is there, by which Entra says that it speaks its newer dialect.
+    pub entra: bool,
 }
 
 /// The answer to a request.
@@ -85,7 +91,7 @@ impl Answer {
 impl Directory {
     /// A service over this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+        Self { store, clock, cursor_key: Arc::default() }
     }
 
     /// The store.
@@ -117,6 +123,13 @@ fn refused(error: StoreError, kind: &ResourceType) -> ScimError {
             crate::text::shorten(&id)
         )),
         StoreError::TooLarge { what, limit } => ScimError::too_large(format!("{what}: at most {limit}")),
+        error => failed(&error),
+    }
+}
+
+/// The same where it is nobody's fault.
+fn failed(error: &StoreError) -> ScimError {
+    match error {
         StoreError::Busy => ScimError::status(503, "too many writes are waiting: try again in a second"),
         StoreError::Full => ScimError::status(503, "the server's disk is full; nothing was stored"),
         // What stands in the store is nothing for a client; the server logs it.

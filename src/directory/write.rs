@@ -12,8 +12,9 @@ use crate::scim::error::ScimError;
 use crate::scim::etag;
 use crate::scim::members::{Member, MemberChange};
 use crate::scim::patch::Patch;
+use crate::scim::peer::Tolerance;
 use crate::scim::resource;
-use crate::store::{Change, Expected, Operation, StoreError, Stored, Transaction};
+use crate::store::{Change, Expected, Operation, StoreError, Stored, Transaction, Unknown};
 
 /// A group with more members is not sent back after a change.
 const FEW_MEMBERS: u64 = 100;
@@ -34,7 +35,7 @@ impl Directory {
             profile: None,
         });
         if !members.is_empty() {
-            transaction = transaction.with(member_operation(&id, at, Change::Replace(ids(members))));
+            transaction = transaction.with(member_operation(call, &id, at, Change::Replace(ids(members))));
         }
         self.commit(call, transaction, &Deed { verb: "create", kind: kind.name(), id: &id, attributes: &names }, at)
             .await
@@ -64,7 +65,7 @@ impl Directory {
                 transaction = transaction.with(replacement(&stored, kind, &attributes, at));
             }
             if kind.name() == "Group" {
-                transaction = transaction.with(member_operation(id, at, Change::Replace(ids(members))));
+                transaction = transaction.with(member_operation(call, id, at, Change::Replace(ids(members))));
             }
             let deed = Deed { verb: "replace", kind: kind.name(), id, attributes: &changed };
             if self.written(call, kind, transaction, &deed, at).await? {
@@ -77,8 +78,8 @@ impl Directory {
 
     /// Changes a resource (RFC 7644, section 3.5.2).
     ///
-    /// The answer is the resource, which costs least with clients of either taste; a group with many members is answered 204, as
-    /// Entra asks, which does not want them back, unless `attributes` or `excludedAttributes` says what it wants.
+    /// The answer is the resource, which costs least with clients of either taste. A group is answered 204 in Entra's dialect
+    /// ([`Patch::is_silent`]) or when it has many members, unless `attributes` or `excludedAttributes` says what is wanted.
     pub async fn patch(
         &self,
         call: &Call<'_>,
@@ -106,13 +107,13 @@ impl Directory {
                 names.push("members".into());
             }
             for change in changes {
-                transaction = transaction.with(member_operation(id, at, change));
+                transaction = transaction.with(member_operation(call, id, at, change));
             }
             let deed = Deed { verb: "patch", kind: kind.name(), id, attributes: &names };
             if self.written(call, kind, transaction, &deed, at).await? {
                 let stored = self.stored(call, kind, id).await?;
-                let silent = stored.members > FEW_MEMBERS && call.attributes.is_none() && call.excluded.is_none();
-                if silent {
+                let unasked = call.attributes.is_none() && call.excluded.is_none();
+                if unasked && (stored.members > FEW_MEMBERS || patch.is_silent(call.entra)) {
                     return Ok(Answer { etag: Some(etag::weak(stored.version)), ..Answer::empty(204) });
                 }
                 return self.resource_answer(200, call, kind, &stored, &projection).await;
@@ -234,8 +235,9 @@ fn replacement(stored: &Stored, kind: &ResourceType, attributes: &Map<String, Va
     }
 }
 
-fn member_operation(id: &str, at: Millis, change: Change) -> Operation {
-    Operation::Members { id: id.to_owned(), expected: Expected::Any, at, change }
+fn member_operation(call: &Call<'_>, id: &str, at: Millis, change: Change) -> Operation {
+    let unknown = if call.source.tolerances.has(Tolerance::UnknownMember) { Unknown::Keep } else { Unknown::Refuse };
+    Operation::Members { id: id.to_owned(), expected: Expected::Any, at, change, unknown }
 }
 
 fn ids(members: Vec<Member>) -> Vec<String> {
