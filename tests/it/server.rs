@@ -12,17 +12,17 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-const SCIM: &str = "scim-token-of-the-tests";
-const ADMIN: &str = "admin-token-of-the-tests";
-const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
-const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
-const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+pub(crate) const SCIM: &str = "scim-token-of-the-tests";
+pub(crate) const ADMIN: &str = "admin-token-of-the-tests";
+pub(crate) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+pub(crate) const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+pub(crate) const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// A directory of its own, gone when it is dropped.
-struct Data(PathBuf);
+pub(crate) struct Data(pub(crate) PathBuf);
 
 impl Data {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("provisor-server-{}-{number}", std::process::id()));
@@ -38,18 +38,18 @@ impl Drop for Data {
 }
 
 /// A running server.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
     greeting: String,
 }
 
 impl Server {
-    fn start(data: &Path) -> Self {
+    pub(crate) fn start(data: &Path) -> Self {
         Self::start_with(data, &[])
     }
 
-    fn start_with(data: &Path, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(data: &Path, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_provisor"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
@@ -72,12 +72,12 @@ impl Server {
         Self { child, port, greeting }
     }
 
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n", self.port);
@@ -95,11 +95,11 @@ impl Server {
         Reply { status, head: head.to_ascii_lowercase(), body: reply[end + 4..].to_vec() }
     }
 
-    fn scim(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
+    pub(crate) fn scim(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
         self.scim_with(method, path, &[], body)
     }
 
-    fn scim_with(&self, method: &str, path: &str, more: &[(&str, &str)], body: Option<&Value>) -> Reply {
+    pub(crate) fn scim_with(&self, method: &str, path: &str, more: &[(&str, &str)], body: Option<&Value>) -> Reply {
         let bearer = format!("Bearer {SCIM}");
         let mut headers =
             vec![("Authorization", bearer.as_str()), ("Content-Type", "application/scim+json; charset=utf-8")];
@@ -108,24 +108,24 @@ impl Server {
         self.send(method, &format!("/scim/default/v2{path}"), &headers, body.as_bytes())
     }
 
-    fn user(&self, name: &str) -> String {
+    pub(crate) fn user(&self, name: &str) -> String {
         let reply = self.scim("POST", "/Users", Some(&json!({"schemas": [USER], "userName": name})));
         assert_eq!(reply.status, 201, "{}", reply.text());
         reply.json()["id"].as_str().unwrap().to_owned()
     }
 
-    fn group(&self, name: &str) -> String {
+    pub(crate) fn group(&self, name: &str) -> String {
         let reply = self.scim("POST", "/Groups", Some(&json!({"schemas": [GROUP], "displayName": name})));
         assert_eq!(reply.status, 201, "{}", reply.text());
         reply.json()["id"].as_str().unwrap().to_owned()
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "it is always made on the spot")]
-    fn patch(&self, path: &str, operations: Value) -> Reply {
+    pub(crate) fn patch(&self, path: &str, operations: Value) -> Reply {
         self.scim("PATCH", path, Some(&json!({"schemas": [PATCH], "Operations": operations})))
     }
 
-    fn members(&self, group: &str) -> BTreeSet<String> {
+    pub(crate) fn members(&self, group: &str) -> BTreeSet<String> {
         let reply = self.scim("GET", &format!("/Groups/{group}"), None).json();
         let members = reply["members"].as_array().cloned().unwrap_or_default();
         members.iter().map(|member| member["value"].as_str().unwrap().to_owned()).collect()
@@ -139,23 +139,23 @@ impl Drop for Server {
     }
 }
 
-struct Reply {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 }
 
-fn cli(arguments: &[&str], data: &Path) -> (bool, String) {
+pub(crate) fn cli(arguments: &[&str], data: &Path) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_provisor")).args(arguments).arg("--data").arg(data).output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.success(), text)
