@@ -53,7 +53,7 @@ impl<'s> Talk<'s> {
             None => String::new(),
             // A text is sent as it is: it may be no JSON at all.
             Some(Value::String(text)) => self.filled(text),
-            Some(body) => self.filled(&body.to_string()),
+            Some(body) => self.filled_json(body).to_string(),
         };
         self.server.send(method, &format!("{}{path}", self.base), &all, body.as_bytes())
     }
@@ -63,7 +63,14 @@ impl<'s> Talk<'s> {
     }
 
     fn filled_json(&self, value: &Value) -> Value {
-        serde_json::from_str(&self.filled(&value.to_string())).unwrap()
+        match value {
+            Value::String(text) => Value::String(self.filled(text)),
+            Value::Array(items) => items.iter().map(|item| self.filled_json(item)).collect(),
+            Value::Object(fields) => {
+                fields.iter().map(|(key, value)| (self.filled(key), self.filled_json(value))).collect()
+            }
+            other => other.clone(),
+        }
     }
 
     /// Does a step; the complaint says what is wrong with the answer.

@@ -34,3 +34,4 @@ mod server;
 mod store;
 mod support;
 mod tidy;
+mod validator;

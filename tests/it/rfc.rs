@@ -15,3 +15,18 @@ fn talks(file: &str, at_least: usize) {
 fn what_other_servers_fail() {
     talks("rfc.json", 20);
 }
+
+#[test]
+fn where_suites_and_the_rfc_pull_apart() {
+    talks("dialects.json", 10);
+}
+
+#[test]
+fn what_entra_sends() {
+    talks("entra.json", 15);
+}
+
+#[test]
+fn what_users_of_other_servers_complain_of() {
+    talks("pains.json", 9);
+}
