@@ -83,7 +83,8 @@ impl<'s> Talk<'s> {
         let (method, path) = step["do"].as_str().and_then(|text| text.split_once(' ')).expect("`do`: method and path");
         let headers = self.filled_json(&step["headers"]);
         let reply = self.send(method, path, &headers, step.get("body"));
-        let complaint = |what: String| Err(format!("{method} {path}: {what}\n    got {} {}", reply.status, reply.text()));
+        let complaint =
+            |what: String| Err(format!("{method} {path}: {what}\n    got {} {}", reply.status, reply.text()));
         let statuses = match &step["status"] {
             Value::Array(some) => some.clone(),
             Value::Null => panic!("{step}: no status"),
