@@ -13,6 +13,7 @@ mod read;
 mod render;
 mod source;
 pub mod token;
+mod turn;
 mod write;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub struct Directory {
     clock: Arc<dyn Clock>,
     /// Under which cursors are sealed, once one was.
     cursor_key: Arc<OnceCell<[u8; 32]>>,
+    turns: Arc<turn::Turns>,
 }
 
 /// What every request brings along.
@@ -91,7 +93,7 @@ impl Answer {
 impl Directory {
     /// A service over this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, cursor_key: Arc::default() }
+        Self { store, clock, cursor_key: Arc::default(), turns: Arc::default() }
     }
 
     /// The store.

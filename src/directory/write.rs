@@ -35,7 +35,8 @@ impl Directory {
             profile: None,
         });
         if !members.is_empty() {
-            transaction = transaction.with(member_operation(call, &id, at, Change::Replace(ids(members))));
+            transaction =
+                transaction.with(member_operation(call, &id, Expected::Any, at, Change::Replace(ids(members))));
         }
         self.commit(call, transaction, &Deed { verb: "create", kind: kind.name(), id: &id, attributes: &names }, at)
             .await
@@ -53,6 +54,7 @@ impl Directory {
         body: &Value,
     ) -> Result<Answer, ScimError> {
         let projection = projection(call, kind)?;
+        let _turn = self.turn(call, id, true).await;
         for _ in 0..MAX_ATTEMPTS {
             let stored = self.writable(call, kind, id).await?;
             let current = fields(&stored.body)?;
@@ -65,7 +67,8 @@ impl Directory {
                 transaction = transaction.with(replacement(&stored, kind, &attributes, at));
             }
             if kind.name() == "Group" {
-                transaction = transaction.with(member_operation(call, id, at, Change::Replace(ids(members))));
+                let expected = expected(call, &stored, &transaction);
+                transaction = transaction.with(member_operation(call, id, expected, at, Change::Replace(ids(members))));
             }
             let deed = Deed { verb: "replace", kind: kind.name(), id, attributes: &changed };
             if self.written(call, kind, transaction, &deed, at).await? {
@@ -90,6 +93,7 @@ impl Directory {
         let projection = projection(call, kind)?;
         let patch = Patch::parse(body, &kind.schema, call.source.tolerances)?;
         let members = patch.member_change();
+        let _turn = self.turn(call, id, !patch.is_members_only()).await;
         for _ in 0..MAX_ATTEMPTS {
             let stored = self.writable(call, kind, id).await?;
             let mut attributes = fields(&stored.body)?;
@@ -107,7 +111,8 @@ impl Directory {
                 names.push("members".into());
             }
             for change in changes {
-                transaction = transaction.with(member_operation(call, id, at, change));
+                let expected = expected(call, &stored, &transaction);
+                transaction = transaction.with(member_operation(call, id, expected, at, change));
             }
             let deed = Deed { verb: "patch", kind: kind.name(), id, attributes: &names };
             if self.written(call, kind, transaction, &deed, at).await? {
@@ -235,9 +240,16 @@ fn replacement(stored: &Stored, kind: &ResourceType, attributes: &Map<String, Va
     }
 }
 
-fn member_operation(call: &Call<'_>, id: &str, at: Millis, change: Change) -> Operation {
+/// In which state a group must be for a change of its members: any, for members come and go beside each other, unless the
+/// client named a version and nothing before in the transaction asks for it.
+fn expected(call: &Call<'_>, stored: &Stored, transaction: &Transaction) -> Expected {
+    let asks = call.if_match.is_some() && transaction.operations.is_empty();
+    if asks { Expected::Version(stored.version) } else { Expected::Any }
+}
+
+fn member_operation(call: &Call<'_>, id: &str, expected: Expected, at: Millis, change: Change) -> Operation {
     let unknown = if call.source.tolerances.has(Tolerance::UnknownMember) { Unknown::Keep } else { Unknown::Refuse };
-    Operation::Members { id: id.to_owned(), expected: Expected::Any, at, change, unknown }
+    Operation::Members { id: id.to_owned(), expected, at, change, unknown }
 }
 
 fn ids(members: Vec<Member>) -> Vec<String> {

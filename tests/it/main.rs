@@ -32,6 +32,7 @@ mod schema;
 mod scim;
 mod server;
 mod store;
+mod storm;
 mod support;
 mod tidy;
 mod validator;

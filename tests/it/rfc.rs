@@ -141,7 +141,9 @@ fn every_request_of_the_set_is_answered_as_documented() {
             let ours = ["id", "meta", "detail", "Resources", "itemsPerPage"].contains(&key.as_str());
             // An empty list is no value (RFC 7643, section 2.5).
             let nothing = value == json!([]) && told.get(&key).is_none();
-            if !ours && !nothing && told.get(&key) != Some(&value) && !(key == "schemas" && name.starts_with("01")) {
+            // Whose extension has no value does not list it.
+            let shorter = key == "schemas" && name.starts_with("01");
+            if !ours && !nothing && !shorter && told.get(&key) != Some(&value) {
                 wrong.push(format!("{key} should be {value}"));
             }
         }
