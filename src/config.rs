@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::directory::SourceRecord;
+
 /// The whole configuration; every key has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -15,6 +17,8 @@ pub struct Config {
     pub server: Server,
     /// `[limits]`
     pub limits: Limits,
+    /// `[[source]]`: inbound endpoints. Their mappings are named by file, relative to the configuration.
+    pub source: Vec<SourceRecord>,
 }
 
 /// Where the server listens and keeps its data.
@@ -117,6 +121,15 @@ impl Config {
         if let Some((key, _)) = zero.into_iter().find(|(_, is_zero)| *is_zero) {
             return Err(ConfigError(format!("{name}: `{key}` under [limits] is at least 1")));
         }
+        for source in &config.source {
+            let checked = SourceRecord::check_slug(&source.slug).and_then(|()| source.ready().map(|_| ()));
+            checked.map_err(|error| ConfigError(format!("{name}: [[source]]: {error}")))?;
+        }
+        let mut slugs: Vec<&str> = config.source.iter().map(|source| source.slug.as_str()).collect();
+        slugs.sort_unstable();
+        if let Some([twice, _]) = slugs.windows(2).find(|pair| pair.first() == pair.last()) {
+            return Err(ConfigError(format!("{name}: [[source]]: there are two with the slug {twice:?}")));
+        }
         Ok(config)
     }
 
@@ -179,6 +192,31 @@ mod tests {
             read("", &[("PROVISOR_LIMITS_RATE", "many")]).unwrap_err().to_string().contains("PROVISOR_LIMITS_RATE")
         );
         assert!(read("[limits]\nrate = 0\n", &[]).unwrap_err().to_string().contains("at least 1"));
+    }
+
+    #[test]
+    fn sources_are_declared() {
+        let config = read(
+            r#"
+            [[source]]
+            slug = "acme"
+            unique_email = true
+            [[source.extensions]]
+            urn = "urn:ietf:params:scim:schemas:extension:Acme:2.0:User"
+            attributes = [{ name = "postalCode", type = "any" }, { name = "badges", multi_valued = true }]
+            [[source.resource_types]]
+            name = "Device"
+            endpoint = "/Devices"
+            schema = "urn:acme:params:scim:schemas:Device"
+            attributes = [{ name = "serial", required = true, uniqueness = "server" }]
+            "#,
+            &[],
+        )
+        .unwrap();
+        assert_eq!(config.source[0].ready().unwrap().types.len(), 3);
+        assert!(read("[[source]]\nslug = 'A'\n", &[]).unwrap_err().to_string().contains("cannot name a source"));
+        let twice = "[[source]]\nslug = 'a'\n[[source]]\nslug = 'a'\n";
+        assert!(read(twice, &[]).unwrap_err().to_string().contains("two with the slug"));
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub mod store;
 
 pub mod directory;
 
+pub mod target;
+
 pub mod config;
 
 pub mod server;

@@ -11,6 +11,7 @@ use crate::directory::token::{DAY, DEFAULT_LIFE, Scope};
 use crate::server::RegistryError;
 use crate::store::{self, Options, SledStore, Store as _};
 
+use super::declared::put;
 use super::service::{Service, config, runtime};
 use super::{Ending, Failure, Outcome, print};
 
@@ -37,9 +38,33 @@ pub(super) enum Source {
     Add {
         /// Its name in URLs
         slug: String,
-        /// What it is, for people
-        #[arg(long, default_value = "")]
-        description: String,
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Change an endpoint: its mappings, what it declares
+    Set {
+        /// Its name in URLs
+        slug: String,
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Let an endpoint that a mapping halted take writes again
+    Resume {
+        /// Its name in URLs
+        slug: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show what the mapping made of one user or group
+    Profile {
+        /// The source
+        slug: String,
+        /// The resource's id
+        id: String,
         #[command(flatten)]
         place: Place,
     },
@@ -55,6 +80,73 @@ pub(super) enum Source {
         #[command(flatten)]
         place: Place,
     },
+}
+
+/// What can be said of a source.
+#[derive(Debug, clap::Args)]
+pub(super) struct Settings {
+    /// What it is, for people
+    #[arg(long)]
+    description: Option<String>,
+    /// Extensions, resource types and the rest as TOML or JSON, in the shape of `[[source]]` in the configuration
+    #[arg(long, value_name = "FILE")]
+    declare: Option<PathBuf>,
+    /// The mapping file that makes a profile of each user
+    #[arg(long, value_name = "FILE")]
+    user_mapping: Option<PathBuf>,
+    /// The mapping file that makes a profile of each group
+    #[arg(long, value_name = "FILE")]
+    group_mapping: Option<PathBuf>,
+    /// Map users and groups no more
+    #[arg(long, conflicts_with_all = ["user_mapping", "group_mapping"])]
+    no_mappings: bool,
+    /// Whether two users may not have one work e-mail address; decided before the first user
+    #[arg(long, value_name = "BOOL")]
+    unique_email: Option<bool>,
+}
+
+impl Settings {
+    /// The record with what was said put over it.
+    async fn over(&self, service: &Service, mut record: SourceRecord) -> Result<SourceRecord, Failure> {
+        if let Some(file) = &self.declare {
+            let name = file.display();
+            let text = std::fs::read_to_string(file).map_err(|error| Failure::told(format!("{name}: {error}")))?;
+            let mut declared =
+                declaration(&text, &record.slug).map_err(|error| Failure::told(format!("{name}: {error}")))?;
+            (declared.slug, declared.created) = (record.slug, record.created);
+            declared.user_mapping = declared.user_mapping.or(record.user_mapping);
+            declared.group_mapping = declared.group_mapping.or(record.group_mapping);
+            record = declared;
+        }
+        if let Some(description) = &self.description {
+            record.description.clone_from(description);
+        }
+        if self.no_mappings {
+            (record.user_mapping, record.group_mapping) = (None, None);
+        }
+        for (file, place) in
+            [(&self.user_mapping, &mut record.user_mapping), (&self.group_mapping, &mut record.group_mapping)]
+        {
+            if let Some(file) = file {
+                *place = Some(put(service, file, "command line").await?);
+            }
+        }
+        record.unique_email = self.unique_email.unwrap_or(record.unique_email);
+        Ok(record)
+    }
+}
+
+/// What a file declares of a source; its slug may be left out.
+fn declaration(text: &str, slug: &str) -> Result<SourceRecord, String> {
+    let mut table: serde_json::Value = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|error| error.to_string())?
+    } else {
+        toml::from_str(text).map_err(|error| error.to_string())?
+    };
+    if let Some(fields) = table.as_object_mut() {
+        fields.entry("slug").or_insert_with(|| slug.into());
+    }
+    serde_json::from_value(table).map_err(|error| error.to_string())
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -127,20 +219,40 @@ fn open(path: &Path) -> Result<SledStore, Failure> {
 }
 
 pub(super) fn source(command: &Source) -> Outcome {
-    let (Source::Add { place, .. } | Source::List { place } | Source::Show { place, .. }) = command;
+    let (Source::Add { place, .. }
+    | Source::Set { place, .. }
+    | Source::Resume { place, .. }
+    | Source::Profile { place, .. }
+    | Source::List { place }
+    | Source::Show { place, .. }) = command;
     let path = existing(place)?;
     runtime()?.block_on(async {
         let service = Service::open(&path).await?;
         let mut out = String::new();
         match command {
-            Source::Add { slug, description, .. } => {
-                let record = SourceRecord {
-                    description: description.clone(),
-                    ..SourceRecord::new(slug, service.directory.now())
-                };
+            Source::Add { slug, settings, .. } => {
+                let record = settings.over(&service, SourceRecord::new(slug, service.directory.now())).await?;
                 service.registry.add_source(record).await.map_err(told)?;
                 let _ =
                     writeln!(out, "{slug}: /scim/{slug}/v2\nmake a token: provisor token create LABEL --source {slug}");
+            }
+            Source::Set { slug, settings, .. } => {
+                let record = settings.over(&service, known(&service, slug)?).await?;
+                service.registry.set_source(record).await.map_err(told)?;
+            }
+            Source::Resume { slug, .. } => {
+                known(&service, slug)?;
+                let halted = service.directory.resume(slug).await;
+                let halted = halted.map_err(|error| Failure::told(error.to_string()))?;
+                out.push_str(if halted { "the source takes writes again\n" } else { "the source was not halted\n" });
+            }
+            Source::Profile { slug, id, .. } => {
+                known(&service, slug)?;
+                let stored = service.directory.store().get(slug, id).await;
+                let stored = stored.map_err(|error| Failure::told(error.to_string()))?;
+                let stored = stored.ok_or_else(|| Failure::told(format!("source {slug:?} has no resource {id:?}")))?;
+                let profile = stored.profile.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+                let _ = writeln!(out, "{}", profile.unwrap_or_else(|| "null".into()));
             }
             Source::List { .. } => {
                 for record in service.registry.sources() {
@@ -148,10 +260,24 @@ pub(super) fn source(command: &Source) -> Outcome {
                 }
             }
             Source::Show { slug, .. } => {
-                if service.registry.source(slug).is_none() {
-                    return Err(Failure::told(format!("there is no source {slug:?}")));
-                }
+                let record = known(&service, slug)?;
                 let _ = writeln!(out, "{slug}: /scim/{slug}/v2");
+                if let Some(halt) = service.directory.halted(slug) {
+                    let _ = writeln!(
+                        out,
+                        "  HALTED: mapping {:?}, revision {}, {}: mend it, or `provisor source resume {slug}`\n{}",
+                        halt.mapping, halt.revision, halt.place, halt.report
+                    );
+                }
+                for (kind, mapping) in [("users", &record.user_mapping), ("groups", &record.group_mapping)] {
+                    if let Some(held) = mapping.as_deref().and_then(|name| service.directory.library().get(name)) {
+                        let _ = writeln!(
+                            out,
+                            "  mapping of {kind}: {}, revision {}",
+                            held.revision.name, held.revision.revision
+                        );
+                    }
+                }
                 for kind in ["User", "Group"] {
                     let count = service.directory.store().count(slug, kind).await;
                     let count = count.map_err(|error| Failure::told(error.to_string()))?;
@@ -163,6 +289,11 @@ pub(super) fn source(command: &Source) -> Outcome {
         print(&out)?;
         Ok(Ending::Clean)
     })
+}
+
+fn known(service: &Service, slug: &str) -> Result<SourceRecord, Failure> {
+    let found = service.registry.sources().into_iter().find(|record| record.slug == slug);
+    found.ok_or_else(|| Failure::told(format!("there is no source {slug:?}")))
 }
 
 fn tokens(service: &Service, of: Option<&str>) -> String {

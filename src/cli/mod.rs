@@ -7,6 +7,7 @@
 
 mod check;
 mod chunk;
+mod declared;
 mod env;
 mod eval;
 mod filters;

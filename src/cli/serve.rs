@@ -2,17 +2,18 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 
 use crate::config::Config;
-use crate::directory::SourceRecord;
 use crate::directory::token::{DEFAULT_LIFE, Scope};
+use crate::directory::{Actor, Call, SourceRecord};
 use crate::server::{self, Counters, Gate, State};
 
+use super::declared::declare;
 use super::service::{Service, config, runtime};
 use super::{Ending, Failure, Outcome, print, tell};
 
@@ -33,6 +34,8 @@ pub(super) struct Arguments {
 const DEFAULT_SOURCE: &str = "default";
 /// How often what is remembered of silent tokens is forgotten.
 const TIDY: Duration = Duration::from_mins(1);
+/// How often profiles are looked after when nothing asks for it.
+const REMAP: Duration = Duration::from_mins(1);
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let mut config = config(arguments.config.as_deref())?;
@@ -43,10 +46,12 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         config.server.listen = listen;
     }
     config.check_listen().map_err(|error| Failure::told(error.to_string()))?;
-    runtime()?.block_on(serve(config))
+    let beside = arguments.config.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
+    runtime()?.block_on(serve(config, &beside))
 }
 
-async fn serve(config: Config) -> Outcome {
+/// `beside`: where the configuration is, for the files it names.
+async fn serve(config: Config, beside: &Path) -> Outcome {
     // Nobody has written to stdout yet; the log goes to stderr.
     let logs = tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_current_span(false);
     let _ = logs.flatten_event(true).try_init();
@@ -56,7 +61,9 @@ async fn serve(config: Config) -> Outcome {
         .map_err(|error| Failure::told(format!("{}: {error}", config.server.listen)))?;
     let address = listener.local_addr().map_err(|error| Failure::told(error.to_string()))?;
     let url = config.server.url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let greeting = greeting(&service, &url).await?;
+    let mut greeting = greeting(&service).await?;
+    declare(&service, &config.source, beside).await?;
+    greeting.push_str(&endpoints(&service, &url));
     let gate = Arc::new(Gate::new(&config.limits));
     let state = State {
         directory: service.directory.clone(),
@@ -73,13 +80,14 @@ async fn serve(config: Config) -> Outcome {
             gate.tidy();
         }
     });
+    tokio::spawn(remap(service.clone()));
     server::serve(listener, state, stop()).await.map_err(|error| Failure::told(error.to_string()))?;
     tell("stopped; everything that was acknowledged is on disk\n");
     Ok(Ending::Clean)
 }
 
 /// What the operator reads; in a new data directory the tokens, the one time they are shown.
-async fn greeting(service: &Service, url: &str) -> Result<String, Failure> {
+async fn greeting(service: &Service) -> Result<String, Failure> {
     let registry = &service.registry;
     let mut text = String::new();
     let is_new = registry.sources().is_empty() && registry.tokens().is_empty();
@@ -106,11 +114,46 @@ async fn greeting(service: &Service, url: &str) -> Result<String, Failure> {
             }
         }
     }
-    let _ = writeln!(text, "SCIM endpoint: {url}/scim/{DEFAULT_SOURCE}/v2");
-    for record in registry.sources().iter().filter(|record| record.slug != DEFAULT_SOURCE) {
-        let _ = writeln!(text, "SCIM endpoint: {url}/scim/{}/v2", record.slug);
-    }
     Ok(text)
+}
+
+/// Where each source is reached, the one there is from the beginning first.
+fn endpoints(service: &Service, url: &str) -> String {
+    let mut text = String::new();
+    let mut slugs: Vec<String> = service.registry.sources().into_iter().map(|record| record.slug).collect();
+    slugs.sort_by_key(|slug| slug != DEFAULT_SOURCE);
+    for slug in slugs {
+        let halted =
+            if service.directory.halted(&slug).is_some() { "   HALTED: `provisor source show` says why" } else { "" };
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "SCIM endpoint: {url}/scim/{slug}/v2{halted}");
+    }
+    text
+}
+
+/// Makes profiles anew whenever that is wanted, for as long as the server runs.
+async fn remap(service: Service) {
+    loop {
+        for record in service.registry.sources() {
+            let Some(source) = service.registry.source(&record.slug) else { continue };
+            let actor = Actor { label: "mapping".into(), ..Actor::default() };
+            let call = Call {
+                source: &source,
+                base: "",
+                actor: &actor,
+                if_match: None,
+                if_none_match: None,
+                attributes: None,
+                excluded: None,
+                entra: false,
+            };
+            if let Err(error) = service.directory.remap(&call).await {
+                tracing::error!(target: "mapping", source = record.slug, detail = error.detail, "profiles were not made anew");
+            }
+        }
+        // Now and then without being asked, for what another write or a full queue put off.
+        let _ = tokio::time::timeout(REMAP, service.directory.remap_asked()).await;
+    }
 }
 
 /// Comes when the process is asked to end.

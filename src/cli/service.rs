@@ -12,6 +12,7 @@ use crate::store::{Options, SledStore};
 use super::Failure;
 
 /// What a data directory holds.
+#[derive(Clone)]
 pub(super) struct Service {
     pub(super) directory: Directory,
     pub(super) registry: Arc<Registry>,
@@ -26,6 +27,7 @@ impl Service {
             super::tell(&format!("warning: {}: {warning}\n", data.display()));
         }
         let directory = Directory::new(Arc::new(store), Arc::new(SystemClock));
+        directory.load().await.map_err(|error| failed(error.to_string()))?;
         let registry = Registry::load(directory.clone()).await.map_err(|error| failed(error.to_string()))?;
         Ok(Self { directory, registry: Arc::new(registry) })
     }

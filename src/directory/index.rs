@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::scim::compare::{field, fold};
+use super::Source;
+use crate::scim::compare::{field, fold, is_empty};
+use crate::scim::discovery::ResourceType;
 use crate::scim::plan::Index;
-use crate::scim::schema::ENTERPRISE_USER;
+use crate::scim::schema::{ENTERPRISE_USER, Uniqueness};
 use crate::store::Keys;
 
 const USER_NAME: &str = "userName";
@@ -13,6 +15,10 @@ const DISPLAY_NAME: &str = "displayName";
 const EMAIL: &str = "emails.value";
 const WORK_EMAIL: &str = "emails.work";
 const MANAGER: &str = "manager";
+/// Where the source says that a work address is one user's.
+const UNIQUE_EMAIL: &str = "emails.unique";
+/// What the index of a declared unique attribute begins with.
+const DECLARED: &str = "declared.";
 
 /// The indexes there are: what Entra and Okta ask for.
 pub(super) const INDEXED: [Index; 9] = [
@@ -46,12 +52,14 @@ pub(super) fn stored(index: Index, kind: &str) -> Option<(&'static str, bool)> {
 pub(super) fn attribute(index: &str) -> &str {
     match index {
         EMAIL | WORK_EMAIL => "emails",
-        other => other,
+        UNIQUE_EMAIL => "emails[type eq \"work\"].value",
+        other => other.strip_prefix(DECLARED).unwrap_or(other),
     }
 }
 
 /// The keys of a resource.
-pub(super) fn keys(kind: &str, resource: &Map<String, Value>) -> Keys {
+pub(super) fn keys(source: &Source, kind: &ResourceType, resource: &Map<String, Value>) -> Keys {
+    let (schema, kind) = (&kind.schema, kind.name());
     let text = |fields: &Map<String, Value>, name: &str| {
         field(fields, name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
     };
@@ -76,6 +84,9 @@ pub(super) fn keys(kind: &str, resource: &Map<String, Value>) -> Keys {
         let value = fold(&value).as_bytes().to_vec();
         if text(email, "type").is_some_and(|kind| kind.eq_ignore_ascii_case("work")) {
             keys = keys.plain(WORK_EMAIL, value.clone());
+            if source.unique_email && kind == "User" {
+                keys = keys.unique(UNIQUE_EMAIL, value.clone());
+            }
         }
         keys = keys.plain(EMAIL, value);
     }
@@ -87,6 +98,19 @@ pub(super) fn keys(kind: &str, resource: &Map<String, Value>) -> Keys {
     if let Some(manager) = manager {
         keys = keys.plain(MANAGER, manager.as_bytes());
     }
+    // The RFC's own types have no unique attributes but those above.
+    let declared = if ["User", "Group"].contains(&kind) { &[] } else { schema.core.attributes.as_slice() };
+    for attribute in declared.iter().filter(|attribute| attribute.uniqueness != Uniqueness::None) {
+        let Some(value) = field(resource, &attribute.name).filter(|value| !is_empty(value)) else { continue };
+        let value = match value.as_str() {
+            Some(text) if attribute.case_exact => text.to_owned(),
+            Some(text) => fold(text).into_owned(),
+            None => value.to_string(),
+        };
+        keys = keys.unique(&format!("{DECLARED}{}", attribute.name), value.as_bytes());
+    }
+    keys.unique.sort();
+    keys.unique.dedup();
     // Two addresses that differ in nothing but their type are one key.
     keys.plain.sort();
     keys.plain.dedup();

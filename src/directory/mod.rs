@@ -6,10 +6,15 @@
 
 mod bulk;
 mod cursor;
+mod declared;
+mod halt;
+mod inbound;
 mod index;
+mod library;
 mod log;
 mod query;
 mod read;
+mod remap;
 mod render;
 mod source;
 pub mod token;
@@ -19,7 +24,7 @@ mod write;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 use crate::clock::{Clock, Millis};
 use crate::scim::discovery::ResourceType;
@@ -27,8 +32,13 @@ use crate::scim::error::ScimError;
 use crate::scim::etag::Tags;
 use crate::store::{Store, StoreError};
 
+pub use declared::{DeclaredAttribute, DeclaredType, Extension};
+pub use halt::Halt;
+pub use library::{Held, Library, LibraryError, Revision};
 pub use log::Actor;
 pub use source::{Source, SourceRecord};
+
+use halt::Halts;
 
 /// How often a write is decided anew before the client is told to come again.
 const MAX_ATTEMPTS: usize = 8;
@@ -41,6 +51,10 @@ pub struct Directory {
     /// Under which cursors are sealed, once one was.
     cursor_key: Arc<OnceCell<[u8; 32]>>,
     turns: Arc<turn::Turns>,
+    library: Arc<Library>,
+    halts: Arc<Halts>,
+    /// Told when there may be profiles to make anew.
+    remap: Arc<Notify>,
 }
 
 /// What every request brings along.
@@ -93,7 +107,24 @@ impl Answer {
 impl Directory {
     /// A service over this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, cursor_key: Arc::default(), turns: Arc::default() }
+        let library = Arc::new(Library::new(Arc::clone(&store)));
+        let halts = Arc::new(Halts::new(Arc::clone(&store)));
+        let (cursor_key, turns) = (Arc::default(), Arc::default());
+        Self { store, clock, cursor_key, turns, library, halts, remap: Arc::default() }
+    }
+
+    /// Reads mappings and halts from the store; until then there are none.
+    ///
+    /// # Errors
+    /// The store fails, or a record in it cannot be read.
+    pub async fn load(&self) -> Result<(), StoreError> {
+        self.library.load().await?;
+        self.halts.load().await
+    }
+
+    /// The mappings.
+    pub fn library(&self) -> &Library {
+        &self.library
     }
 
     /// The store.

@@ -1,18 +1,19 @@
-//! [`Source`]: an inbound SCIM endpoint: its slug, its resource types with declared extensions, what it tolerates.
+//! [`Source`]: an inbound SCIM endpoint: its slug, its resource types with what is declared beside the RFC's, its mappings,
+//! what it tolerates.
 
 use serde::{Deserialize, Serialize};
 
+use super::declared::{self, DeclaredType, Extension};
 use crate::clock::Millis;
 use crate::scim::discovery::ResourceType;
 use crate::scim::peer::Tolerances;
-use crate::scim::{Attribute, AttributeType, ResourceSchema};
 
 /// The longest slug.
 const MAX_SLUG: usize = 63;
 
-/// A source as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A source as it is kept, and as an operator writes it in the configuration and sends it to the API.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SourceRecord {
     /// Its name in URLs: small letters, digits and hyphens.
     pub slug: String,
@@ -20,36 +21,26 @@ pub struct SourceRecord {
     #[serde(default)]
     pub description: String,
     /// When it was made.
+    #[serde(default)]
     pub created: Millis,
-    /// Declared attributes by extension URN, of users.
-    #[serde(default)]
+    /// The mapping that makes a profile of each user: by name; in the configuration by file.
+    #[serde(default, alias = "user_mapping", skip_serializing_if = "Option::is_none")]
+    pub user_mapping: Option<String>,
+    /// The mapping that makes a profile of each group.
+    #[serde(default, alias = "group_mapping", skip_serializing_if = "Option::is_none")]
+    pub group_mapping: Option<String>,
+    /// Whether two users may not have one work e-mail address. Can be changed while there are no users.
+    #[serde(default, alias = "unique_email", skip_serializing_if = "std::ops::Not::not")]
+    pub unique_email: bool,
+    /// Declared attributes by extension URN.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<Extension>,
-}
-
-/// A declared extension.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Extension {
-    /// Its URN.
-    pub urn: String,
-    /// The resource type it extends.
-    pub resource: String,
-    /// Its attributes.
-    pub attributes: Vec<ExtensionAttribute>,
-}
-
-/// A declared attribute.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ExtensionAttribute {
-    /// Its name.
-    pub name: String,
-    /// Its type, as in a mapping file: `string`, `boolean`, `any`…
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Whether it has several values.
-    #[serde(default)]
-    pub multi_valued: bool,
+    /// Declared resource types.
+    #[serde(default, alias = "resource_types", skip_serializing_if = "Vec::is_empty")]
+    pub resource_types: Vec<DeclaredType>,
+    /// Tolerances that are switched off, by name.
+    #[serde(default, alias = "refused_tolerances", skip_serializing_if = "Vec::is_empty")]
+    pub refused_tolerances: Vec<String>,
 }
 
 /// A source ready for requests.
@@ -61,12 +52,16 @@ pub struct Source {
     pub types: Vec<ResourceType>,
     /// The deviations it accepts.
     pub tolerances: Tolerances,
+    /// The names of the mappings of users and of groups.
+    mappings: [Option<String>; 2],
+    /// Whether two users may not have one work e-mail address.
+    pub unique_email: bool,
 }
 
 impl SourceRecord {
     /// A source without anything of its own.
     pub fn new(slug: &str, created: Millis) -> Self {
-        Self { slug: slug.to_owned(), description: String::new(), created, extensions: Vec::new() }
+        Self { slug: slug.to_owned(), created, ..Self::default() }
     }
 
     /// What is wrong with a slug.
@@ -86,28 +81,12 @@ impl SourceRecord {
 
     /// Makes it ready; the error names what is wrong in its declarations.
     pub fn ready(&self) -> Result<Source, String> {
-        let mut schemas = [ResourceSchema::for_resource("User"), ResourceSchema::for_resource("Group")];
-        for extension in &self.extensions {
-            let place = schemas
-                .iter_mut()
-                .find(|schema| {
-                    schema.as_ref().is_some_and(|schema| schema.name.eq_ignore_ascii_case(&extension.resource))
-                })
-                .ok_or_else(|| format!("{}: there is no resource type {:?}", extension.urn, extension.resource))?;
-            let mut attributes = Vec::new();
-            for attribute in &extension.attributes {
-                let kind = AttributeType::parse(&attribute.kind)
-                    .ok_or_else(|| format!("{}: {:?} is not a type", extension.urn, attribute.kind))?;
-                attributes.push(Attribute::new(attribute.name.clone(), kind, "").multi_valued(attribute.multi_valued));
-            }
-            *place = place.take().map(|schema| schema.with_extension(&extension.urn, attributes));
-        }
-        let [user, group] = schemas;
-        let types = [user.map(ResourceType::user), group.map(ResourceType::group)];
         Ok(Source {
             slug: self.slug.clone(),
-            types: types.into_iter().flatten().collect(),
-            tolerances: Tolerances::default(),
+            types: declared::types(&self.extensions, &self.resource_types)?,
+            tolerances: declared::tolerances(&self.refused_tolerances)?,
+            mappings: [self.user_mapping.clone(), self.group_mapping.clone()],
+            unique_email: self.unique_email,
         })
     }
 }
@@ -121,6 +100,21 @@ impl Source {
     /// The resource type of that name.
     pub fn named(&self, name: &str) -> Option<&ResourceType> {
         self.types.iter().find(|kind| kind.name() == name)
+    }
+
+    /// The name of the mapping that makes profiles of resources of this kind.
+    pub fn mapping(&self, kind: &str) -> Option<&str> {
+        let [user, group] = &self.mappings;
+        match kind {
+            "User" => user.as_deref(),
+            "Group" => group.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether a mapping of that name is one of its own.
+    pub fn uses(&self, mapping: &str) -> bool {
+        self.mappings.iter().flatten().any(|name| name == mapping)
     }
 }
 
@@ -141,11 +135,11 @@ mod tests {
     #[test]
     fn declared_extensions_become_part_of_the_type() {
         let mut record = SourceRecord::new("a", 0);
-        let attributes = vec![ExtensionAttribute { name: "badge".into(), kind: "string".into(), multi_valued: false }];
-        record.extensions.push(Extension { urn: "urn:x:User".into(), resource: "User".into(), attributes });
+        let extension = r#"{"urn": "urn:x:1.0:User", "attributes": [{"name": "badge", "type": "string"}]}"#;
+        record.extensions.push(serde_json::from_str(extension).unwrap());
         let source = record.ready().unwrap();
-        assert!(source.at_endpoint("users").unwrap().schema.schema("urn:x:User").is_some());
+        assert!(source.at_endpoint("users").unwrap().schema.schema("urn:x:1.0:User").is_some());
         record.extensions[0].attributes[0].kind = "text".into();
-        assert!(record.ready().unwrap_err().contains("not a type"));
+        assert!(record.ready().unwrap_err().contains("is no type"));
     }
 }

@@ -1,10 +1,11 @@
 //! POST, PUT, PATCH and DELETE of one resource (RFC 7644, sections 3.3, 3.5 and 3.6).
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::log::Deed;
 use super::read::{not_found, projection};
+use super::remap::GroupWrite;
 use super::{Answer, Call, Directory, MAX_ATTEMPTS, fields, index, refused};
 use crate::clock::Millis;
 use crate::scim::discovery::ResourceType;
@@ -22,21 +23,31 @@ const FEW_MEMBERS: u64 = 100;
 impl Directory {
     /// Creates a resource (RFC 7644, section 3.3).
     pub async fn create(&self, call: &Call<'_>, kind: &ResourceType, body: &Value) -> Result<Answer, ScimError> {
+        self.check_halt(call)?;
         let projection = projection(call, kind)?;
         let (attributes, members) = prepared(resource::create(body, &kind.schema, call.source.tolerances)?, kind)?;
         let (at, id) = (self.now(), Uuid::now_v7().to_string());
+        let members = ids(members);
+        let record = with_members(&attributes, &members);
+        let profile = self.profile(call, kind, &id, &record, None).await?;
         let names: Vec<String> = attributes.keys().cloned().collect();
         let mut transaction = Transaction::new(&call.source.slug).with(Operation::Create {
             kind: kind.name().to_owned(),
             id: id.clone(),
             at,
-            keys: index::keys(kind.name(), &attributes),
+            keys: index::keys(call.source, kind, &attributes),
             body: bytes(&attributes),
-            profile: None,
+            profile,
         });
         if !members.is_empty() {
-            transaction =
-                transaction.with(member_operation(call, &id, Expected::Any, at, Change::Replace(ids(members))));
+            let (kind_name, body) = (kind.name().to_owned(), bytes(&attributes));
+            let stored = Stored { kind: kind_name, id: id.clone(), body, ..Stored::default() };
+            let changes = [Change::Replace(members)];
+            let write = GroupWrite { stored: &stored, name: attributes.get("displayName"), changes: &changes };
+            let profiles = self.member_profiles(call, kind, write).await?;
+            let [change] = changes;
+            transaction = transaction.with(member_operation(call, &id, Expected::Any, at, change));
+            transaction.operations.extend(profiles);
         }
         self.commit(call, transaction, &Deed { verb: "create", kind: kind.name(), id: &id, attributes: &names }, at)
             .await
@@ -62,14 +73,9 @@ impl Directory {
             let (attributes, members) = prepared(made, kind)?;
             let at = self.now();
             let changed = changed(&current, &attributes);
-            let mut transaction = Transaction::new(&call.source.slug);
-            if !changed.is_empty() {
-                transaction = transaction.with(replacement(&stored, kind, &attributes, at));
-            }
-            if kind.name() == "Group" {
-                let expected = expected(call, &stored, &transaction);
-                transaction = transaction.with(member_operation(call, id, expected, at, Change::Replace(ids(members))));
-            }
+            let changes: Vec<Change> =
+                if kind.name() == "Group" { vec![Change::Replace(ids(members))] } else { Vec::new() };
+            let transaction = self.change(call, kind, &stored, &attributes, !changed.is_empty(), changes, at).await?;
             let deed = Deed { verb: "replace", kind: kind.name(), id, attributes: &changed };
             if self.written(call, kind, transaction, &deed, at).await? {
                 let stored = self.stored(call, kind, id).await?;
@@ -93,7 +99,9 @@ impl Directory {
         let projection = projection(call, kind)?;
         let patch = Patch::parse(body, &kind.schema, call.source.tolerances)?;
         let members = patch.member_change();
-        let _turn = self.turn(call, id, !patch.is_members_only()).await;
+        // A mapping of groups makes the profile anew of other members.
+        let alone = !patch.is_members_only() || call.source.mapping(kind.name()).is_some();
+        let _turn = self.turn(call, id, alone).await;
         for _ in 0..MAX_ATTEMPTS {
             let stored = self.writable(call, kind, id).await?;
             let mut attributes = fields(&stored.body)?;
@@ -102,18 +110,11 @@ impl Directory {
             resource::take_secrets(&mut attributes, &kind.schema);
             let at = self.now();
             let mut names = outcome.attributes.clone();
-            let mut transaction = Transaction::new(&call.source.slug);
-            if outcome.changed {
-                transaction = transaction.with(replacement(&stored, kind, &attributes, at));
-            }
             let changes = self.member_changes(call, kind, &stored, &members).await?;
             if !changes.is_empty() {
                 names.push("members".into());
             }
-            for change in changes {
-                let expected = expected(call, &stored, &transaction);
-                transaction = transaction.with(member_operation(call, id, expected, at, change));
-            }
+            let transaction = self.change(call, kind, &stored, &attributes, outcome.changed, changes, at).await?;
             let deed = Deed { verb: "patch", kind: kind.name(), id, attributes: &names };
             if self.written(call, kind, transaction, &deed, at).await? {
                 let stored = self.stored(call, kind, id).await?;
@@ -133,8 +134,12 @@ impl Directory {
             let stored = self.writable(call, kind, id).await?;
             let at = self.now();
             let expected = if call.if_match.is_some() { Expected::Version(stored.version) } else { Expected::Any };
-            let transaction =
-                Transaction::new(&call.source.slug).with(Operation::Delete { id: id.to_owned(), expected, at });
+            let mut transaction = Transaction::new(&call.source.slug);
+            if kind.name() == "Group" {
+                let write = GroupWrite { stored: &stored, name: None, changes: &[] };
+                transaction.operations = self.member_profiles(call, kind, write).await?;
+            }
+            transaction = transaction.with(Operation::Delete { id: id.to_owned(), expected, at });
             let deed = Deed { verb: "delete", kind: kind.name(), id, attributes: &[] };
             if self.written(call, kind, transaction, &deed, at).await? {
                 return Ok(Answer::empty(204));
@@ -143,8 +148,51 @@ impl Directory {
         Err(contended())
     }
 
+    /// The operations of a change: new attributes with their profile, other members, and what these mean for profiles.
+    #[expect(clippy::too_many_arguments, reason = "a change is all of these")]
+    async fn change(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        stored: &Stored,
+        attributes: &Map<String, Value>,
+        changed: bool,
+        changes: Vec<Change>,
+        at: Millis,
+    ) -> Result<Transaction, ScimError> {
+        let mut transaction = Transaction::new(&call.source.slug);
+        let is_group = kind.name() == "Group";
+        if is_group && (changed || !changes.is_empty()) {
+            let write = GroupWrite { stored, name: attributes.get("displayName"), changes: &changes };
+            transaction.operations = self.member_profiles(call, kind, write).await?;
+        }
+        let members = if changes.is_empty() { None } else { self.members_after(call, kind, stored, &changes).await? };
+        let replaced = changed || members.is_some();
+        if replaced {
+            let record = with_members(attributes, members.as_deref().unwrap_or_default());
+            let profile = self.profile(call, kind, &stored.id, &record, Some(stored)).await?;
+            transaction = transaction.with(Operation::Replace {
+                id: stored.id.clone(),
+                expected: Expected::Version(stored.version),
+                at,
+                keys: index::keys(call.source, kind, attributes),
+                body: bytes(attributes),
+                profile,
+            });
+        }
+        // Members come and go beside each other, unless the client named a version and nothing above asks for it.
+        let mut named = call.if_match.is_some() && !replaced;
+        for change in changes {
+            let expected = if named { Expected::Version(stored.version) } else { Expected::Any };
+            transaction = transaction.with(member_operation(call, &stored.id, expected, at, change));
+            named = false;
+        }
+        Ok(transaction)
+    }
+
     /// The resource to write, when it is at the version that the client means.
     async fn writable(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Stored, ScimError> {
+        self.check_halt(call)?;
         let stored = self.stored(call, kind, id).await?;
         match call.if_match {
             Some(tags) if !tags.matches(Some(&etag::weak(stored.version))) => {
@@ -169,7 +217,8 @@ impl Directory {
         }
         match self.commit(call, transaction, deed, at).await {
             Ok(()) => Ok(true),
-            Err(StoreError::VersionMismatch { .. }) if call.if_match.is_none() => Ok(false),
+            // Another's version is nothing that the client said anything about.
+            Err(StoreError::VersionMismatch { id, .. }) if call.if_match.is_none() || id != deed.id => Ok(false),
             Err(StoreError::VersionMismatch { .. }) => {
                 Err(ScimError::precondition_failed("the resource changed in this moment: read it again"))
             }
@@ -186,7 +235,12 @@ impl Directory {
         at: Millis,
     ) -> Result<(), StoreError> {
         transaction.operations.extend(deed.operations(call.actor, at));
-        self.store.commit(transaction).await.map(|_| ())
+        let leaves_work = transaction.operations.iter().any(super::remap::is_wanted);
+        self.store.commit(transaction).await?;
+        if leaves_work {
+            self.remap.notify_one();
+        }
+        Ok(())
     }
 
     /// The changes of members as the store makes them, which never reads who is a member to change some.
@@ -229,22 +283,13 @@ fn prepared(made: resource::Prepared, kind: &ResourceType) -> Result<(Map<String
     Ok((attributes, members))
 }
 
-fn replacement(stored: &Stored, kind: &ResourceType, attributes: &Map<String, Value>, at: Millis) -> Operation {
-    Operation::Replace {
-        id: stored.id.clone(),
-        expected: Expected::Version(stored.version),
-        at,
-        keys: index::keys(kind.name(), attributes),
-        body: bytes(attributes),
-        profile: stored.profile.clone(),
+/// A resource with its members, as a mapping sees it.
+fn with_members(attributes: &Map<String, Value>, members: &[String]) -> Map<String, Value> {
+    let mut record = attributes.clone();
+    if !members.is_empty() {
+        record.insert("members".into(), members.iter().map(|id| json!({"value": id})).collect());
     }
-}
-
-/// In which state a group must be for a change of its members: any, for members come and go beside each other, unless the
-/// client named a version and nothing before in the transaction asks for it.
-fn expected(call: &Call<'_>, stored: &Stored, transaction: &Transaction) -> Expected {
-    let asks = call.if_match.is_some() && transaction.operations.is_empty();
-    if asks { Expected::Version(stored.version) } else { Expected::Any }
+    record
 }
 
 fn member_operation(call: &Call<'_>, id: &str, expected: Expected, at: Millis, change: Change) -> Operation {

@@ -116,6 +116,8 @@ enum Verdict {
 pub struct SourceNames {
     declared: Option<BTreeSet<String>>,
     entra: bool,
+    /// Whether parts of attributes are declared too.
+    parts: bool,
 }
 
 impl SourceNames {
@@ -128,17 +130,31 @@ impl SourceNames {
     pub fn entra(resource: &str, more: impl IntoIterator<Item = String>) -> Self {
         let known = if resource == "Group" { ENTRA_GROUP } else { ENTRA_USER };
         let declared = known.iter().map(|name| (*name).to_owned()).chain(more).collect();
-        Self { declared: Some(declared), entra: true }
+        Self { declared: Some(declared), entra: true, parts: false }
     }
 
     /// Exactly these.
     pub fn only(names: impl IntoIterator<Item = String>) -> Self {
-        Self { declared: Some(names.into_iter().collect()), entra: false }
+        Self { declared: Some(names.into_iter().collect()), entra: false, parts: false }
+    }
+
+    /// Exactly these, where `name.givenName` is a name too, and `emails[type eq "work"].value` is `emails.value`.
+    pub fn below(names: impl IntoIterator<Item = String>) -> Self {
+        Self { parts: true, ..Self::only(names) }
     }
 
     /// What is to be said of a name. Letter case counts, as in Entra.
     fn judge(&self, name: &str) -> Verdict {
         match &self.declared {
+            Some(declared) if self.parts => {
+                let plain = without_brackets(name);
+                if declared.contains(&plain) {
+                    return Verdict::Fine;
+                }
+                // A slip in a part is mended by hand: what stands in brackets would be lost.
+                let near = closest(&plain, declared.iter().map(String::as_str)).filter(|_| plain == name);
+                Verdict::Undeclared(near.map(str::to_owned))
+            }
             Some(declared) => {
                 // `[name.givenName]` is declared by its first part too.
                 let root = name.split(['.', '[']).next().unwrap_or(name);
@@ -203,6 +219,20 @@ impl SourceNames {
     pub fn is_boolean(name: &str) -> bool {
         BOOLEANS.contains(&name)
     }
+}
+
+/// A path without what stands in its brackets.
+fn without_brackets(name: &str) -> String {
+    let (mut plain, mut depth) = (String::with_capacity(name.len()), 0_usize);
+    for letter in name.chars() {
+        match letter {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => plain.push(letter),
+            _ => {}
+        }
+    }
+    plain
 }
 
 /// `extensionAttribute7`, `extension_<appId>_<name>`, and custom security attributes (`set.attribute`).

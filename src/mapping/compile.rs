@@ -138,11 +138,38 @@ impl Written {
     }
 }
 
+/// The attributes of a SCIM user or group as records of a source have them: roots, parts, and extensions by URN.
+fn scim_names(resource: &str) -> Vec<String> {
+    let kind = if resource.eq_ignore_ascii_case("Group") { "Group" } else { "User" };
+    let Some(schema) = ResourceSchema::for_resource(kind) else { return Vec::new() };
+    let mut names = Vec::new();
+    for of in schema.schemas() {
+        let extension = (of.id != schema.core.id).then_some(of.id.as_ref());
+        names.extend(extension.map(str::to_owned));
+        let common = scim::schema::common().iter().filter(|_| extension.is_none());
+        for attribute in common.chain(&of.attributes) {
+            let name = extension.map_or_else(|| attribute.name.to_string(), |urn| format!("{urn}:{}", attribute.name));
+            names.extend(attribute.sub_attributes.iter().map(|sub| format!("{name}.{}", sub.name)));
+            // The old form with a dot, which records are read by too.
+            names.extend(extension.map(|urn| format!("{urn}.{}", attribute.name)));
+            names.push(name);
+        }
+    }
+    // Memberships tell it beside `display`.
+    names.extend((kind == "User").then(|| "groups.displayName".to_owned()));
+    names
+}
+
 impl<'c> Compiler<'c> {
     fn new(source: &'c Source, file: &File, found: &'c mut Vec<Diagnostic>) -> Self {
         let resource = file.resource.as_ref().map_or("User", |resource| canonical(&resource.value));
         let names = match &file.source {
-            Some(declared) if declared.entra => SourceNames::entra(resource, declared.attributes.iter().cloned()),
+            Some(declared) if declared.kind == Some("entra") => {
+                SourceNames::entra(resource, declared.attributes.iter().cloned())
+            }
+            Some(declared) if declared.kind == Some("scim") => {
+                SourceNames::below(scim_names(resource).into_iter().chain(declared.attributes.iter().cloned()))
+            }
             Some(declared) if !declared.attributes.is_empty() => SourceNames::only(declared.attributes.iter().cloned()),
             _ => SourceNames::open(),
         };

@@ -55,7 +55,8 @@ pub(super) struct ScriptEntry {
 
 #[derive(Debug, Default)]
 pub(super) struct SourceTable {
-    pub(super) entra: bool,
+    /// Whose attributes are declared: `entra`, `scim`.
+    pub(super) kind: Option<&'static str>,
     pub(super) attributes: Vec<String>,
 }
 
@@ -345,7 +346,7 @@ impl Reader<'_> {
         let mut source = SourceTable::default();
         for (key, node) in table.entries {
             match key.name.as_str() {
-                "kind" => source.entra = self.choice(&key, &node, &["entra"]).is_some(),
+                "kind" => source.kind = self.choice(&key, &node, &["entra", "scim"]),
                 "attributes" => source.attributes = self.words(&key, node).into_iter().map(|word| word.value).collect(),
                 _ => self.unknown(&key, &["kind", "attributes"], "[source]"),
             }

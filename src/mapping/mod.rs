@@ -10,6 +10,7 @@ mod coerce;
 mod compile;
 mod failure;
 mod file;
+mod keep;
 mod merge;
 mod scope;
 mod shape;

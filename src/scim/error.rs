@@ -70,6 +70,8 @@ pub struct ScimError {
     pub scim_type: Option<ScimType>,
     /// What is wrong and, if possible, what to send instead.
     pub detail: String,
+    /// After how many seconds to come again, where that helps.
+    pub retry_after: Option<u32>,
 }
 
 /// `constructor => status, type`, each with its sentence as the only argument.
@@ -79,7 +81,7 @@ macro_rules! constructors {
             $(
                 $(#[$doc])*
                 pub fn $name(detail: impl Into<String>) -> Self {
-                    Self { status: $status, scim_type: Some(ScimType::$type), detail: detail.into() }
+                    Self { status: $status, scim_type: Some(ScimType::$type), detail: detail.into(), retry_after: None }
                 }
             )*
         }
@@ -118,7 +120,7 @@ constructors! {
 impl ScimError {
     /// A refusal that has a status and no word of its own: 401, 403, 405, 429, 500, 501, 503.
     pub fn status(status: u16, detail: impl Into<String>) -> Self {
-        Self { status, scim_type: None, detail: detail.into() }
+        Self { status, scim_type: None, detail: detail.into(), retry_after: None }
     }
 
     /// 404: there is no such resource, or no such endpoint.

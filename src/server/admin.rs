@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::State;
+use super::mappings;
 use super::problem::Problem;
 use crate::directory::SourceRecord;
 use crate::directory::token::{DAY, DEFAULT_LIFE, Scope, Token};
@@ -17,21 +18,26 @@ use crate::directory::token::{DAY, DEFAULT_LIFE, Scope, Token};
 pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/sources", get(sources).post(add_source))
-        .route("/sources/{slug}", get(source))
+        .route("/sources/{slug}", get(source).put(set_source))
         .route("/tokens", get(tokens).post(make_token))
         .route("/tokens/{id}", delete(revoke))
+        .merge(mappings::routes())
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "the API has no such path") })
 }
 
 /// Somebody with an admin token.
-struct Admin;
+pub(super) struct Admin {
+    /// What the operator called the token.
+    pub(super) label: String,
+}
 
 impl FromRequestParts<State> for Admin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
         let given = bearer(parts.headers.get(header::AUTHORIZATION));
-        state.registry.opens(given, &Scope::Admin).map(|_| Admin).map_err(Problem::from)
+        let token = state.registry.opens(given, &Scope::Admin)?;
+        Ok(Admin { label: token.label.clone() })
     }
 }
 
@@ -51,8 +57,7 @@ async fn source(
     extract::State(state): extract::State<State>,
     Path(slug): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let found = state.registry.sources().into_iter().find(|record| record.slug == slug);
-    let record = found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no source {slug:?}")))?;
+    let record = mappings::known(&state, &slug)?;
     let mut counts = serde_json::Map::new();
     for kind in ["User", "Group"] {
         let count = state.directory.store().count(&slug, kind).await;
@@ -65,26 +70,38 @@ async fn source(
         .filter(|token| token.scope == Scope::Scim { source: slug.clone() })
         .map(|token| shown(token))
         .collect();
-    Ok(Json(json!({"source": record, "resources": counts, "tokens": tokens})))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct NewSource {
-    slug: String,
-    #[serde(default)]
-    description: String,
+    let halt = state.directory.halted(&slug);
+    Ok(Json(json!({"source": record, "resources": counts, "tokens": tokens, "halt": halt.as_deref()})))
 }
 
 async fn add_source(
     _: Admin,
     extract::State(state): extract::State<State>,
-    body: Result<Json<NewSource>, extract::rejection::JsonRejection>,
+    body: Result<Json<SourceRecord>, extract::rejection::JsonRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let Json(new) = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
-    let record = SourceRecord { description: new.description, ..SourceRecord::new(&new.slug, state.directory.now()) };
+    let record = SourceRecord { created: state.directory.now(), ..new };
     state.registry.add_source(record.clone()).await?;
     Ok((StatusCode::CREATED, Json(json!({"source": record}))))
+}
+
+/// Puts a source in the place of the one there is; what the body leaves out is as in a new one.
+async fn set_source(
+    _: Admin,
+    extract::State(state): extract::State<State>,
+    Path(slug): Path<String>,
+    body: Result<Json<serde_json::Map<String, Value>>, extract::rejection::JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Json(mut fields) = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    fields.entry("slug").or_insert_with(|| slug.clone().into());
+    let record: SourceRecord = serde_json::from_value(fields.into())
+        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
+    if record.slug != slug {
+        let detail = format!("the source is {slug:?}, and the body names {:?}; a slug does not change", record.slug);
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
+    state.registry.set_source(record).await?;
+    Ok(Json(json!({"source": mappings::known(&state, &slug)?})))
 }
 
 /// A token without its hash.

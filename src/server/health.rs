@@ -100,6 +100,11 @@ pub(super) async fn metrics(extract::State(state): extract::State<State>) -> imp
             let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
         }
     }
+    let _ = writeln!(text, "# TYPE provisor_source_halted gauge");
+    for record in state.registry.sources() {
+        let halted = u8::from(state.directory.halted(&record.slug).is_some());
+        let _ = writeln!(text, "provisor_source_halted{{source=\"{}\"}} {halted}", record.slug);
+    }
     let now = state.directory.now();
     let _ = writeln!(text, "# TYPE provisor_token_days_left gauge");
     for token in state.registry.tokens() {

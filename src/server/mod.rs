@@ -3,6 +3,7 @@
 mod admin;
 mod gate;
 mod health;
+mod mappings;
 mod problem;
 mod registry;
 mod scim;

@@ -2,9 +2,10 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::registry::RegistryError;
+use crate::directory::LibraryError;
 use crate::directory::token::Refusal;
 use crate::store::StoreError;
 
@@ -15,11 +16,13 @@ pub(super) struct Problem {
     detail: String,
     /// Whether the client is to be told how to prove who it is.
     challenge: bool,
+    /// The findings about a mapping.
+    diagnostics: Option<Value>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), challenge: false }
+        Self { status, detail: detail.into(), challenge: false, diagnostics: None }
     }
 }
 
@@ -42,11 +45,29 @@ impl From<RegistryError> for Problem {
     }
 }
 
+impl From<LibraryError> for Problem {
+    fn from(error: LibraryError) -> Self {
+        let text = error.to_string();
+        match error {
+            LibraryError::Findings(found) => Self {
+                diagnostics: Some(super::mappings::findings(&found)),
+                ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, text)
+            },
+            LibraryError::Name { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, text),
+            LibraryError::Changed { .. } => Self::new(StatusCode::PRECONDITION_FAILED, text),
+            LibraryError::Store(error) => RegistryError::Store(error).into(),
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("error");
-        let body =
+        let mut body =
             json!({"type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail});
+        if let (Some(fields), Some(found)) = (body.as_object_mut(), self.diagnostics) {
+            fields.insert("diagnostics".into(), found);
+        }
         let kind = HeaderValue::from_static("application/problem+json");
         let mut response = (self.status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response();
         if self.challenge {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::clock::Millis;
 use crate::directory::token::{self, Refusal, Scope, Token};
-use crate::directory::{Directory, Source, SourceRecord};
+use crate::directory::{Directory, Held, LibraryError, Source, SourceRecord};
 use crate::store::{Operation, StoreError, Table, Transaction, When};
 
 /// How many records are read at once.
@@ -98,6 +98,7 @@ impl Registry {
     pub async fn add_source(&self, record: SourceRecord) -> Result<(), RegistryError> {
         SourceRecord::check_slug(&record.slug).map_err(RegistryError::Invalid)?;
         let source = record.ready().map_err(RegistryError::Invalid)?;
+        self.check_mappings(&source)?;
         self.put(Table::Sources, &record.slug, &record, When::Absent).await.map_err(|error| match error {
             RegistryError::Store(StoreError::Changed { .. }) => {
                 RegistryError::Exists(format!("a source {:?}", record.slug))
@@ -106,6 +107,79 @@ impl Registry {
         })?;
         let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
         sources.insert(record.slug.clone(), (record, Arc::new(source)));
+        Ok(())
+    }
+
+    /// Puts a source in the place of the one with its slug. When its mappings are others, profiles are made anew.
+    ///
+    /// # Errors
+    /// There is none; what is declared cannot be; there are users, and whether their addresses are unique would change.
+    pub async fn set_source(&self, mut record: SourceRecord) -> Result<(), RegistryError> {
+        let before = self.sources().into_iter().find(|known| known.slug == record.slug);
+        let before = before.ok_or_else(|| RegistryError::Missing(format!("source {:?}", record.slug)))?;
+        record.created = before.created;
+        if record == before {
+            return Ok(());
+        }
+        let source = record.ready().map_err(RegistryError::Invalid)?;
+        self.check_mappings(&source)?;
+        if record.unique_email != before.unique_email && self.directory.store().count(&record.slug, "User").await? > 0 {
+            return Err(RegistryError::Invalid(format!(
+                "source {:?} has users, whose addresses were not compared: `unique_email` is set before the first",
+                record.slug
+            )));
+        }
+        self.put(Table::Sources, &record.slug, &record, When::Always).await?;
+        let slug = record.slug.clone();
+        let mappings = |record: &SourceRecord| (record.user_mapping.clone(), record.group_mapping.clone());
+        let mapped_anew = mappings(&record) != mappings(&before);
+        self.sources.write().unwrap_or_else(PoisonError::into_inner).insert(slug.clone(), (record, Arc::new(source)));
+        if mapped_anew {
+            self.directory.resume(&slug).await?;
+            self.directory.want_remap(&slug).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts a new revision of a mapping. Sources that use it go on if it was what halted them, and make their profiles anew.
+    ///
+    /// # Errors
+    /// As [`Library::put`](crate::directory::Library::put).
+    pub async fn put_mapping(
+        &self,
+        name: Option<&str>,
+        file: &str,
+        text: &str,
+        by: &str,
+        expected: Option<u64>,
+    ) -> Result<Arc<Held>, LibraryError> {
+        let library = self.directory.library();
+        let revisions = library.all().into_iter().map(|held| (held.revision.name.clone(), held.revision.revision));
+        let before: HashMap<String, u64> = revisions.collect();
+        let held = library.put(name, file, text, by, self.directory.now(), expected).await?;
+        let name = &held.revision.name;
+        if before.get(name) == Some(&held.revision.revision) {
+            return Ok(held);
+        }
+        for source in self.sources() {
+            let Some(source) = self.source(&source.slug).filter(|source| source.uses(name)) else { continue };
+            if self.directory.halted(&source.slug).is_some_and(|halt| halt.mapping == *name) {
+                self.directory.resume(&source.slug).await?;
+            }
+            self.directory.want_remap(&source.slug).await?;
+        }
+        Ok(held)
+    }
+
+    /// What a source names must be there.
+    fn check_mappings(&self, source: &Source) -> Result<(), RegistryError> {
+        for name in ["User", "Group"].into_iter().filter_map(|kind| source.mapping(kind)) {
+            if self.directory.library().get(name).is_none() {
+                return Err(RegistryError::Missing(format!(
+                    "mapping {name:?}; put it first: `PUT /api/v1/mappings/{name}`, or name its file to `provisor source set`"
+                )));
+            }
+        }
         Ok(())
     }
 

@@ -32,7 +32,7 @@ struct Refused {
 
 impl From<ScimError> for Refused {
     fn from(error: ScimError) -> Self {
-        let retry_after = (error.status == 503).then_some(1);
+        let retry_after = error.retry_after.map(u64::from).or((error.status == 503).then_some(1));
         Self { error, retry_after, allow: None }
     }
 }

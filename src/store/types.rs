@@ -14,7 +14,7 @@ pub fn time_key(at: Millis) -> Vec<u8> {
 }
 
 /// A resource as stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
     /// `User`, `Group`, or a custom resource type.
     pub kind: String,

@@ -20,6 +20,7 @@ mod cli;
 mod conformance;
 mod diagnostics;
 mod http;
+mod inbound;
 mod jinja;
 mod languages;
 mod liquid;

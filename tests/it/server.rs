@@ -49,9 +49,14 @@ impl Server {
     }
 
     pub(crate) fn start_with(data: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::start_by(data, &[], variables)
+    }
+
+    pub(crate) fn start_by(data: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_provisor"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
+            .args(arguments)
             .env("PROVISOR_SCIM_TOKEN", SCIM)
             .env("PROVISOR_ADMIN_TOKEN", ADMIN)
             .env("PROVISOR_LIMITS_RATE", "100000")
@@ -105,6 +110,17 @@ impl Server {
         headers.extend(more);
         let body = body.map(ToString::to_string).unwrap_or_default();
         self.send(method, &format!("/scim/default/v2{path}"), &headers, body.as_bytes())
+    }
+
+    /// A request to the admin API.
+    pub(crate) fn api(&self, method: &str, path: &str, more: &[(&str, &str)], body: &str) -> Reply {
+        let bearer = format!("Bearer {ADMIN}");
+        let mut headers = vec![("Authorization", bearer.as_str())];
+        if body.starts_with('{') {
+            headers.push(("Content-Type", "application/json"));
+        }
+        headers.extend(more);
+        self.send(method, &format!("/api/v1{path}"), &headers, body.as_bytes())
     }
 
     pub(crate) fn user(&self, name: &str) -> String {
