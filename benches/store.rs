@@ -21,7 +21,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use provisor::store::{
-    Answer, Change, Expected, Keys, LogEntry, Operation, Options, SledStore, Store, StoreError, Transaction,
+    Answer, Change, Expected, Keys, LogEntry, Operation, Options, SledStore, Store, StoreError, Transaction, Unknown,
 };
 
 #[global_allocator]
@@ -190,7 +190,8 @@ fn large(path: &Path) {
     println!("\n{USERS} users in {:.1} s, RSS {before} to {} MiB", start.elapsed().as_secs_f64(), resident());
 
     let change = |group: &str, change: Change| {
-        let operation = Operation::Members { id: group.into(), expected: Expected::Any, at: 1, change };
+        let operation =
+            Operation::Members { id: group.into(), expected: Expected::Any, at: 1, change, unknown: Unknown::Refuse };
         wait(store.commit(Transaction::new("default").with(operation))).unwrap()
     };
     for (group, size) in [("small", 100), ("large", USERS - 1_000)] {

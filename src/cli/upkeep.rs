@@ -77,6 +77,7 @@ async fn remap(service: Service) {
                 if_none_match: None,
                 attributes: None,
                 excluded: None,
+                entra: false,
             };
             if let Err(error) = service.directory.remap(&call).await {
                 tracing::error!(target: "mapping", source = record.slug, detail = error.detail, "profiles were not made anew");

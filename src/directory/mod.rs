@@ -8,6 +8,7 @@ pub mod access;
 pub mod assertion;
 mod bulk;
 pub mod client;
+mod cursor;
 mod declared;
 mod halt;
 mod inbound;
@@ -23,12 +24,13 @@ mod remap;
 mod render;
 mod source;
 pub mod token;
+mod turn;
 mod write;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 
 use crate::clock::{Clock, Millis};
 use crate::scim::discovery::ResourceType;
@@ -56,6 +58,9 @@ const MAX_ATTEMPTS: usize = 8;
 pub struct Directory {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    /// Under which cursors are sealed, once one was.
+    cursor_key: Arc<OnceCell<[u8; 32]>>,
+    turns: Arc<turn::Turns>,
     library: Arc<Library>,
     halts: Arc<Halts>,
     /// Told when there may be profiles to make anew.
@@ -80,6 +85,8 @@ pub struct Call<'c> {
     pub attributes: Option<&'c str>,
     /// The query parameter `excludedAttributes`.
     pub excluded: Option<&'c str>,
+    /// Whether the query parameter `aadOptscim062020` is there, by which Entra says that it speaks its newer dialect.
+    pub entra: bool,
 }
 
 /// The answer to a request.
@@ -113,7 +120,9 @@ impl Directory {
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         let library = Arc::new(Library::new(Arc::clone(&store)));
         let halts = Arc::new(Halts::new(Arc::clone(&store)));
-        Self { store, clock, library, halts, remap: Arc::default(), spare: Arc::default() }
+        let (cursor_key, turns) = (Arc::default(), Arc::default());
+        let (remap, spare) = (Arc::default(), Arc::default());
+        Self { store, clock, cursor_key, turns, library, halts, remap, spare }
     }
 
     /// Reads mappings and halts from the store; until then there are none.
@@ -159,6 +168,13 @@ fn refused(error: StoreError, kind: &ResourceType) -> ScimError {
             crate::text::shorten(&id)
         )),
         StoreError::TooLarge { what, limit } => ScimError::too_large(format!("{what}: at most {limit}")),
+        error => failed(&error),
+    }
+}
+
+/// The same where it is nobody's fault.
+fn failed(error: &StoreError) -> ScimError {
+    match error {
         StoreError::Busy => ScimError::status(503, "too many writes are waiting: try again in a second"),
         StoreError::Full => ScimError::status(503, "the server's disk is full; nothing was stored"),
         // What stands in the store is nothing for a client; the server logs it.

@@ -1,9 +1,6 @@
 //! Lists and searches (RFC 7644, section 3.4.2, and RFC 9865): an index where one answers, else a bounded walk.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::read::projection;
 use super::{Answer, Call, Directory, fields, index, refused};
@@ -51,19 +48,7 @@ impl Directory {
             found.sort_by_key(|stored| stored.number);
         }
         let total = found.len() as u64;
-        let (skip, count, paging) = match &query.cursor {
-            None => {
-                let (skip, count) = query.window(DEFAULT_PAGE, MAX_PAGE);
-                (skip, count, Paging::Index(skip + 1))
-            }
-            Some(cursor) => {
-                let skip = read_cursor(cursor, query)?.map_or(Ok(0), |place| offset(&place))?;
-                let count = query.count.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE);
-                let next =
-                    (skip + count < total && count > 0).then(|| write_cursor(&(skip + count).to_be_bytes(), query));
-                (skip, count, Paging::Cursor { next, previous: None })
-            }
-        };
+        let (skip, count, paging) = self.window(call, Some(kind), query, total).await?;
         let page = found.iter().skip(skip as usize).take(count as usize);
         let mut resources = Vec::new();
         for stored in page {
@@ -73,40 +58,56 @@ impl Directory {
     }
 
     /// Resources of all kinds (RFC 7644, section 3.4.3). A kind whose schema does not have what the filter names has no
-    /// match; when none has it, that is an error.
+    /// match, and one without what they are sorted by comes last; when no kind has it, that is an error.
     pub async fn search(&self, call: &Call<'_>, query: &Query) -> Result<Answer, ScimError> {
-        if query.cursor.is_some() || query.sort_by.is_some() {
-            return Err(ScimError::status(
-                501,
-                "over all resource types there is no sorting and no cursor: search one type",
-            ));
-        }
         let tolerances = call.source.tolerances;
         let call = &of_query(call, query);
-        let (skip, count) = query.window(DEFAULT_PAGE, MAX_PAGE);
-        let (mut total, mut resources, mut refused, mut asked) = (0_u64, Vec::new(), None, false);
-        for kind in &call.source.types {
-            let matcher = match query.filter.as_deref().map(|filter| Matcher::parse(filter, &kind.schema, tolerances)) {
-                None => None,
-                Some(Ok(matcher)) => Some(matcher),
-                Some(Err(error)) => {
-                    refused.get_or_insert(error);
-                    continue;
-                }
-            };
-            asked = true;
-            let projection = projection(call, kind)?;
+        let types = &call.source.types;
+        let sorter = match query.sort_by.as_deref() {
+            Some(by) => Some(any(types, |kind| Sorter::new(by, query.descending, &kind.schema, tolerances))?),
+            None => None,
+        };
+        if let Some(filter) = query.filter.as_deref() {
+            any(types, |kind| Matcher::parse(filter, &kind.schema, tolerances))?;
+        }
+        let mut found = Vec::new();
+        for kind in types {
+            let matcher = query.filter.as_deref().map(|filter| Matcher::parse(filter, &kind.schema, tolerances));
+            let Ok(matcher) = matcher.transpose() else { continue };
             for stored in self.matching(call, kind, matcher.as_ref()).await? {
-                if total >= skip && (resources.len() as u64) < count {
-                    resources.push(self.render(call, kind, &stored, &projection).await?);
-                }
-                total += 1;
+                let sorted_by = if sorter.is_some() { with_meta(call, kind, &stored)? } else { Map::new() };
+                found.push((sorted_by, kind, stored));
             }
         }
-        match refused {
-            Some(error) if !asked => Err(error),
-            _ => Ok(Answer::document(list::response(resources, Some(total), &Paging::Index(skip + 1)))),
+        if let Some(sorter) = &sorter {
+            found.sort_by(|(a, ..), (b, ..)| sorter.compare(a, b));
         }
+        let total = found.len() as u64;
+        let (skip, count, paging) = self.window(call, None, query, total).await?;
+        let mut resources = Vec::new();
+        for (_, kind, stored) in found.iter().skip(skip as usize).take(count as usize) {
+            resources.push(self.render(call, kind, stored, &projection(call, kind)?).await?);
+        }
+        Ok(Answer::document(list::response(resources, Some(total), &paging)))
+    }
+
+    /// Which part of `total` results a query wants, by index or by cursor: how many to skip, how many to give at most.
+    async fn window(
+        &self,
+        call: &Call<'_>,
+        kind: Option<&ResourceType>,
+        query: &Query,
+        total: u64,
+    ) -> Result<(u64, u64, Paging), ScimError> {
+        let Some(cursor) = &query.cursor else {
+            let (skip, count) = query.window(DEFAULT_PAGE, MAX_PAGE);
+            return Ok((skip, count, Paging::Index(skip + 1)));
+        };
+        let pages = self.pages(call, kind, query, cursor).await?;
+        let (skip, count) = (pages.place.as_deref().map_or(Ok(0), offset)?, pages.count);
+        let end = skip.saturating_add(count);
+        let next = (end < total && count > 0).then(|| pages.next(&end.to_be_bytes())).transpose()?;
+        Ok((skip, count, Paging::Cursor { next, previous: None }))
     }
 
     /// All resources of a kind, in the order of creation.
@@ -119,13 +120,17 @@ impl Directory {
     ) -> Result<Answer, ScimError> {
         let source = call.source.slug.as_str();
         let total = self.store.count(source, kind.name()).await.map_err(|error| refused(error, kind))?;
-        let (skip, count) = query.window(DEFAULT_PAGE, MAX_PAGE);
-        let start = match &query.cursor {
+        let pages = match &query.cursor {
+            Some(cursor) => Some(self.pages(call, Some(kind), query, cursor).await?),
+            None => None,
+        };
+        let (skip, count) = match &pages {
+            None => query.window(DEFAULT_PAGE, MAX_PAGE),
+            Some(pages) => (0, pages.count),
+        };
+        let start = match pages.as_ref().and_then(|pages| pages.place.as_deref()) {
             None => Start::Offset(skip),
-            Some(cursor) => match read_cursor(cursor, query)? {
-                None => Start::Offset(0),
-                Some(place) => Start::After(Cursor::from_bytes(&place)),
-            },
+            Some(place) => Start::After(Cursor::from_bytes(place)),
         };
         let page = if count == 0 || query.cursor.is_none() && skip >= total {
             crate::store::Page { items: Vec::new(), next: None }
@@ -136,10 +141,11 @@ impl Directory {
         for stored in &page.items {
             resources.push(self.render(call, kind, stored, projection).await?);
         }
-        let paging = match &query.cursor {
+        let paging = match &pages {
             None => Paging::Index(skip + 1),
-            Some(_) => {
-                Paging::Cursor { next: page.next.map(|cursor| write_cursor(cursor.as_bytes(), query)), previous: None }
+            Some(pages) => {
+                let next = page.next.map(|cursor| pages.next(cursor.as_bytes())).transpose()?;
+                Paging::Cursor { next, previous: None }
             }
         };
         Ok(Answer::document(list::response(resources, Some(total), &paging)))
@@ -315,6 +321,18 @@ impl Directory {
     }
 }
 
+/// What one of the types gives; the error of the first when none gives anything.
+fn any<T>(types: &[ResourceType], of: impl Fn(&ResourceType) -> Result<T, ScimError>) -> Result<T, ScimError> {
+    let mut first = None;
+    for kind in types {
+        match of(kind) {
+            Ok(found) => return Ok(found),
+            Err(error) => drop(first.get_or_insert(error)),
+        }
+    }
+    Err(first.unwrap_or_else(|| ScimError::not_found("any resource type:")))
+}
+
 /// The call with what a query wants to see, which a search has in its body.
 fn of_query<'c>(call: &Call<'c>, query: &'c Query) -> Call<'c> {
     Call { attributes: query.attributes.as_deref(), excluded: query.excluded_attributes.as_deref(), ..*call }
@@ -353,37 +371,6 @@ fn too_many() -> ScimError {
     ScimError::too_many(format!(
         "the request would look at more than {MAX_WALK} resources: filter by userName, externalId, displayName, emails, members, manager, id or meta.lastModified"
     ))
-}
-
-/// Cursors belong to a question: its digest goes with them.
-fn digest(query: &Query) -> [u8; 8] {
-    let mut hasher = Sha256::new();
-    for part in [&query.filter, &query.sort_by, &query.attributes, &query.excluded_attributes] {
-        hasher.update(part.as_deref().unwrap_or("\0"));
-        hasher.update([0xFF, u8::from(query.descending)]);
-    }
-    let mut out = [0; 8];
-    out.iter_mut().zip(hasher.finalize()).for_each(|(place, byte)| *place = byte);
-    out
-}
-
-fn write_cursor(place: &[u8], query: &Query) -> String {
-    URL_SAFE_NO_PAD.encode([&digest(query), place].concat())
-}
-
-/// The place in a cursor; `None` on the first request.
-fn read_cursor(cursor: &str, query: &Query) -> Result<Option<Vec<u8>>, ScimError> {
-    if cursor.is_empty() {
-        return Ok(None);
-    }
-    let foreign =
-        || ScimError::invalid_cursor("the cursor is none of ours: send the `nextCursor` of the page before, unchanged");
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| foreign())?;
-    let (head, place) = bytes.split_at_checked(8).ok_or_else(foreign)?;
-    if head != digest(query) {
-        return Err(ScimError::invalid_cursor("the cursor belongs to another query: begin with an empty `cursor`"));
-    }
-    Ok(Some(place.to_vec()))
 }
 
 fn offset(place: &[u8]) -> Result<u64, ScimError> {

@@ -67,8 +67,10 @@ impl Directory {
                 .await
                 .map_err(|error| refused(error, kind))?;
             members.extend(page.items.into_iter().map(|member| {
-                let reference = location(call, call.source.named(&member.kind), &member.id);
-                json!({"value": member.id, "$ref": reference, "type": member.kind})
+                // Who was never provisioned has no place and no type, only the id that the client knows.
+                let Some(kind) = member.kind else { return json!({"value": member.id}) };
+                let reference = location(call, call.source.named(&kind), &member.id);
+                json!({"value": member.id, "$ref": reference, "type": kind})
             }));
             after = page.next;
             if after.is_none() {

@@ -15,8 +15,9 @@ use crate::scim::error::ScimError;
 use crate::scim::etag;
 use crate::scim::members::{Member, MemberChange};
 use crate::scim::patch::Patch;
+use crate::scim::peer::Tolerance;
 use crate::scim::resource;
-use crate::store::{Change, Expected, Operation, StoreError, Stored, Transaction};
+use crate::store::{Change, Expected, Operation, StoreError, Stored, Transaction, Unknown};
 
 /// A group with more members is not sent back after a change.
 const FEW_MEMBERS: u64 = 100;
@@ -47,7 +48,7 @@ impl Directory {
             let write = GroupWrite { stored: &stored, name: attributes.get("displayName"), changes: &changes };
             let profiles = self.member_profiles(call, kind, write).await?;
             let [change] = changes;
-            transaction = transaction.with(member_operation(&id, at, change));
+            transaction = transaction.with(member_operation(call, &id, Expected::Any, at, change));
             transaction.operations.extend(profiles);
         }
         let name = log::name(kind.name(), &attributes);
@@ -66,6 +67,7 @@ impl Directory {
         body: &Value,
     ) -> Result<Answer, ScimError> {
         let projection = projection(call, kind)?;
+        let _turn = self.turn(call, id, true).await;
         for _ in 0..MAX_ATTEMPTS {
             let stored = self.writable(call, kind, id).await?;
             let current = fields(&stored.body)?;
@@ -92,8 +94,8 @@ impl Directory {
 
     /// Changes a resource (RFC 7644, section 3.5.2).
     ///
-    /// The answer is the resource, which costs least with clients of either taste; a group with many members is answered 204, as
-    /// Entra asks, which does not want them back, unless `attributes` or `excludedAttributes` says what it wants.
+    /// The answer is the resource, which costs least with clients of either taste. A group is answered 204 in Entra's dialect
+    /// ([`Patch::is_silent`]) or when it has many members, unless `attributes` or `excludedAttributes` says what is wanted.
     pub(super) async fn patch(
         &self,
         call: &Call<'_>,
@@ -104,6 +106,9 @@ impl Directory {
         let projection = projection(call, kind)?;
         let patch = Patch::parse(body, &kind.schema, call.source.tolerances)?;
         let members = patch.member_change();
+        // A mapping of groups makes the profile anew of other members.
+        let alone = !patch.is_members_only() || call.source.mapping(kind.name()).is_some();
+        let _turn = self.turn(call, id, alone).await;
         for _ in 0..MAX_ATTEMPTS {
             let stored = self.writable(call, kind, id).await?;
             let mut attributes = fields(&stored.body)?;
@@ -118,9 +123,9 @@ impl Directory {
             }
             let transaction = self.change(call, kind, &stored, &attributes, outcome.changed, changes, at).await?;
             // Told before it is known exactly, so that the log says what the client hears.
-            let silent = stored.members.saturating_add(members.add.len() as u64) > FEW_MEMBERS
-                && call.attributes.is_none()
-                && call.excluded.is_none();
+            let many = stored.members.saturating_add(members.add.len() as u64) > FEW_MEMBERS;
+            let unasked = call.attributes.is_none() && call.excluded.is_none();
+            let silent = unasked && (many || patch.is_silent(call.entra));
             let name = log::name(kind.name(), &attributes);
             let status = if silent { 204 } else { 200 };
             let deed = Deed { verb: "patch", kind: kind.name(), id, name, attributes: &names, status };
@@ -175,7 +180,8 @@ impl Directory {
             transaction.operations = self.member_profiles(call, kind, write).await?;
         }
         let members = if changes.is_empty() { None } else { self.members_after(call, kind, stored, &changes).await? };
-        if changed || members.is_some() {
+        let replaced = changed || members.is_some();
+        if replaced {
             let record = with_members(attributes, members.as_deref().unwrap_or_default());
             let profile = self.profile(call, kind, &stored.id, &record, Some(stored)).await?;
             transaction = transaction.with(Operation::Replace {
@@ -187,8 +193,12 @@ impl Directory {
                 profile,
             });
         }
+        // Members come and go beside each other, unless the client named a version and nothing above asks for it.
+        let mut named = call.if_match.is_some() && !replaced;
         for change in changes {
-            transaction = transaction.with(member_operation(&stored.id, at, change));
+            let expected = if named { Expected::Version(stored.version) } else { Expected::Any };
+            transaction = transaction.with(member_operation(call, &stored.id, expected, at, change));
+            named = false;
         }
         Ok(transaction)
     }
@@ -342,8 +352,9 @@ fn with_members(attributes: &Map<String, Value>, members: &[String]) -> Map<Stri
     record
 }
 
-fn member_operation(id: &str, at: Millis, change: Change) -> Operation {
-    Operation::Members { id: id.to_owned(), expected: Expected::Any, at, change }
+fn member_operation(call: &Call<'_>, id: &str, expected: Expected, at: Millis, change: Change) -> Operation {
+    let unknown = if call.source.tolerances.has(Tolerance::UnknownMember) { Unknown::Keep } else { Unknown::Refuse };
+    Operation::Members { id: id.to_owned(), expected, at, change, unknown }
 }
 
 fn ids(members: Vec<Member>) -> Vec<String> {

@@ -223,7 +223,7 @@ impl Default for Features {
             change_password: false,
             sort: true,
             etag: true,
-            cursor: Some(3_600),
+            cursor: Some(list::CURSOR_TIMEOUT),
             default_page_size: 100,
             max_page_size: 1_000,
             authentication: vec![AuthenticationScheme::bearer(), AuthenticationScheme::client_credentials()],

@@ -20,6 +20,9 @@ pub const LIST_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:ListRespo
 /// The URN of a search request (RFC 7644, section 3.4.3).
 pub const SEARCH_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 
+/// How many seconds a cursor is good for (RFC 9865, section 4).
+pub const CURSOR_TIMEOUT: u64 = 3_600;
+
 /// What a client asks for, by parameters of a GET or in the body of a POST to `.search`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Query {

@@ -43,6 +43,7 @@ pub struct Patch<'s> {
     steps: Vec<Step<'s>>,
     members: Vec<MemberOp>,
     ignored: Vec<String>,
+    entra: bool,
 }
 
 /// What applying a [`Patch`] did.
@@ -123,13 +124,18 @@ impl<'s> Patch<'s> {
             let message = format!("a PATCH request has {MAX_OPERATIONS} operations at most, not {}", operations.len());
             return Err(ScimError::too_large(message));
         }
-        let mut compiler =
-            Compiler { resource, reader: Reader::new(tolerances), steps: Vec::new(), members: Vec::new() };
+        let mut compiler = Compiler {
+            resource,
+            reader: Reader::new(tolerances),
+            steps: Vec::new(),
+            members: Vec::new(),
+            entra: false,
+        };
         for operation in operations {
             compiler.operation(operation)?;
         }
-        let Compiler { reader, steps, members, .. } = compiler;
-        Ok(Self { resource, tolerances, steps, members, ignored: reader.ignored })
+        let Compiler { reader, steps, members, entra, .. } = compiler;
+        Ok(Self { resource, tolerances, steps, members, ignored: reader.ignored, entra })
     }
 
     /// What happens to the members of the group, in order. [`Patch::member_change`] sums it up.
@@ -145,6 +151,11 @@ impl<'s> Patch<'s> {
     /// Sub-attributes of values that no schema has and that were left out.
     pub fn ignored(&self) -> &[String] {
         &self.ignored
+    }
+
+    /// Whether the client, which may have `flagged` its dialect in the URL as Entra does, wants no group back: 204 then.
+    pub fn is_silent(&self, flagged: bool) -> bool {
+        self.resource.core.is(GROUP) && (self.entra || flagged) && self.tolerances.has(Tolerance::SilentGroup)
     }
 
     /// Whether it changes nothing but members.
@@ -180,6 +191,8 @@ struct Compiler<'s> {
     reader: Reader,
     steps: Vec<Step<'s>>,
     members: Vec<MemberOp>,
+    /// Whether an operation was spelled as Entra spells it without `aadOptscim062020`.
+    entra: bool,
 }
 
 impl<'s> Compiler<'s> {
@@ -208,6 +221,7 @@ impl<'s> Compiler<'s> {
                 format!("`op` is add, replace or remove, not {}", super::path::quoted(&crate::text::shorten(op)));
             return Err(ScimError::invalid_syntax(message));
         };
+        self.entra |= entra;
         let value = field(operation, "value");
         let order = Order { action, entra, value, pathless: false };
         match (field(operation, "path"), value) {

@@ -57,6 +57,10 @@ pub enum Tolerance {
     UnquotedFilterValue,
     /// `attributes=emails[type eq "work"]`, and names that are unknown there.
     LooseProjection,
+    /// A member of a group that is no resource.
+    UnknownMember,
+    /// 204 for a PATCH of a group in Entra's dialect.
+    SilentGroup,
 }
 
 /// A row of the table.
@@ -221,6 +225,18 @@ pub const TABLE: &[Row] = &[
         "loose-projection",
         "In `attributes` and `excludedAttributes`, brackets are skipped and names that are unknown choose nothing.",
         "Microsoft's Postman collection: `attributes=emails[type eq \"work\"]`",
+    ),
+    row(
+        Tolerance::UnknownMember,
+        "unknown-member",
+        "A member of a group may be an id that no resource has: it is kept and shown as `value` alone, without `$ref` and `type`, found by filters, and removed as any other. Without the tolerance it is `invalidValue`.",
+        "scim-sanity; Microsoft's Postman collection; Entra's documentation, which shows members before their users",
+    ),
+    row(
+        Tolerance::SilentGroup,
+        "silent-group",
+        "A PATCH of a group is answered 204 without a body when it is in Entra's dialect: an `op` with a capital, or the query parameter `aadOptscim062020`. Others get 200 and the group, unless it has over 100 members.",
+        "Entra's documentation: \"204 for groups\", whose members nobody wants back",
     ),
 ];
 

@@ -133,6 +133,7 @@ async fn profile(
         if_none_match: None,
         attributes: None,
         excluded: None,
+        entra: false,
     };
     for kind in &source.types {
         if let Ok(profile) = state.directory.profile_of(&call, kind, &id).await {

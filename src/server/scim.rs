@@ -128,6 +128,7 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
         if_none_match: if_none_match.as_ref(),
         attributes: parameter("attributes"),
         excluded: parameter("excludedAttributes"),
+        entra: parameter("aadOptscim062020").is_some(),
     };
     let rest: Vec<&str> = place.rest.iter().map(AsRef::as_ref).collect();
     if let Some(answer) = discover(&source, &base, &parts.method, &rest, parameter("filter").is_some()) {

@@ -20,7 +20,7 @@ use std::pin::Pin;
 
 pub use self::error::StoreError;
 pub use self::sled::{Options, SledStore, compact};
-pub use self::transaction::{Applied, Change, Committed, Expected, Operation, Transaction, When};
+pub use self::transaction::{Applied, Change, Committed, Expected, Operation, Transaction, Unknown, When};
 pub use self::types::{
     Activity, Cursor, Dumped, Keys, LogEntry, LogLine, LogQuery, MODIFIED, Member, Millis, OutboxEntry, Page, Record,
     Scan, Span, Start, Stats, Stored, Table, Verified, time_key,

@@ -31,10 +31,19 @@ pub enum When {
     Equals(Vec<u8>),
 }
 
+/// What happens to ids that become members and are no resources of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// The transaction fails.
+    Refuse,
+    /// They become members of no kind, and get one when a resource of their id is created.
+    Keep,
+}
+
 /// What happens to the members of a group. Adding a member twice and removing one that is none change nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// These ids become members; each must be a resource of the source.
+    /// These ids become members.
     Add(Vec<String>),
     /// These ids are members no more.
     Remove(Vec<String>),
@@ -94,6 +103,8 @@ pub enum Operation {
         at: Millis,
         /// What changes.
         change: Change,
+        /// What happens to new members that are no resources.
+        unknown: Unknown,
     },
     /// Only checks.
     Require {

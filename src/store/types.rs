@@ -135,8 +135,8 @@ pub struct Scan {
 pub struct Member {
     /// Its id.
     pub id: String,
-    /// Its kind.
-    pub kind: String,
+    /// Its kind; `None` when it is no resource.
+    pub kind: Option<String>,
 }
 
 /// A change of the directory that others still have to hear of.

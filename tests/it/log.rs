@@ -471,6 +471,7 @@ fn refusals_are_bounded_and_made_up_ids_leave_nothing() {
         if_none_match: None,
         attributes: None,
         excluded: None,
+        entra: false,
     };
     let kind = source.named("User").unwrap();
     let error = ScimError::not_found("User \"x\"");

@@ -3,6 +3,7 @@
 //! A case with `"tolerance"` passes as it says, and does something else once that tolerance is off.
 
 mod conformance;
+mod directory;
 mod documents;
 mod properties;
 
@@ -110,6 +111,7 @@ fn outcome(file: &str, case: &Value, t: Tolerances) -> Value {
             }
         }
         "bulk.jsonl" => bulked(case),
+        "directory.jsonl" => directory::outcome(case, t),
         _ => panic!("{file} has no runner"),
     }
 }
@@ -180,7 +182,8 @@ fn complaint(case: &Value, got: &Value) -> Option<String> {
     }
 }
 
-const FILES: &[&str] = &["patch.jsonl", "filter.jsonl", "resource.jsonl", "project.jsonl", "query.jsonl", "bulk.jsonl"];
+const FILES: &[&str] =
+    &["patch.jsonl", "filter.jsonl", "resource.jsonl", "project.jsonl", "query.jsonl", "bulk.jsonl", "directory.jsonl"];
 
 #[test]
 fn every_case_gives_what_it_says() {

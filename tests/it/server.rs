@@ -7,16 +7,15 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-const SCIM: &str = "scim-token-of-the-tests";
-const ADMIN: &str = "admin-token-of-the-tests";
+pub(crate) const SCIM: &str = "scim-token-of-the-tests";
+pub(crate) const ADMIN: &str = "admin-token-of-the-tests";
 pub(crate) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub(crate) const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
-const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+pub(crate) const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// A directory of its own, gone when it is dropped.
 pub(crate) struct Data(pub(crate) PathBuf);
@@ -40,7 +39,7 @@ impl Drop for Data {
 /// A running server.
 pub(crate) struct Server {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
     pub(crate) greeting: String,
 }
 
@@ -49,7 +48,7 @@ impl Server {
         Self::start_with(data, &[])
     }
 
-    fn start_with(data: &Path, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(data: &Path, variables: &[(&str, &str)]) -> Self {
         Self::start_by(data, &[], variables)
     }
 
@@ -369,61 +368,6 @@ fn bulk_refers_forward() {
     let statuses: Vec<&Value> = reply["Operations"].as_array().unwrap().iter().map(|one| &one["status"]).collect();
     assert_eq!(statuses, [&json!("201"), &json!("201"), &json!("409")], "{reply}");
     assert_eq!(server.scim("GET", "/Groups", None).json()["Resources"][0]["members"].as_array().unwrap().len(), 1);
-}
-
-#[test]
-fn many_at_once_lose_no_member() {
-    let data = Data::new();
-    let server = Server::start(&data.0);
-    let group = server.group("All");
-    let users: Vec<String> = (0..48).map(|number| server.user(&format!("u{number}"))).collect();
-    thread::scope(|scope| {
-        for some in users.chunks(3) {
-            let (server, group) = (&server, &group);
-            scope.spawn(move || {
-                for user in some {
-                    let add = json!([{"op": "add", "path": "members", "value": [{"value": user}]}]);
-                    assert!(server.patch(&format!("/Groups/{group}"), add).status < 300);
-                }
-            });
-        }
-    });
-    assert_eq!(server.members(&group), users.into_iter().collect());
-}
-
-#[test]
-fn what_was_acknowledged_survives_a_kill() {
-    let data = Data::new();
-    let mut acknowledged: Vec<(String, String)> = Vec::new();
-    for round in 0..3 {
-        let server = Server::start(&data.0);
-        assert!(round == 0 || !server.greeting.contains("token:"), "tokens are made in a new directory alone");
-        let more: Vec<(String, String)> = thread::scope(|scope| {
-            let writers: Vec<_> = (0..4)
-                .map(|writer| {
-                    let server = &server;
-                    scope.spawn(move || {
-                        (0..15)
-                            .map(|number| {
-                                let name = format!("u-{round}-{writer}-{number}");
-                                (server.user(&name), name)
-                            })
-                            .collect::<Vec<_>>()
-                    })
-                })
-                .collect();
-            writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
-        });
-        acknowledged.extend(more);
-        server.kill();
-    }
-    let (clean, told) = cli(&["store", "verify"], &data.0);
-    assert!(clean, "{told}");
-    let server = Server::start(&data.0);
-    for (id, name) in &acknowledged {
-        assert_eq!(server.scim("GET", &format!("/Users/{id}"), None).json()["userName"], **name);
-    }
-    assert_eq!(server.scim("GET", "/Users?count=0", None).json()["totalResults"], acknowledged.len());
 }
 
 #[test]

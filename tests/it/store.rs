@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use provisor::store::{
     Answer, Applied, Change, Committed, Expected, Keys, LogEntry, LogQuery, MODIFIED, Operation, Options, Scan,
-    SledStore, Span, Start, Store, StoreError, Table, Transaction, When, compact, time_key,
+    SledStore, Span, Start, Store, StoreError, Table, Transaction, Unknown, When, compact, time_key,
 };
 
 /// A directory that is gone after the test.
@@ -56,7 +56,11 @@ fn group(id: &str) -> Operation {
 }
 
 fn change(id: &str, change: Change) -> Operation {
-    Operation::Members { id: id.into(), expected: Expected::Any, at: 2, change }
+    change_with(id, change, Unknown::Refuse)
+}
+
+fn change_with(id: &str, change: Change, unknown: Unknown) -> Operation {
+    Operation::Members { id: id.into(), expected: Expected::Any, at: 2, change, unknown }
 }
 
 fn add(id: &str, members: &[&str]) -> Operation {
@@ -155,6 +159,48 @@ fn versions_members_and_memberships_follow_each_change() {
     commit(&store, [user("u3", "ada")]).unwrap();
     wait(store.commit(Transaction { source: "t".into(), operations: vec![user("u3", "ada")] })).unwrap();
     assert_eq!(wait(store.find("t", "User", "userName", b"ada")).unwrap(), Some("u3".into()));
+    sound(&store);
+}
+
+#[test]
+fn members_that_are_no_resources_are_kept_and_become_known() {
+    let (place, other) = (Place::new(), Place::new());
+    let store = place.open();
+    let keep = |to: Change| change_with("g", to, Unknown::Keep);
+    let kinds = |store: &dyn Store| -> Vec<(String, Option<String>)> {
+        let page = wait(store.members("s", "g", None, 99)).unwrap();
+        page.items.into_iter().map(|member| (member.id, member.kind)).collect()
+    };
+    let known = |id: &str| (id.to_owned(), Some("User".to_owned()));
+    let unknown = |id: &str| (id.to_owned(), None);
+    let three = ["u1", "u2", "u3"].map(str::to_owned).to_vec();
+    commit(&store, [group("g"), user("u1", "ada"), keep(Change::Add(three.clone()))]).unwrap();
+    assert_eq!(kinds(&store), [known("u1"), unknown("u2"), unknown("u3")]);
+    assert_eq!(wait(store.get("s", "g")).unwrap().unwrap().members, 3);
+    assert_eq!(wait(store.groups("s", "u2", None, 9)).unwrap().items, ["g"]);
+    assert!(wait(store.is_member("s", "g", "u3")).unwrap());
+    sound(&store);
+    // Asked again without keeping, those who are members stay, and nobody joins.
+    commit(&store, [change("g", Change::Replace(three))]).unwrap();
+    assert!(commit(&store, [add("g", &["u4"])]).is_err());
+    commit(&store, [user("u2", "bob")]).unwrap();
+    assert_eq!(kinds(&store), [known("u1"), known("u2"), unknown("u3")]);
+    let mut file = Vec::new();
+    store.dump(&mut file).unwrap();
+    let copy = other.open();
+    copy.restore(&mut Bytes::new(&file)).unwrap();
+    assert_eq!(contents(&copy), contents(&store));
+    sound(&copy);
+    drop((store, copy));
+    compact(&place.0, Options::default()).unwrap();
+    let store = place.open();
+    assert_eq!(kinds(&store), [known("u1"), known("u2"), unknown("u3")]);
+    commit(&store, [Operation::Delete { id: "u2".into(), expected: Expected::Any, at: 3 }]).unwrap();
+    commit(&store, [change("g", Change::Remove(vec!["u3".into()]))]).unwrap();
+    assert_eq!(kinds(&store), [known("u1")]);
+    commit(&store, [keep(Change::Add(vec!["u9".into()]))]).unwrap();
+    commit(&store, [Operation::Delete { id: "g".into(), expected: Expected::Any, at: 3 }]).unwrap();
+    assert_eq!(wait(store.groups("s", "u9", None, 9)).unwrap().items, Vec::<String>::new());
     sound(&store);
 }
 
@@ -591,13 +637,22 @@ enum Step {
     Create(u8, u8, u8),
     Replace(u8, u8, u8, Option<u64>),
     Delete(u8),
-    Add(u8, Vec<u8>),
+    Add(u8, Vec<u8>, bool),
     Remove(u8, Vec<u8>),
-    Members(u8, Vec<u8>),
+    Members(u8, Vec<u8>, bool),
     Outbox(u8),
 }
 
 impl Model {
+    /// Whether each of them is a resource, or is a member already.
+    fn may_be_members(&self, group: u8, members: &[u8]) -> bool {
+        let group = self.resources.get(&format!("r{group}"));
+        members
+            .iter()
+            .map(|member| format!("r{member}"))
+            .all(|member| self.resources.contains_key(&member) || group.is_some_and(|group| group.3.contains(&member)))
+    }
+
     fn run(&mut self, step: &Step) -> bool {
         let name = |id: u8| format!("r{id}");
         let taken = |model: &Self, id: &str, wanted: &str| {
@@ -635,8 +690,8 @@ impl Model {
                     }
                 }
             }
-            Step::Add(id, members) => {
-                let there = members.iter().all(|member| self.resources.contains_key(&name(*member)));
+            Step::Add(id, members, keep) => {
+                let there = *keep || self.may_be_members(*id, members);
                 let Some(group) = self.resources.get_mut(&name(*id)) else { return false };
                 if !there {
                     return false;
@@ -651,8 +706,8 @@ impl Model {
                 group.3.retain(|member| !members.iter().any(|gone| name(*gone) == *member));
                 group.0 += u64::from(before != group.3.len());
             }
-            Step::Members(id, members) => {
-                let there = members.iter().all(|member| self.resources.contains_key(&name(*member)));
+            Step::Members(id, members, keep) => {
+                let there = *keep || self.may_be_members(*id, members);
                 let Some(group) = self.resources.get_mut(&name(*id)) else { return false };
                 if !there {
                     return false;
@@ -675,6 +730,10 @@ impl Model {
             assert_eq!(wait(store.find("s", "User", "name", name.as_bytes())).unwrap().as_ref(), Some(id));
             assert!(scan(store, "title", false, &Span::Exact(title.clone().into())).contains(id));
             assert_eq!(all_members(store, id), *members);
+            for member in wait(store.members("s", id, None, 99)).unwrap().items {
+                assert_eq!(member.kind.is_some(), self.resources.contains_key(&member.id));
+                assert!(wait(store.groups("s", &member.id, None, 99)).unwrap().items.contains(id));
+            }
         }
         let bodies: Vec<u8> = wait(store.outbox(0, 999)).unwrap().iter().map(|entry| entry.body[0]).collect();
         assert_eq!(bodies, self.outbox);
@@ -685,6 +744,7 @@ fn operation(step: &Step) -> Operation {
     let name = |id: &u8| format!("r{id}");
     let keys =
         |unique: &u8, title: &u8| Keys::default().unique("name", unique.to_string()).plain("title", title.to_string());
+    let unknown = |keep: bool| if keep { Unknown::Keep } else { Unknown::Refuse };
     let body = |title: &u8| vec![*title; 600 * usize::from(*title)];
     match step {
         Step::Create(id, unique, title) => create("User", &name(id), 1, &body(title), keys(unique, title)),
@@ -697,9 +757,13 @@ fn operation(step: &Step) -> Operation {
             keys: keys(unique, title),
         },
         Step::Delete(id) => Operation::Delete { id: name(id), expected: Expected::Any, at: 3 },
-        Step::Add(id, members) => change(&name(id), Change::Add(members.iter().map(name).collect())),
+        Step::Add(id, members, keep) => {
+            change_with(&name(id), Change::Add(members.iter().map(name).collect()), unknown(*keep))
+        }
         Step::Remove(id, members) => change(&name(id), Change::Remove(members.iter().map(name).collect())),
-        Step::Members(id, members) => change(&name(id), Change::Replace(members.iter().map(name).collect())),
+        Step::Members(id, members, keep) => {
+            change_with(&name(id), Change::Replace(members.iter().map(name).collect()), unknown(*keep))
+        }
         Step::Outbox(number) => Operation::Outbox(vec![*number]),
     }
 }
@@ -711,9 +775,9 @@ fn steps() -> impl Strategy<Value = Step> {
         4 => (id(), 0_u8..9, 0_u8..9).prop_map(|(a, b, c)| Step::Create(a, b, c)),
         2 => (id(), 0_u8..9, 0_u8..9, proptest::option::of(1_u64..4)).prop_map(|(a, b, c, d)| Step::Replace(a, b, c, d)),
         1 => id().prop_map(Step::Delete),
-        2 => (id(), members()).prop_map(|(a, b)| Step::Add(a, b)),
+        2 => (id(), members(), any::<bool>()).prop_map(|(a, b, c)| Step::Add(a, b, c)),
         1 => (id(), members()).prop_map(|(a, b)| Step::Remove(a, b)),
-        1 => (id(), members()).prop_map(|(a, b)| Step::Members(a, b)),
+        1 => (id(), members(), any::<bool>()).prop_map(|(a, b, c)| Step::Members(a, b, c)),
         1 => any::<u8>().prop_map(Step::Outbox),
     ]
 }

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use crate::store::types::{Keys, MODIFIED, Millis, Stored, Table, time_key};
-use crate::store::{Applied, Change, Committed, Expected, Operation, StoreError, Transaction, When};
+use crate::store::{Applied, Change, Committed, Expected, Operation, StoreError, Transaction, Unknown, When};
 
 use super::codec;
 use super::engine::MAX_VALUE;
-use super::keys::{self, EXTENT, MAX_ID, MAX_NAME, MAX_RECORD_KEY, Parts, Space};
+use super::keys::{self, EXTENT, MAX_ID, MAX_NAME, MAX_RECORD_KEY, NO_KIND, Parts, Space};
 use super::staging::{Staging, after};
 use super::tally;
 
@@ -43,9 +43,9 @@ fn one(staging: &mut Staging<'_>, source: &str, operation: Operation) -> Result<
             let old = expect(staging, source, &id, expected)?;
             delete(staging, source, &old, at)
         }
-        Operation::Members { id, expected, at, change } => {
+        Operation::Members { id, expected, at, change, unknown } => {
             let group = expect(staging, source, &id, expected)?;
-            members(staging, source, &group, at, change)
+            members(staging, source, &group, at, change, unknown)
         }
         Operation::Require { id, expected } => {
             let stored = expect(staging, source, &id, expected)?;
@@ -169,6 +169,11 @@ fn create(staging: &mut Staging<'_>, source: &str, mut stored: Stored) -> Result
     places.push(((next % EXTENT) as u8, stored.id.clone()));
     staging.put(extent, &codec::write_extent(&places))?;
 
+    // Groups that had the id as a member before it was a resource learn what it is.
+    for group in edge_ends(staging, Space::Group, source, &stored.id)? {
+        staging.put(keys::member(source, &group, &stored.id), stored.kind.as_bytes())?;
+    }
+
     save(staging, source, &stored)?;
     Ok(Applied::Resource { version: 1, number: stored.number })
 }
@@ -275,6 +280,7 @@ fn members(
     old: &Stored,
     at: Millis,
     change: Change,
+    unknown: Unknown,
 ) -> Result<Applied, StoreError> {
     let (to_add, to_remove) = match change {
         Change::Add(ids) => (ids, Vec::new()),
@@ -303,10 +309,11 @@ fn members(
         if staging.has(&edge)? {
             continue;
         }
-        let Some(row) = staging.load(&keys::resource(source, &member))? else {
-            return Err(StoreError::MemberNotFound { id: member });
+        let kind = match staging.load(&keys::resource(source, &member))? {
+            Some(row) => codec::read_kind(&row)?,
+            None if unknown == Unknown::Keep => NO_KIND.to_owned(),
+            None => return Err(StoreError::MemberNotFound { id: member }),
         };
-        let kind = codec::read_kind(&row)?;
         staging.put(edge, kind.as_bytes())?;
         staging.put(keys::group(source, &member, &old.id), b"")?;
         added.push(member);

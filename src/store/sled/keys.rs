@@ -7,7 +7,7 @@
 //! C source kind                       how many there are, and the next place
 //! U source kind index key             unique: the id that has the key
 //! I source kind index key id          the others
-//! E source group member               a membership: the member's kind
+//! E source group member               a membership: the member's kind, empty when it is no resource
 //! G source member group               the same from the other side
 //! T table key                         a record
 //! O number                            outbox entries of one batch, from this number on
@@ -31,6 +31,8 @@ pub(super) const MAX_ID: usize = 255;
 pub(super) const MAX_NAME: usize = 128;
 /// The longest key of a record.
 pub(super) const MAX_RECORD_KEY: usize = 1_024;
+/// The kind of a member that is no resource.
+pub(super) const NO_KIND: &str = "";
 /// Places of the order of creation in one row.
 pub(super) const EXTENT: u64 = 64;
 

@@ -8,7 +8,7 @@ use crate::store::{
 
 use super::codec;
 use super::engine::{Engine, Value};
-use super::keys::{self, EXTENT, Key, MAX_INDEX_KEY, Parts, Space};
+use super::keys::{self, EXTENT, Key, MAX_INDEX_KEY, NO_KIND, Parts, Space};
 use super::staging::after;
 
 /// The most items of a page.
@@ -197,7 +197,7 @@ pub(super) fn members(
     edges(engine, &keys::edges(Space::Member, source, group), cursor, limit, |id, kind| {
         let kind = String::from_utf8(kind.to_vec())
             .map_err(|_| StoreError::corrupt(Space::Member.name(), "a kind is not text"))?;
-        Ok(Member { id, kind })
+        Ok(Member { id, kind: Some(kind).filter(|kind| kind != NO_KIND) })
     })
 }
 

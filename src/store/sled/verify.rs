@@ -9,7 +9,7 @@ use crate::store::{StoreError, Verified};
 use super::codec;
 use super::committer::counters;
 use super::engine::{Engine, Pieces};
-use super::keys::{self, EXTENT, Parts, Space};
+use super::keys::{self, EXTENT, NO_KIND, Parts, Space};
 
 /// The most findings that are told.
 const MAX_FINDINGS: usize = 1_000;
@@ -153,6 +153,7 @@ impl Walk<'_> {
             match self.engine.get(&keys::resource(&source, &member))?.map(|row| codec::read_kind(&row)) {
                 Some(Ok(found)) if *found.as_bytes() == *kind => {}
                 Some(_) => self.find(|| format!("members: {member} is of another kind than its edge to {group} says")),
+                None if *kind == *NO_KIND.as_bytes() => {}
                 None => self.find(|| format!("members: group {group} has member {member}, which is gone")),
             }
             if !self.has(&keys::group(&source, &member, &group))? {
