@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::directory::SourceRecord;
+use crate::sync::SyncSettings;
 
 /// The whole configuration; every key has a default.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `[server]`
@@ -20,6 +21,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[[source]]`: inbound endpoints. Their mappings are named by file, relative to the configuration.
     pub source: Vec<SourceRecord>,
+    /// `[[sync]]`: what is pushed on, and where to.
+    pub sync: Vec<SyncSettings>,
     /// `[tls]`
     pub tls: Tls,
     /// `[log]`
@@ -339,6 +342,14 @@ impl Config {
         for source in &config.source {
             let checked = SourceRecord::check_slug(&source.slug).and_then(|()| source.ready().map(|_| ()));
             checked.map_err(|error| ConfigError(format!("{name}: [[source]]: {error}")))?;
+        }
+        for sync in &config.sync {
+            sync.check().map_err(|error| ConfigError(format!("{name}: [[sync]]: {error}")))?;
+        }
+        let mut names: Vec<&str> = config.sync.iter().map(|sync| sync.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some([twice, _]) = names.windows(2).find(|pair| pair.first() == pair.last()) {
+            return Err(ConfigError(format!("{name}: [[sync]]: there are two called {twice:?}")));
         }
         let mut slugs: Vec<&str> = config.source.iter().map(|source| source.slug.as_str()).collect();
         slugs.sort_unstable();

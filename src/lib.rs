@@ -49,6 +49,8 @@ pub mod directory;
 
 pub mod target;
 
+pub mod sync;
+
 pub mod config;
 
 pub mod server;

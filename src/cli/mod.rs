@@ -24,6 +24,7 @@ mod provisioned;
 mod rows;
 mod serve;
 mod service;
+mod sync;
 mod test;
 mod traced;
 mod upkeep;
@@ -127,6 +128,8 @@ enum Ending {
     Clean,
     /// The input has findings.
     Findings,
+    /// A mapping halted a sync.
+    Halted,
 }
 
 impl Failure {

@@ -69,16 +69,7 @@ async fn remap(service: Service) {
         for record in service.registry.sources() {
             let Some(source) = service.registry.source(&record.slug) else { continue };
             let actor = Actor { label: "mapping".into(), ..Actor::default() };
-            let call = Call {
-                source: &source,
-                base: "",
-                actor: &actor,
-                if_match: None,
-                if_none_match: None,
-                attributes: None,
-                excluded: None,
-                entra: false,
-            };
+            let call = Call::inside(&source, &actor);
             if let Err(error) = service.directory.remap(&call).await {
                 tracing::error!(target: "mapping", source = record.slug, detail = error.detail, "profiles were not made anew");
             }

@@ -13,14 +13,12 @@ use super::library::Held;
 use super::{Call, Directory, fields, refused};
 use crate::clock::Millis;
 use crate::dotnet::date::Moment;
-use crate::function::{Context, Env, Seed};
-use crate::mapping::{Apply, Failure, Mapping, Outcome, Skip};
+use crate::function::{Env, Seed};
+use crate::mapping::{Apply, Ran, Told};
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
 use crate::store::{Change, StoreError, Stored};
-use crate::text::render::{self, Format};
-use crate::text::{Diagnostic, Diagnostics, Source};
-use crate::value::{Arena, RecordReader};
+use crate::text::Diagnostics;
 
 /// What a mapping made of a resource.
 pub(super) enum Made {
@@ -30,14 +28,6 @@ pub(super) enum Made {
     Refused(String, Vec<u8>),
     /// A program failed.
     Failed(Box<Told>),
-}
-
-/// A failure as it is told.
-pub(super) struct Told {
-    rule: Option<String>,
-    code: String,
-    place: String,
-    report: String,
 }
 
 impl Directory {
@@ -61,8 +51,7 @@ impl Directory {
     /// # Errors
     /// The store fails.
     pub async fn halt_uncompiled(&self, source: &str, file: &str, found: &Diagnostics) -> Result<(), StoreError> {
-        let Some(first) = found.iter().find(|finding| finding.is_error()) else { return Ok(()) };
-        let Told { rule, code, place, report } = told(found.source(), None, first);
+        let Told { rule, code, place, report } = uncompiled(found, file);
         let halt = Halt {
             source: source.to_owned(),
             at: self.now(),
@@ -86,24 +75,13 @@ impl Directory {
     /// The mapping of resources of this kind; a source whose mapping cannot run is halted.
     pub(super) async fn mapping_of(&self, call: &Call<'_>, kind: &str) -> Result<Option<Arc<Held>>, ScimError> {
         let Some(name) = call.source.mapping(kind) else { return Ok(None) };
-        let told = match self.library.get(name) {
-            Some(held) if held.mapping.is_ok() => return Ok(Some(held)),
-            Some(held) => {
-                let found = held.mapping.as_ref().err();
-                let first = found.and_then(|found| found.iter().find(|finding| finding.is_error()));
-                let source = found.map(Diagnostics::source);
-                let told = source.zip(first).map(|(source, first)| told(source, None, first));
-                (held.revision.revision, told)
-            }
-            None => (0, None),
+        let (revision, told) = match self.library.get(name) {
+            Some(held) => match &held.mapping {
+                Ok(_) => return Ok(Some(held)),
+                Err(found) => (held.revision.revision, uncompiled(found, &held.revision.file)),
+            },
+            None => (0, absent(name)),
         };
-        let (revision, told) = told;
-        let told = told.unwrap_or_else(|| Told {
-            rule: None,
-            code: "E0101".into(),
-            place: name.to_owned(),
-            report: format!("there is no mapping {name:?}"),
-        });
         Err(self.halt(call, name, revision, None, told).await)
     }
 
@@ -245,10 +223,7 @@ impl Directory {
 
 /// Whether a mapping reads an attribute at the top of its records.
 pub(super) fn reads(held: &Held, name: &str) -> bool {
-    held.mapping.as_ref().is_ok_and(|mapping| {
-        let layout = mapping.layout();
-        layout.find_whole().is_some() || layout.find(name).is_some()
-    })
+    held.mapping.as_ref().is_ok_and(|mapping| mapping.reads(name))
 }
 
 /// Gives every group of a user the name `displayName` beside RFC 7643's `display`: the group has it under that name, and so
@@ -265,69 +240,41 @@ pub(super) fn name_groups(record: &mut Map<String, Value>) {
 
 /// Runs a mapping on a record. `before`: the profile that the resource has; it then is an update.
 pub(super) fn make(held: &Held, record: Map<String, Value>, before: Option<&[u8]>, now: Millis) -> Made {
-    let Ok(mapping) = &held.mapping else {
-        let report = "the mapping does not compile".to_owned();
-        return Made::Failed(Box::new(Told {
-            rule: None,
-            code: "E0101".into(),
-            place: held.revision.file.clone(),
-            report,
-        }));
+    let mapping = match &held.mapping {
+        Ok(mapping) => mapping,
+        Err(found) => return Made::Failed(Box::new(uncompiled(found, &held.revision.file))),
     };
     let before = before.and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
     let before = before.as_ref().and_then(|profile| profile.get("value"));
-    let arena = Arena::new();
-    let text = Value::Object(record).to_string();
-    let env = mapping.env(&environment(now));
-    let context = Context::new(&arena, &env, 0);
-    let slots = match RecordReader::new().read(mapping.layout(), &text, &arena) {
-        Ok(slots) => slots,
-        Err(error) => {
-            return Made::Refused(
-                format!("the mapping cannot read the resource: {error}"),
-                nothing(held, "unreadable"),
-            );
-        }
-    };
     let apply = if before.is_some() { Apply::Update } else { Apply::Create };
-    match mapping.apply(slots, &context, apply) {
-        Outcome::Payload(payload) => {
-            let mut value = payload.to_json();
+    match mapping.run(&Value::Object(record).to_string(), &environment(now), 0, apply) {
+        Ran::Payload { payload: mut value, .. } => {
             if let Some(before) = before {
                 mapping.keep_created(before, &mut value);
             }
             Made::Profile(kept(held, "value", value))
         }
-        Outcome::OutOfScope => Made::Profile(nothing(held, "out of scope")),
-        Outcome::Skipped(skip) => {
-            let reason = mapping.describe_skip(&skip);
+        Ran::OutOfScope => Made::Profile(nothing(held, "out of scope")),
+        Ran::Skipped { reason, said } => {
             // Who it is that lacks something stands in the request; the attribute is what must be named.
-            let told = match &skip {
-                Skip::RequiredEmpty { .. } | Skip::Failed(_) => reason.clone(),
-                Skip::Ignored { reason: given, .. } => given.clone().unwrap_or_else(|| reason.clone()),
-            };
+            let told = said.as_deref().unwrap_or(&reason);
             Made::Refused(format!("mapping {:?}: {told}", held.revision.name), nothing(held, &reason))
         }
-        Outcome::Failed(failure) => {
-            let finding = mapping.describe(&failure, slots, &context);
-            Made::Failed(Box::new(told(mapping.source(), rule(mapping, &failure), &finding)))
-        }
+        Ran::Failed(told) => Made::Failed(told),
     }
 }
 
-fn rule(mapping: &Mapping, failure: &Failure) -> Option<String> {
-    let number = failure.rule?;
-    Some(mapping.rules().get(number).map_or_else(|| "[script]".to_owned(), |rule| rule.target().to_owned()))
+/// The first error of a mapping that does not compile.
+fn uncompiled(found: &Diagnostics, file: &str) -> Told {
+    match found.iter().find(|finding| finding.is_error()) {
+        Some(first) => Told::of(found.source(), None, first),
+        None => absent(file),
+    }
 }
 
-fn told(source: &Source, rule: Option<String>, finding: &Diagnostic) -> Told {
-    let at = source.position(finding.primary.span.start);
-    Told {
-        rule,
-        code: finding.code.to_string(),
-        place: format!("{}:{}:{}", source.name(), at.line, at.column),
-        report: render::one(source, finding, Format::Human, false),
-    }
+/// That there is no mapping of that name.
+fn absent(name: &str) -> Told {
+    Told { rule: None, code: "E0101".into(), place: name.to_owned(), report: format!("there is no mapping {name:?}") }
 }
 
 /// What functions find: the clock, and randomness that nobody foresees, for a password may come of it.

@@ -16,6 +16,7 @@ mod index;
 mod journal;
 mod library;
 mod log;
+mod outbound;
 mod provisioned;
 mod query;
 mod read;
@@ -43,6 +44,7 @@ pub use halt::Halt;
 pub use journal::{CSV_HEADER, Line, LogFilter, parse_time};
 pub use library::{Held, Library, LibraryError, Revision};
 pub use log::{Actor, Told};
+pub use outbound::{Change as DirectoryChange, Entry as DirectoryRecord};
 pub use provisioned::{Entry, LastRequest, Listing, Overview};
 pub use recorded::{Attempt, Write};
 pub use render::time;
@@ -87,6 +89,22 @@ pub struct Call<'c> {
     pub excluded: Option<&'c str>,
     /// Whether the query parameter `aadOptscim062020` is there, by which Entra says that it speaks its newer dialect.
     pub entra: bool,
+}
+
+impl<'c> Call<'c> {
+    /// A call of the server's own, which no client made.
+    pub fn inside(source: &'c Source, actor: &'c Actor) -> Self {
+        Self {
+            source,
+            base: "",
+            actor,
+            if_match: None,
+            if_none_match: None,
+            attributes: None,
+            excluded: None,
+            entra: false,
+        }
+    }
 }
 
 /// The answer to a request.

@@ -12,6 +12,7 @@ mod failure;
 mod file;
 mod keep;
 mod merge;
+mod run;
 mod scope;
 mod shape;
 mod trace;
@@ -24,6 +25,7 @@ pub use case::{Case, CaseResult};
 pub use compile::Compiled;
 pub use failure::{Failure, describe_fault, headline};
 pub use file::OnError;
+pub use run::{Ran, Told};
 pub use trace::{RuleTrace, Traced};
 
 use crate::function::{Env, Limits, Seed, TakenList};

@@ -125,16 +125,7 @@ async fn profile(
     known(&state, &slug)?;
     let source = state.registry.source(&slug).ok_or_else(|| missing(&slug))?;
     let actor = Actor::default();
-    let call = Call {
-        source: &source,
-        base: "",
-        actor: &actor,
-        if_match: None,
-        if_none_match: None,
-        attributes: None,
-        excluded: None,
-        entra: false,
-    };
+    let call = Call::inside(&source, &actor);
     for kind in &source.types {
         if let Ok(profile) = state.directory.profile_of(&call, kind, &id).await {
             return Ok(Json(json!({"id": id, "kind": kind.name(), "profile": profile})));

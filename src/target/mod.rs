@@ -4,10 +4,16 @@
 //! Payloads are JSON objects as a mapping makes them for the target. A target never sees records of the source, and it
 //! never decides to write: each call is one that the plan has.
 
+mod attribute;
+mod file;
+#[allow(dead_code, reason = "Microsoft Graph uses what SCIM does not")]
+mod http;
+mod scim;
 mod settings;
 
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -244,6 +250,24 @@ pub trait Target: Send + Sync {
     /// or it is not known which were.
     fn write(&self, writes: Vec<Write>) -> Answer<'_, Vec<Result<Done, TargetError>>>;
 
+    /// Whether [`Target::members`] can be asked. Where it cannot, the members are those that were written last.
+    fn shows_members(&self) -> bool {
+        true
+    }
+
     /// What a write would send, for plans and dry runs: method, URL and body, without secrets.
     fn preview(&self, write: &Write) -> Vec<Value>;
+}
+
+/// The target of a configuration. Nothing is sent before [`Target::open`]. Files are relative to `beside`, the directory of the
+/// configuration.
+///
+/// # Errors
+/// An address, profile or path is wrong, or a secret is not where it should be. What is said of a secret is its place.
+pub fn open(settings: &TargetSettings, beside: &Path) -> Result<Box<dyn Target>, String> {
+    match settings {
+        TargetSettings::Scim(settings) => Ok(Box::new(scim::ScimTarget::new(settings, beside)?)),
+        TargetSettings::Graph(_) => Err("targets of the kind `graph` are not in this build".to_owned()),
+        TargetSettings::File { path } => Ok(Box::new(file::FileTarget::new(beside.join(path)))),
+    }
 }

@@ -1,0 +1,376 @@
+//! `provisor sync`: a directory or files pushed on into a target, as `[[sync]]` of the configuration says; while no server
+//! has the data open.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::sync::{Action, Ended, Plan, PlanError, Report, RunOptions, Status, Sync, SyncError, Verb};
+use crate::target::{Kind, Target as _};
+
+use super::service::{Service, config, runtime};
+use super::{Ending, Failure, Outcome, print};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Show what a run would do, and do nothing
+    Plan {
+        #[command(flatten)]
+        common: Common,
+        /// Write the plan to this file, to be run as it is with `run --plan`
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Bring the target up to date
+    Run {
+        #[command(flatten)]
+        common: Common,
+        /// Carry out this plan, if it is what would be done now
+        #[arg(long, value_name = "FILE")]
+        plan: Option<PathBuf>,
+        /// Take away more than the guard allows
+        #[arg(long)]
+        allow_deletes: bool,
+        /// Only this user, by the id of the record
+        #[arg(long, value_name = "ID")]
+        user: Vec<String>,
+        /// Only this group, by the id of the record
+        #[arg(long, value_name = "ID")]
+        group: Vec<String>,
+    },
+    /// Show how it stands: the halt, if any, and the last runs
+    Status {
+        #[command(flatten)]
+        common: Common,
+        /// How many runs
+        #[arg(long, default_value_t = 5, value_name = "N")]
+        runs: usize,
+    },
+    /// Let a halted sync run again, and run it
+    Resume {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Look for the records' objects in the target, and show who would be linked to what
+    Discover {
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// What every one of them takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Common {
+    /// The sync's name
+    name: String,
+    /// The configuration; `provisor.toml` when it is there
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory; over the configuration
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The most actions that are shown for people; `--json` and `--out` have all.
+const MAX_SHOWN: usize = 200;
+
+pub(super) fn run(command: &Command) -> Outcome {
+    let (Command::Plan { common, .. }
+    | Command::Run { common, .. }
+    | Command::Status { common, .. }
+    | Command::Resume { common }
+    | Command::Discover { common }) = command;
+    runtime()?.block_on(async {
+        let sync = open(common).await?;
+        match command {
+            Command::Plan { out, .. } => plan(&sync, common, out.as_deref()).await,
+            Command::Run { plan, allow_deletes, user, group, .. } => {
+                let only: Vec<(Kind, String)> = user
+                    .iter()
+                    .map(|id| (Kind::User, id.clone()))
+                    .chain(group.iter().map(|id| (Kind::Group, id.clone())))
+                    .collect();
+                let options = RunOptions {
+                    allow_deletes: *allow_deletes,
+                    plan: plan.as_deref().map(read_plan).transpose()?,
+                    kind: (!only.is_empty()).then_some("object"),
+                    only: (!only.is_empty()).then_some(only),
+                };
+                run_it(&sync, common, &options).await
+            }
+            Command::Status { runs, .. } => {
+                let status = sync.status(*runs).await.map_err(told)?;
+                let text = if common.json { format!("{}\n", json!(status)) } else { standing(&status) };
+                print(&text)?;
+                Ok(if status.halt.is_some() { Ending::Halted } else { Ending::Clean })
+            }
+            Command::Resume { .. } => {
+                if !sync.resume().await.map_err(told)? && !common.json {
+                    print("it was not halted\n")?;
+                }
+                run_it(&sync, common, &RunOptions::default()).await
+            }
+            Command::Discover { .. } => discover(&sync, common).await,
+        }
+    })
+}
+
+fn told(error: SyncError) -> Failure {
+    Failure::told(error.to_string())
+}
+
+/// The sync of that name, over the data directory and into its target.
+async fn open(common: &Common) -> Result<Sync, Failure> {
+    let mut config = config(common.config.as_deref())?;
+    if let Some(data) = &common.data {
+        config.server.data.clone_from(data);
+    }
+    let beside = common.config.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
+    let service = Service::open(&config.server.data).await?;
+    made(&config, &common.name, &beside, &service)
+}
+
+/// A sync of the configuration.
+pub(super) fn made(config: &Config, name: &str, beside: &Path, service: &Service) -> Result<Sync, Failure> {
+    let names: Vec<&str> = config.sync.iter().map(|sync| sync.name.as_str()).collect();
+    let settings = config.sync.iter().find(|sync| sync.name == name).ok_or_else(|| {
+        let hint = crate::text::did_you_mean(name, names.iter().copied()).map(|hint| format!("; {hint}"));
+        Failure::told(format!("the configuration has no [[sync]] called {name:?}{}", hint.unwrap_or_default()))
+    })?;
+    let source = match &settings.source {
+        None => None,
+        Some(slug) => Some(service.registry.source(slug).ok_or_else(|| {
+            Failure::told(format!("sync {name:?}: there is no source {slug:?}; `provisor source add {slug}` makes it"))
+        })?),
+    };
+    let target = crate::target::open(&settings.target, beside)
+        .map_err(|error| Failure::told(format!("sync {name:?}: target: {error}")))?;
+    Ok(Sync::new(
+        settings.clone(),
+        beside.to_path_buf(),
+        service.directory.clone(),
+        source,
+        target,
+        Arc::new(SystemClock),
+    ))
+}
+
+async fn planned(sync: &Sync) -> Result<Result<Plan, String>, Failure> {
+    match sync.plan().await {
+        Ok(plan) => Ok(Ok(plan)),
+        Err(PlanError::Mapping(report)) => Ok(Err(report)),
+        Err(PlanError::Other(error)) => Err(told(error)),
+    }
+}
+
+async fn plan(sync: &Sync, common: &Common, out: Option<&Path>) -> Outcome {
+    let plan = match planned(sync).await? {
+        Ok(plan) => plan,
+        Err(report) => {
+            print(&format!("{report}\na run would halt here, before anything is written\n"))?;
+            return Ok(Ending::Halted);
+        }
+    };
+    if let Some(file) = out {
+        let text = serde_json::to_string_pretty(&plan).map_err(|error| Failure::told(error.to_string()))?;
+        std::fs::write(file, text).map_err(|error| Failure::told(format!("{}: {error}", file.display())))?;
+    }
+    print(&if common.json { format!("{}\n", json!(plan)) } else { shown(&plan) })?;
+    Ok(Ending::Clean)
+}
+
+fn read_plan(file: &Path) -> Result<Plan, Failure> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::told(format!("{name}: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| Failure::told(format!("{name} is no plan: {error}")))
+}
+
+async fn run_it(sync: &Sync, common: &Common, options: &RunOptions) -> Outcome {
+    let report = sync.run(options).await.map_err(told)?;
+    let failed = report.outcome == Ended::Failed;
+    let shown = Report { error: report.error.clone().filter(|_| !failed), ..report.clone() };
+    print(&if common.json { format!("{}\n", json!(report)) } else { summary(&shown) })?;
+    Ok(match report.outcome {
+        Ended::Complete => Ending::Clean,
+        Ended::Halted => Ending::Halted,
+        Ended::Degraded | Ended::Guarded => Ending::Findings,
+        Ended::Failed => return Err(Failure::told(report.error.unwrap_or_default())),
+    })
+}
+
+async fn discover(sync: &Sync, common: &Common) -> Outcome {
+    let plan = match planned(sync).await? {
+        Ok(plan) => plan,
+        Err(report) => {
+            print(&format!("{report}\n"))?;
+            return Ok(Ending::Halted);
+        }
+    };
+    let links: Vec<&Action> = plan.actions.iter().filter(|action| action.verb == Verb::Link).collect();
+    if common.json {
+        print(&format!("{}\n", json!({"links": links, "ambiguous": plan.ambiguous, "counts": plan.counts})))?;
+        return Ok(Ending::Clean);
+    }
+    let mut out = String::new();
+    for action in &links {
+        let _ = writeln!(
+            out,
+            "{:<6} {:<40} {}  ->  {}",
+            action.kind.word(),
+            action.name,
+            action.record,
+            action.target.as_deref().unwrap_or_default()
+        );
+    }
+    for one in &plan.ambiguous {
+        let _ = writeln!(out, "{:<6} {}: {}", one.kind.word(), one.record, one.reason);
+    }
+    let _ = writeln!(
+        out,
+        "{} objects in the target, {} linked, {} to be linked, {} ambiguous",
+        plan.counts.objects,
+        plan.counts.linked,
+        links.len(),
+        plan.counts.ambiguous
+    );
+    print(&out)?;
+    Ok(Ending::Clean)
+}
+
+/// A plan for people: what is taken away first.
+fn shown(plan: &Plan) -> String {
+    let mut out = String::new();
+    let mut actions: Vec<&Action> = plan.actions.iter().collect();
+    actions.sort_by_key(|action| !action.verb.takes_away());
+    for action in actions.iter().take(MAX_SHOWN) {
+        let sign = match action.verb {
+            Verb::Create | Verb::Recreate => '+',
+            Verb::Disable | Verb::Delete | Verb::Unlink => '-',
+            Verb::Link => '=',
+            _ => '~',
+        };
+        let _ = writeln!(
+            out,
+            "{sign} {:<8} {:<6} {}   ({})",
+            action.verb.word(),
+            action.kind.word(),
+            action.name,
+            action.reason
+        );
+        for change in action.changes.iter().filter(|_| !matches!(action.verb, Verb::Create | Verb::Recreate)) {
+            let _ = writeln!(out, "      {}: {} -> {}", change.path, change.old, change.new);
+        }
+        if !action.add.is_empty() || !action.remove.is_empty() {
+            let _ = writeln!(out, "      {} members come, {} go", action.add.len(), action.remove.len());
+        }
+    }
+    if actions.len() > MAX_SHOWN {
+        let _ = writeln!(out, "and {} more; --json has all", actions.len() - MAX_SHOWN);
+    }
+    for one in plan.skipped.iter().chain(&plan.ambiguous).take(20) {
+        let _ = writeln!(out, "! left     {:<6} {}   ({})", one.kind.word(), one.record, one.reason);
+    }
+    let of = |verb: Verb| plan.actions.iter().filter(|action| action.verb == verb).count();
+    let verbs = [
+        Verb::Create,
+        Verb::Recreate,
+        Verb::Link,
+        Verb::Update,
+        Verb::Manager,
+        Verb::Members,
+        Verb::Disable,
+        Verb::Delete,
+        Verb::Unlink,
+    ];
+    let parts: Vec<String> = verbs
+        .into_iter()
+        .filter(|verb| of(*verb) > 0)
+        .map(|verb| format!("{} {}", of(verb), verb.word()))
+        .collect();
+    let what = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
+    let counts = plan.counts;
+    let _ = writeln!(
+        out,
+        "{what}; {} records, {} out of scope, {} skipped, {} unchanged",
+        counts.records, counts.out_of_scope, counts.skipped, counts.unchanged
+    );
+    out
+}
+
+/// A run for people.
+fn summary(report: &Report) -> String {
+    let mut out = String::new();
+    if let Some(error) = &report.error {
+        let _ = writeln!(out, "{}", error.trim_end());
+    }
+    for failure in report.failures.iter().take(20) {
+        let _ = writeln!(
+            out,
+            "failed: {} {} {}: {}",
+            failure.verb,
+            failure.kind.word(),
+            failure.name,
+            failure.reason
+        );
+    }
+    let counts = &report.counts;
+    let parts: Vec<String> = [
+        (counts.created, "created"),
+        (counts.recreated, "recreated"),
+        (counts.linked, "linked"),
+        (counts.updated, "updated"),
+        (counts.disabled, "disabled"),
+        (counts.deleted, "deleted"),
+        (counts.unlinked, "unlinked"),
+        (counts.members_added, "members added"),
+        (counts.members_removed, "members removed"),
+        (counts.unchanged, "unchanged"),
+        (counts.skipped, "skipped"),
+        (counts.out_of_scope, "out of scope"),
+        (counts.ambiguous, "ambiguous"),
+        (counts.failed, "failed"),
+        (report.repeated, "calls repeated"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, word)| format!("{number} {word}"))
+    .collect();
+    let what = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
+    let seconds = report.ended.saturating_sub(report.started) as f64 / 1_000.0;
+    let _ = writeln!(out, "{} {}: {what} ({seconds:.1} s)", report.sync, report.outcome.word());
+    out
+}
+
+fn standing(status: &Status) -> String {
+    let mut out = String::new();
+    let [users, groups] = status.linked;
+    let _ = writeln!(out, "{}: {users} users and {groups} groups linked", status.sync);
+    if let Some(halt) = &status.halt {
+        let record = halt.record.as_ref().map(|(kind, id)| format!(", {} {id}", kind.word())).unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "HALTED since {}: mapping {:?}, {}{record}: mend it, or `provisor sync resume {}`\n{}",
+            crate::directory::time(halt.at),
+            halt.mapping,
+            halt.place,
+            status.sync,
+            halt.report
+        );
+    }
+    if status.running_until.is_some() {
+        out.push_str("a run is under way\n");
+    }
+    for report in &status.runs {
+        let _ = write!(out, "{} #{:<4} {:<7} ", crate::directory::time(report.started), report.number, report.kind);
+        let halted = Report { error: None, failures: Vec::new(), ..report.clone() };
+        out.push_str(&summary(&halted));
+    }
+    out
+}

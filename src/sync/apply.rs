@@ -1,0 +1,467 @@
+//! A plan carried out: users, groups, references, members, and last what is taken away. After each wave of writes the links and
+//! outcomes are in the store, so that a run that ends in the middle goes on where it was.
+
+use std::collections::HashMap;
+
+use futures_util::future::join_all;
+
+use super::part::{Made, Part, Wanted};
+use super::patient::Patient;
+use super::plan::{Action, Verb};
+use super::report::{Counts, Tally};
+use super::state::{State, States};
+use super::{Stop, SyncError};
+use crate::clock::{Clock, Millis};
+use crate::mapping::Apply;
+use crate::target::{Abilities, Difference, Done, Found, Kind, Target, TargetError, Write};
+
+/// How many objects are done between two writes to the store.
+const WAVE: usize = 200;
+
+/// Carries out the actions of one kind.
+pub(super) struct Applier<'a> {
+    pub(super) part: &'a Part,
+    pub(super) target: &'a Patient,
+    pub(super) abilities: &'a Abilities,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) tally: &'a Tally,
+}
+
+/// An action with what it needs.
+struct Job {
+    action: Action,
+    wanted: Wanted,
+}
+
+/// What became of one.
+enum Fate {
+    Did(Done),
+    Failed(TargetError),
+}
+
+impl Applier<'_> {
+    fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// Makes, links and changes objects.
+    pub(super) async fn write(&self, actions: &[&Action], states: &mut States) -> Result<(), Stop> {
+        for wave in actions.chunks(WAVE) {
+            let mut jobs = Vec::with_capacity(wave.len());
+            for action in wave {
+                if let Some(wanted) = self.wanted(action, states).await? {
+                    jobs.push(Job { action: (*action).clone(), wanted });
+                }
+            }
+            self.wave(jobs, states).await?;
+        }
+        Ok(())
+    }
+
+    /// The payload of a record as it is now. It was mapped before anything was written; what changed since then and fails now
+    /// stops the run all the same.
+    async fn wanted(&self, action: &Action, states: &States) -> Result<Option<Wanted>, Stop> {
+        let found = self.part.records.one(&self.part.mapping, &action.record).await.map_err(Stop::Failed)?;
+        let Some(record) = found else { return Ok(None) };
+        let makes = matches!(action.verb, Verb::Create | Verb::Recreate);
+        let apply = if makes || states.target(&record.id).is_none() { Apply::Create } else { Apply::Update };
+        Ok(match self.part.make(&record, apply)? {
+            Made::Wanted(wanted) => Some(*wanted),
+            _ => None,
+        })
+    }
+
+    async fn wave(&self, mut jobs: Vec<Job>, states: &mut States) -> Result<(), Stop> {
+        let mut attempt = 0;
+        while !jobs.is_empty() {
+            self.note_intents(&jobs, states).await?;
+            let fates = self.send(&jobs).await?;
+            let mut changes = Vec::new();
+            let mut again = Vec::new();
+            let mut weather = None;
+            for (job, fate) in jobs.into_iter().zip(fates) {
+                match fate {
+                    Fate::Did(done) => changes.push(self.did(&job, &done, states)),
+                    Fate::Failed(error @ TargetError::Weather { .. }) => {
+                        weather = Some(error);
+                        again.push(job);
+                    }
+                    Fate::Failed(error) => match self.otherwise(job, &error, states).await? {
+                        Ok(job) if attempt < 2 => again.push(job),
+                        Ok(job) => changes.push(self.did_not(&job.action, &error, states)),
+                        Err(action) => changes.push(self.did_not(&action, &error, states)),
+                    },
+                }
+            }
+            states.put(changes).await.map_err(Stop::store)?;
+            if let Some(error) = weather {
+                if !self.target.wait(attempt, &error).await {
+                    return Err(Stop::Weather(error.to_string()));
+                }
+                // The call may have been carried out before it failed: look before anything is made twice.
+                again = self.look_again(again, states).await?;
+            }
+            attempt += 1;
+            jobs = again;
+        }
+        Ok(())
+    }
+
+    /// Before an object is made it is noted that it will be: a process that dies in between looks for it when it is back.
+    async fn note_intents(&self, jobs: &[Job], states: &mut States) -> Result<(), Stop> {
+        let making = jobs.iter().filter(|job| matches!(job.action.verb, Verb::Create | Verb::Recreate));
+        let changes = making
+            .map(|job| {
+                let known = states.get(&job.action.record).cloned().unwrap_or_default();
+                let state = State { intent: Some(self.now()), target: None, name: job.wanted.name.clone(), ..known };
+                (job.action.record.clone(), Some(state))
+            })
+            .collect();
+        states.put(changes).await.map_err(Stop::store)
+    }
+
+    async fn send(&self, jobs: &[Job]) -> Result<Vec<Fate>, Stop> {
+        let mut fates: Vec<Option<Fate>> = Vec::new();
+        let mut writes = Vec::new();
+        for (place, job) in jobs.iter().enumerate() {
+            let write = match (job.action.verb, &job.action.target) {
+                (Verb::Create | Verb::Recreate, _) | (_, None) => {
+                    Write::Create { kind: self.part.kind, payload: job.wanted.payload.clone() }
+                }
+                (_, Some(id)) => Write::Update {
+                    kind: self.part.kind,
+                    id: id.clone(),
+                    changes: job.action.changes.clone(),
+                    payload: job.wanted.payload.clone(),
+                },
+            };
+            // One that is found and needs nothing is only linked.
+            let nothing = matches!(&write, Write::Update { changes, .. } if changes.is_empty());
+            let linked = || Fate::Did(Done { id: job.action.target.clone().unwrap_or_default(), ..Done::default() });
+            fates.push(nothing.then(linked));
+            if !nothing {
+                writes.push((place, write));
+            }
+        }
+        for (place, answer) in self.in_batches(writes).await? {
+            if let Some(fate) = fates.get_mut(place) {
+                *fate = Some(match answer {
+                    Ok(done) => Fate::Did(done),
+                    Err(error) => Fate::Failed(error),
+                });
+            }
+        }
+        let lost = || Fate::Failed(TargetError::Protocol { what: "there was no answer".into() });
+        Ok(fates.into_iter().map(|fate| fate.unwrap_or_else(lost)).collect())
+    }
+
+    /// Sends writes in batches, several at once.
+    async fn in_batches(
+        &self,
+        writes: Vec<(usize, Write)>,
+    ) -> Result<Vec<(usize, Result<Done, TargetError>)>, Stop> {
+        let mut answers = Vec::with_capacity(writes.len());
+        let batch = self.abilities.batch.max(1);
+        let mut batches: Vec<Vec<(usize, Write)>> = Vec::new();
+        for write in writes {
+            match batches.last_mut() {
+                Some(last) if last.len() < batch => last.push(write),
+                _ => batches.push(vec![write]),
+            }
+        }
+        while !batches.is_empty() {
+            let at_once = self.target.at_once(self.abilities.concurrent).min(batches.len());
+            let now: Vec<Vec<(usize, Write)>> = batches.drain(..at_once).collect();
+            let calls = now.into_iter().map(|batch| async {
+                let (places, writes): (Vec<usize>, Vec<Write>) = batch.into_iter().unzip();
+                self.tally.calls(1);
+                (places, self.target.write(writes).await)
+            });
+            for (places, result) in join_all(calls).await {
+                match result {
+                    Ok(results) => answers.extend(places.into_iter().zip(results)),
+                    Err(error @ TargetError::Denied { .. }) => return Err(Stop::target(error)),
+                    Err(error) => answers.extend(places.into_iter().map(|place| (place, Err(error.clone())))),
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    fn did(&self, job: &Job, done: &Done, states: &States) -> (String, Option<State>) {
+        let outcome = match job.action.verb {
+            Verb::Create => "created",
+            Verb::Recreate => "recreated",
+            Verb::Link => "linked",
+            _ => "updated",
+        };
+        self.tally.add(|counts| match job.action.verb {
+            Verb::Create => counts.created += 1,
+            Verb::Recreate => counts.recreated += 1,
+            Verb::Link => {
+                counts.linked += 1;
+                counts.updated += u64::from(!job.action.changes.is_empty());
+            }
+            _ => counts.updated += 1,
+        });
+        let known = states.get(&job.action.record).cloned().unwrap_or_default();
+        // Who was made anew has no manager yet.
+        let manager = if job.action.verb == Verb::Recreate { None } else { known.manager };
+        let state = State {
+            target: Some(done.id.clone()),
+            sent: Some(job.wanted.digest.clone()),
+            manager,
+            intent: None,
+            outcome: outcome.to_owned(),
+            reason: Some(job.action.reason.clone()),
+            at: self.now(),
+            name: job.wanted.name.clone(),
+        };
+        (job.action.record.clone(), Some(state))
+    }
+
+    fn did_not(&self, action: &Action, error: &TargetError, states: &States) -> (String, Option<State>) {
+        self.tally.failed(action, &error.to_string());
+        let known = states.get(&action.record).cloned().unwrap_or_default();
+        let (reason, at) = (Some(error.to_string()), self.now());
+        let state = State { outcome: "failed".to_owned(), reason, at, name: action.name.clone(), intent: None, ..known };
+        (action.record.clone(), Some(state))
+    }
+
+    /// What is done instead when the target has it already, or has it no more; the action back when there is nothing.
+    async fn otherwise(
+        &self,
+        mut job: Job,
+        error: &TargetError,
+        states: &States,
+    ) -> Result<Result<Job, Action>, Stop> {
+        match error {
+            TargetError::Exists { .. } if matches!(job.action.verb, Verb::Create | Verb::Recreate) => {
+                match self.find(&job.wanted, states).await? {
+                    Some(found) => {
+                        job.action.verb = Verb::Link;
+                        job.action.changes = self.differences(&job.wanted, &found);
+                        job.action.target = Some(found.id);
+                        job.action.reason = "the target has it already".to_owned();
+                        Ok(Ok(job))
+                    }
+                    None => Ok(Err(job.action)),
+                }
+            }
+            TargetError::Missing { .. } if matches!(job.action.verb, Verb::Update | Verb::Link) => {
+                job.action.verb = Verb::Recreate;
+                job.action.target = None;
+                job.action.reason = "somebody deleted it in the target".to_owned();
+                Ok(Ok(job))
+            }
+            TargetError::Denied { .. } => Err(Stop::target(error.clone())),
+            _ => Ok(Err(job.action)),
+        }
+    }
+
+    /// After a call whose end is not known: what was made by it is linked.
+    async fn look_again(&self, jobs: Vec<Job>, states: &States) -> Result<Vec<Job>, Stop> {
+        let mut again = Vec::with_capacity(jobs.len());
+        for mut job in jobs {
+            if matches!(job.action.verb, Verb::Create | Verb::Recreate)
+                && let Some(found) = self.find(&job.wanted, states).await?
+            {
+                job.action.changes = self.differences(&job.wanted, &found);
+                job.action.target = Some(found.id);
+                job.action.verb = Verb::Link;
+            }
+            again.push(job);
+        }
+        Ok(again)
+    }
+
+    async fn find(&self, wanted: &Wanted, states: &States) -> Result<Option<Found>, Stop> {
+        if !self.abilities.find {
+            return Ok(None);
+        }
+        for (path, value) in &wanted.matches {
+            let mut found = self.target.find(self.part.kind, path, value).await.map_err(Stop::target)?;
+            found.retain(|object| states.record(&object.id).is_none());
+            match found.len() {
+                0 => {}
+                1 => return Ok(found.pop()),
+                _ => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    fn differences(&self, wanted: &Wanted, found: &Found) -> Vec<Difference> {
+        super::difference::Compared {
+            kind: self.part.kind,
+            mapping: &self.part.mapping,
+            target: self.target,
+            payload: &wanted.payload,
+            found: &found.attributes,
+            was_sent: false,
+            clear: self.part.settings.clear,
+        }
+        .differences()
+    }
+
+    /// Sets managers, when everybody who is to be there is there.
+    pub(super) async fn managers(&self, actions: &[&Action], states: &mut States) -> Result<(), Stop> {
+        let Some(path) = self.part.manager_path().map(str::to_owned) else { return Ok(()) };
+        for wave in actions.chunks(WAVE) {
+            let (mut writes, mut meant) = (Vec::new(), Vec::new());
+            for action in wave {
+                let Some(id) = states.target(&action.record).map(str::to_owned) else { continue };
+                let Some(wanted) = self.wanted(action, states).await? else { continue };
+                let manager = wanted.manager.flatten();
+                let new = match &manager {
+                    None => serde_json::Value::Null,
+                    Some(record) => match states.target(record) {
+                        Some(target) => target.into(),
+                        // Not in the target, so not to be named: the next run looks again.
+                        None => continue,
+                    },
+                };
+                let change = Difference { path: path.clone(), old: serde_json::Value::Null, new: new.clone() };
+                let mut payload = wanted.payload;
+                super::difference::set(&mut payload, &path, new);
+                writes.push((meant.len(), Write::Update { kind: self.part.kind, id, changes: vec![change], payload }));
+                meant.push((*action, manager));
+            }
+            let mut changes = Vec::new();
+            for (place, answer) in self.in_batches(writes).await? {
+                let Some((action, manager)) = meant.get(place) else { continue };
+                match answer {
+                    Ok(_) => {
+                        self.tally.add(|counts| counts.updated += 1);
+                        let known = states.get(&action.record).cloned().unwrap_or_default();
+                        changes.push((action.record.clone(), Some(State { manager: manager.clone(), ..known })));
+                    }
+                    Err(error @ TargetError::Weather { .. }) => return Err(Stop::Weather(error.to_string())),
+                    Err(error) => changes.push(self.did_not(action, &error, states)),
+                }
+            }
+            states.put(changes).await.map_err(Stop::store)?;
+        }
+        Ok(())
+    }
+
+    /// Brings members in and out of groups. `people`: the links of those who may be members.
+    pub(super) async fn members(
+        &self,
+        actions: &[&Action],
+        states: &mut States,
+        people: &HashMap<String, String>,
+    ) -> Result<(), Stop> {
+        for wave in actions.chunks(WAVE) {
+            let (mut writes, mut meant) = (Vec::new(), Vec::new());
+            for action in wave {
+                let Some(group) = states.target(&action.record).map(str::to_owned) else { continue };
+                let add: Vec<String> = action.add.iter().filter_map(|record| people.get(record).cloned()).collect();
+                for add in add.chunks(Write::MEMBERS) {
+                    let (id, add) = (group.clone(), add.to_vec());
+                    writes.push((meant.len(), Write::Members { id, add, remove: Vec::new() }));
+                    meant.push(*action);
+                }
+                for remove in action.remove.chunks(Write::MEMBERS) {
+                    let (id, remove) = (group.clone(), remove.to_vec());
+                    writes.push((meant.len(), Write::Members { id, add: Vec::new(), remove }));
+                    meant.push(*action);
+                }
+            }
+            let sizes: Vec<(u64, u64)> = writes
+                .iter()
+                .map(|(_, write)| match write {
+                    Write::Members { add, remove, .. } => (add.len() as u64, remove.len() as u64),
+                    _ => (0, 0),
+                })
+                .collect();
+            let mut changes = Vec::new();
+            for (place, answer) in self.in_batches(writes).await? {
+                let Some(action) = meant.get(place) else { continue };
+                let (added, removed) = sizes.get(place).copied().unwrap_or_default();
+                match answer {
+                    Ok(done) => {
+                        let refused = done.refused.len() as u64;
+                        self.tally.add(|counts| {
+                            counts.members_added += added.saturating_sub(refused);
+                            counts.members_removed += removed;
+                        });
+                        for (member, why) in &done.refused {
+                            self.tally.failed(action, &format!("member {member:?}: {why}"));
+                        }
+                    }
+                    Err(error @ TargetError::Weather { .. }) => return Err(Stop::Weather(error.to_string())),
+                    Err(error) => changes.push(self.did_not(action, &error, states)),
+                }
+            }
+            states.put(changes).await.map_err(Stop::store)?;
+        }
+        Ok(())
+    }
+
+    /// Shuts, removes, and gives up links.
+    pub(super) async fn take_away(&self, actions: &[&Action], states: &mut States) -> Result<(), Stop> {
+        for wave in actions.chunks(WAVE) {
+            let (mut writes, mut changes) = (Vec::new(), Vec::new());
+            for (place, action) in wave.iter().enumerate() {
+                let (kind, id) = (self.part.kind, action.target.clone().unwrap_or_default());
+                match action.verb {
+                    Verb::Disable => writes.push((place, Write::Disable { kind, id })),
+                    Verb::Delete => writes.push((place, Write::Delete { kind, id })),
+                    _ => {
+                        self.tally.add(|counts| counts.unlinked += 1);
+                        changes.push((action.record.clone(), None));
+                    }
+                }
+            }
+            for (place, answer) in self.in_batches(writes).await? {
+                let Some(action) = wave.get(place) else { continue };
+                match answer {
+                    // What is gone already is as it is to be.
+                    Ok(_) | Err(TargetError::Missing { .. }) => {
+                        self.tally.add(|counts| match action.verb {
+                            Verb::Disable => counts.disabled += 1,
+                            _ => counts.deleted += 1,
+                        });
+                        changes.push((action.record.clone(), None));
+                    }
+                    // The link stays until the target has said that it is done.
+                    Err(error @ TargetError::Weather { .. }) => {
+                        states.put(changes).await.map_err(Stop::store)?;
+                        return Err(Stop::Weather(error.to_string()));
+                    }
+                    Err(error) => changes.push(self.did_not(action, &error, states)),
+                }
+            }
+            states.put(changes).await.map_err(Stop::store)?;
+        }
+        Ok(())
+    }
+}
+
+impl Stop {
+    pub(super) fn store(error: crate::store::StoreError) -> Self {
+        Self::Failed(SyncError::Store(error))
+    }
+}
+
+/// Counts of nothing, for a plan that is only shown.
+impl Counts {
+    /// How many writes it counts.
+    pub fn writes(&self) -> u64 {
+        self.created
+            + self.recreated
+            + self.updated
+            + self.disabled
+            + self.deleted
+            + self.members_added
+            + self.members_removed
+    }
+}
+
+/// The kind is a part of an action.
+impl Action {
+    pub(super) fn is(&self, kind: Kind, verbs: &[Verb]) -> bool {
+        self.kind == kind && verbs.contains(&self.verb)
+    }
+}

@@ -1,0 +1,93 @@
+//! What a sync keeps in the store beside its links: the lease by which one run is under way at a time, and the last runs.
+
+use super::{KEPT_RUNS, LEASE, Report, Sync, SyncError};
+use crate::store::{Operation, StoreError, Table, Transaction, When};
+
+/// How many records are read at once.
+const PAGE: usize = 200;
+
+impl Sync {
+    pub(super) fn lease_key(&self) -> Vec<u8> {
+        format!("sync/{}", self.name()).into_bytes()
+    }
+
+    /// Takes the lease, when nobody has it or who had it has died.
+    pub(super) async fn take_lease(&self) -> Result<Vec<u8>, SyncError> {
+        let key = self.lease_key();
+        let now = self.clock.now();
+        let held = self.store().record(Table::Leases, &key).await?;
+        let until = |value: &[u8]| -> Option<u64> { std::str::from_utf8(value).ok()?.split(' ').next()?.parse().ok() };
+        if held.as_deref().and_then(until).is_some_and(|until| until > now) {
+            return Err(SyncError::Busy);
+        }
+        let value = format!("{} {}", now.saturating_add(LEASE), uuid::Uuid::new_v4()).into_bytes();
+        let when = held.map_or(When::Absent, When::Equals);
+        let put = Operation::Put { table: Table::Leases, key, value: value.clone(), when };
+        match self.store().commit(Transaction::new("").with(put)).await {
+            Ok(_) => Ok(value),
+            Err(StoreError::Changed { .. }) => Err(SyncError::Busy),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Renews the lease until the run is over; comes only when it is lost.
+    pub(super) async fn keep_lease(&self, first: &[u8]) -> SyncError {
+        let holder = first.split(|byte| *byte == b' ').next_back().unwrap_or_default().to_vec();
+        loop {
+            tokio::time::sleep(std::time::Duration::from_millis(LEASE / 3)).await;
+            let until = self.clock.now().saturating_add(LEASE).to_string();
+            let value = [until.as_bytes(), b" ", &holder].concat();
+            match self.store().record(Table::Leases, &self.lease_key()).await {
+                Ok(Some(held)) if held.ends_with(&holder) => {
+                    let when = When::Equals(held);
+                    let put = Operation::Put { table: Table::Leases, key: self.lease_key(), value, when };
+                    if let Err(error) = self.store().commit(Transaction::new("").with(put)).await {
+                        return error.into();
+                    }
+                }
+                Ok(_) => return SyncError::Busy,
+                Err(error) => return error.into(),
+            }
+        }
+    }
+
+    /// Gives the lease back.
+    pub(super) async fn give_lease(&self, _: &[u8]) -> Result<(), SyncError> {
+        let erase = Operation::Erase { table: Table::Leases, key: self.lease_key(), when: When::Always };
+        self.store().commit(Transaction::new("").with(erase)).await?;
+        Ok(())
+    }
+
+    fn runs_prefix(&self) -> Vec<u8> {
+        [self.name().as_bytes(), &[0]].concat()
+    }
+
+    /// The runs that are kept, the oldest first.
+    pub(super) async fn reports(&self) -> Result<Vec<Report>, SyncError> {
+        let (mut reports, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.store().records(Table::Runs, &self.runs_prefix(), after, PAGE).await?;
+            reports.extend(page.items.iter().filter_map(|record| serde_json::from_slice(&record.value).ok()));
+            after = page.next;
+            if after.is_none() {
+                return Ok(reports);
+            }
+        }
+    }
+
+    /// Keeps a run, and forgets the oldest beyond some hundreds.
+    pub(super) async fn keep(&self, mut report: Report) -> Result<Report, SyncError> {
+        let known: Vec<u64> = self.reports().await?.iter().map(|report| report.number).collect();
+        report.number = known.last().map_or(1, |last| last + 1);
+        let key = |number: u64| [self.runs_prefix().as_slice(), &number.to_be_bytes()].concat();
+        let value = serde_json::to_vec(&report).unwrap_or_default();
+        let (table, when) = (Table::Runs, When::Always);
+        let put = Operation::Put { table, key: key(report.number), value, when };
+        let mut transaction = Transaction::new("").with(put);
+        for number in known.iter().filter(|number| **number + KEPT_RUNS <= report.number) {
+            transaction = transaction.with(Operation::Erase { table, key: key(*number), when: When::Always });
+        }
+        self.store().commit(transaction).await?;
+        Ok(report)
+    }
+}

@@ -1,0 +1,451 @@
+//! The sync: a directory or a file pushed through mappings into a target, and stopped before harm.
+//!
+//! A run maps every record in scope first (`part`, `plan::survey`), so that a mapping that fails on the last one fails before
+//! anything is written. It then looks at the target, decides for every record and object what is to be done (`plan`), and
+//! does it (`apply`): users, groups, references, members, and last what is taken away. What it remembers of each record is
+//! in the store (`state`). Weather is borne (`patient`); a target that is down ends the run *degraded*, and the next one goes
+//! on, for what is done already is then unchanged.
+
+mod apply;
+mod difference;
+mod halt;
+mod keeping;
+mod part;
+mod patient;
+mod plan;
+mod records;
+mod references;
+mod report;
+mod settings;
+mod state;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Clock, Millis};
+use crate::directory::{Directory, Source};
+use crate::mapping::Told;
+use crate::store::{Operation, Store, StoreError, Table, Transaction, When};
+use crate::target::{Abilities, Kind, Target, TargetError};
+
+pub use halt::SyncHalt;
+pub use patient::Patient;
+pub use plan::{Action, Plan, PlanCounts, Skipped, Verb};
+pub use report::{Counts, Ended, Failed, Report};
+pub use settings::{
+    DeleteAction, GuardSettings, KindSettings, ScheduleSettings, ScopeSettings, ServiceAccounts, SyncSettings,
+    WeatherSettings,
+};
+pub use state::State;
+
+use apply::Applier;
+use part::{Part, environment};
+use plan::{Planner, Survey};
+use records::Scope;
+use report::Tally;
+use state::States;
+
+/// How long a run holds its lease without renewing it: after a crash another may begin then, in milliseconds.
+const LEASE: Millis = 60_000;
+/// How many runs are kept.
+const KEPT_RUNS: u64 = 500;
+
+/// Why a sync cannot run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyncError {
+    /// What was configured cannot be used.
+    Settings(String),
+    /// The directory cannot be read.
+    Directory(String),
+    /// The store failed.
+    Store(StoreError),
+    /// The target refuses us, or cannot be understood.
+    Target(TargetError),
+    /// Another run of this sync is under way.
+    Busy,
+    /// The plan is not what would be done now; what changed since, a line each.
+    Changed(Vec<String>),
+}
+
+impl fmt::Display for SyncError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(what) | Self::Directory(what) => f.write_str(what),
+            Self::Store(error) => error.fmt(f),
+            Self::Target(error) => error.fmt(f),
+            Self::Busy => f.write_str("another run of this sync is under way"),
+            Self::Changed(lines) => write!(f, "the plan is not what would be done now:\n  {}", lines.join("\n  ")),
+        }
+    }
+}
+
+impl std::error::Error for SyncError {}
+
+impl From<StoreError> for SyncError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Why a run ends before its plan does.
+enum Stop {
+    /// A mapping failed.
+    Halt { mapping: String, digest: String, record: Option<(Kind, String)>, told: Box<Told> },
+    /// The weather.
+    Weather(String),
+    /// Everything else.
+    Failed(SyncError),
+}
+
+/// A sync, ready to run.
+pub struct Sync {
+    settings: SyncSettings,
+    beside: PathBuf,
+    directory: Directory,
+    source: Option<Arc<Source>>,
+    target: Patient,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a run is to do beside what the settings say.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Objects may be taken away beyond what the guard allows.
+    pub allow_deletes: bool,
+    /// Only this plan is carried out, when it is what would be done now.
+    pub plan: Option<Plan>,
+    /// `full`, unless it is another kind of run.
+    pub kind: Option<&'static str>,
+    /// Only these records, by kind and id.
+    pub only: Option<Vec<(Kind, String)>>,
+}
+
+/// How a sync stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The sync.
+    pub sync: String,
+    /// Why it stands still.
+    pub halt: Option<SyncHalt>,
+    /// Until when a run holds it.
+    pub running_until: Option<Millis>,
+    /// The last runs, the newest first.
+    pub runs: Vec<Report>,
+    /// Linked users and groups.
+    pub linked: [u64; 2],
+}
+
+/// All that a run has at hand.
+struct Stage {
+    parts: Vec<Part>,
+    states: HashMap<Kind, States>,
+    scope: Scope,
+    abilities: Abilities,
+}
+
+impl Sync {
+    /// A sync over a directory into a target. `beside`: where its files are relative to.
+    pub fn new(
+        settings: SyncSettings,
+        beside: PathBuf,
+        directory: Directory,
+        source: Option<Arc<Source>>,
+        target: Box<dyn Target>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let target = Patient::new(target, settings.weather.clone());
+        Self { settings, beside, directory, source, target, clock }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// What the settings say.
+    pub fn settings(&self) -> &SyncSettings {
+        &self.settings
+    }
+
+    fn store(&self) -> &Arc<dyn Store> {
+        self.directory.store()
+    }
+
+    /// What a run would do; nothing is written, in the target or in the store.
+    ///
+    /// # Errors
+    /// It cannot be said; a mapping that fails is [`Ended::Halted`] in the report of a run, and a finding here.
+    pub async fn plan(&self) -> Result<Plan, PlanError> {
+        let stage = self.stage().await.map_err(PlanError::from)?;
+        self.planned(&stage, None).await.map(|(plan, _)| plan).map_err(PlanError::from)
+    }
+
+    /// Runs it, once at a time.
+    ///
+    /// # Errors
+    /// Another run is under way, or the store fails; all else is in the report.
+    pub async fn run(&self, options: &RunOptions) -> Result<Report, SyncError> {
+        let lease = self.take_lease().await?;
+        let started = self.clock.now();
+        let tally = Tally::default();
+        let ended = tokio::select! {
+            ended = self.run_stages(options, &tally) => ended,
+            error = self.keep_lease(&lease) => Err(Stop::Failed(error)),
+        };
+        let (outcome, error, held_back) = match ended {
+            Ok(0) => (Ended::Complete, None, 0),
+            Ok(held_back) => {
+                let why = format!(
+                    "{held_back} objects would be taken away, more than the guard allows: `--allow-deletes` does it, `sync plan` shows them"
+                );
+                (Ended::Guarded, Some(why), held_back)
+            }
+            Err(Stop::Halt { mapping, digest, record, told }) => {
+                let halt = SyncHalt::new(self.name(), self.clock.now(), mapping, digest, record, *told);
+                halt::write(self.store(), &halt).await?;
+                tracing::error!(target: "sync", sync = self.name(), mapping = halt.mapping, place = halt.place, code = halt.code, "the sync is halted");
+                (Ended::Halted, Some(halt.report), 0)
+            }
+            Err(Stop::Weather(what)) => (Ended::Degraded, Some(what), 0),
+            Err(Stop::Failed(error @ SyncError::Changed(_))) => {
+                self.give_lease(&lease).await?;
+                return Err(error);
+            }
+            Err(Stop::Failed(error)) => (Ended::Failed, Some(error.to_string()), 0),
+        };
+        let (counts, failures, calls) = tally.taken();
+        let report = Report {
+            sync: self.name().to_owned(),
+            number: 0,
+            kind: options.kind.unwrap_or("full").to_owned(),
+            started,
+            ended: self.clock.now(),
+            outcome,
+            counts,
+            error,
+            failures,
+            held_back,
+            calls,
+            repeated: self.target.repeated(),
+        };
+        let report = self.keep(report).await?;
+        self.give_lease(&lease).await?;
+        Ok(report)
+    }
+
+    async fn run_stages(&self, options: &RunOptions, tally: &Tally) -> Result<u64, Stop> {
+        if let Some(halt) = halt::read(self.store(), self.name()).await.map_err(Stop::store)? {
+            self.mended(halt).await?;
+        }
+        let mut stage = self.stage().await?;
+        let (plan, surveys) = self.planned(&stage, options.only.as_deref()).await?;
+        if let Some(wanted) = &options.plan {
+            wanted.agrees(&plan).map_err(|lines| Stop::Failed(SyncError::Changed(lines)))?;
+        }
+        tally.add(|counts| {
+            counts.unchanged = plan.counts.unchanged;
+            counts.skipped = plan.counts.skipped;
+            counts.out_of_scope = plan.counts.out_of_scope;
+            counts.ambiguous = plan.counts.ambiguous;
+        });
+        drop(surveys);
+        self.carry_out(&plan, &mut stage, tally, options).await
+    }
+
+    /// Whether what halted the sync is another by now; if not, it stays halted and says the same again.
+    async fn mended(&self, halt: SyncHalt) -> Result<(), Stop> {
+        for kind in [Kind::User, Kind::Group] {
+            let Some(of) = self.settings.of(kind) else { continue };
+            let path = self.beside.join(&of.mapping);
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            use sha2::Digest as _;
+            if part::hex(&sha2::Sha256::digest(text.as_bytes())) == halt.digest {
+                let SyncHalt { mapping, digest, rule, code, place, record, report, .. } = halt;
+                let told = Box::new(Told { rule, code, place, report });
+                return Err(Stop::Halt { mapping, digest, record, told });
+            }
+        }
+        halt::lift(self.store(), self.name()).await.map_err(Stop::store)
+    }
+
+    /// Reads mappings, records, links, and what the target can do.
+    async fn stage(&self) -> Result<Stage, Stop> {
+        let seed = self.seed().await?;
+        let directory = self.source.as_ref().map(|source| (&self.directory, source));
+        let (mut parts, mut states) = (Vec::new(), HashMap::new());
+        for kind in [Kind::User, Kind::Group] {
+            let env = environment(self.clock.now(), seed);
+            if let Some(part) = Part::read(kind, &self.settings, &self.beside, directory, env)? {
+                parts.push(part);
+            }
+            let of = States::load(Arc::clone(self.store()), self.name(), kind).await.map_err(Stop::store)?;
+            states.insert(kind, of);
+        }
+        let directory = self.source.as_deref().map(|source| (&self.directory, source));
+        let scope = Scope::of(&self.settings.scope, directory).await.map_err(Stop::Failed)?;
+        let abilities = self.target.open().await.map_err(Stop::target)?;
+        Ok(Stage { parts, states, scope, abilities })
+    }
+
+    /// The seed of the sync's random values: the same in every run, so that a plan says what a run does.
+    async fn seed(&self) -> Result<[u8; 32], Stop> {
+        let key = format!("sync-seed/{}", self.name()).into_bytes();
+        let known = self.store().record(Table::Settings, &key).await.map_err(Stop::store)?;
+        if let Some(seed) = known.and_then(|bytes| bytes.try_into().ok()) {
+            return Ok(seed);
+        }
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed)
+            .map_err(|error| Stop::Failed(SyncError::Settings(format!("the machine gives no randomness: {error}"))))?;
+        let put = Operation::Put { table: Table::Settings, key, value: seed.to_vec(), when: When::Absent };
+        self.store().commit(Transaction::new("").with(put)).await.map_err(Stop::store)?;
+        Ok(seed)
+    }
+
+    /// Evaluates all records, looks at the target, and decides.
+    async fn planned(
+        &self,
+        stage: &Stage,
+        only: Option<&[(Kind, String)]>,
+    ) -> Result<(Plan, HashMap<Kind, Survey>), Stop> {
+        let mut plan = Plan { sync: self.name().to_owned(), ..Plan::default() };
+        let mut surveys = HashMap::new();
+        for part in &stage.parts {
+            plan.mappings.insert(part.kind.word().to_owned(), part.digest.clone());
+            let Some(states) = stage.states.get(&part.kind) else { continue };
+            plan.counts.linked += states.linked_count();
+            if only.is_none() {
+                // All records of all kinds are mapped before the target is asked for anything.
+                surveys.insert(part.kind, plan::survey(part, &stage.scope, states, &mut plan).await?);
+            }
+        }
+        for part in &stage.parts {
+            let Some(states) = stage.states.get(&part.kind) else { continue };
+            let planner = Planner {
+                part,
+                states,
+                target: &self.target,
+                abilities: &stage.abilities,
+                protected: &self.settings.guard.protected,
+            };
+            match (only, surveys.get(&part.kind)) {
+                (Some(only), _) => {
+                    for (_, id) in only.iter().filter(|(kind, _)| *kind == part.kind) {
+                        planner.one(id, &stage.scope, &mut plan).await?;
+                    }
+                }
+                (None, Some(survey)) => planner.plan(survey, &mut plan).await?,
+                (None, None) => {}
+            }
+        }
+        self.plan_references(stage, only, &surveys, &mut plan).await?;
+        Ok((plan, surveys))
+    }
+
+    /// Carries a plan out; the number of objects that the guard kept from being taken away.
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        stage: &mut Stage,
+        tally: &Tally,
+        options: &RunOptions,
+    ) -> Result<u64, Stop> {
+        let guarded = !options.allow_deletes && self.takes_too_much(plan);
+        let Stage { parts, states, abilities, .. } = stage;
+        for part in &*parts {
+            let applier = self.applier(part, abilities, tally);
+            let Some(of) = states.get_mut(&part.kind) else { continue };
+            let chosen = |verbs: &[Verb]| -> Vec<&Action> {
+                plan.actions.iter().filter(|action| action.is(part.kind, verbs)).collect()
+            };
+            applier.write(&chosen(&[Verb::Create, Verb::Recreate, Verb::Link, Verb::Update]), of).await?;
+            applier.managers(&chosen(&[Verb::Manager]), of).await?;
+        }
+        let people: HashMap<String, String> = [Kind::User, Kind::Group]
+            .iter()
+            .filter_map(|kind| states.get(kind))
+            .flat_map(|states| states.linked().map(|(record, id)| (record.to_owned(), id.to_owned())))
+            .collect();
+        for part in &*parts {
+            let Some(of) = states.get_mut(&part.kind) else { continue };
+            let members: Vec<&Action> =
+                plan.actions.iter().filter(|action| action.is(part.kind, &[Verb::Members])).collect();
+            self.applier(part, abilities, tally).members(&members, of, &people).await?;
+        }
+        let harmless = if guarded { vec![Verb::Unlink] } else { vec![Verb::Unlink, Verb::Disable, Verb::Delete] };
+        for part in parts.iter().rev() {
+            let Some(of) = states.get_mut(&part.kind) else { continue };
+            let gone: Vec<&Action> = plan.actions.iter().filter(|action| action.is(part.kind, &harmless)).collect();
+            self.applier(part, abilities, tally).take_away(&gone, of).await?;
+        }
+        Ok(if guarded { plan.taken() } else { 0 })
+    }
+
+    fn applier<'a>(&'a self, part: &'a Part, abilities: &'a Abilities, tally: &'a Tally) -> Applier<'a> {
+        Applier { part, target: &self.target, abilities, clock: &*self.clock, tally }
+    }
+
+    /// Whether a plan takes away more than the guard allows, or everything because there are no records.
+    fn takes_too_much(&self, plan: &Plan) -> bool {
+        let (taken, linked) = (plan.taken(), plan.counts.linked);
+        let share = linked > 20 && taken * 100 > linked * u64::from(self.settings.guard.share);
+        taken > 0 && (plan.counts.records == 0 || taken > self.settings.guard.deletes || share)
+    }
+
+    /// Lets a halted sync run again; false when it was not halted.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn resume(&self) -> Result<bool, SyncError> {
+        let halted = halt::read(self.store(), self.name()).await?.is_some();
+        halt::lift(self.store(), self.name()).await?;
+        Ok(halted)
+    }
+
+    /// How it stands. `runs`: how many of the last runs are told.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn status(&self, runs: usize) -> Result<Status, SyncError> {
+        let mut linked = [0; 2];
+        for (count, kind) in linked.iter_mut().zip([Kind::User, Kind::Group]) {
+            *count = States::load(Arc::clone(self.store()), self.name(), kind).await?.linked_count();
+        }
+        let mut all = self.reports().await?;
+        all.reverse();
+        all.truncate(runs);
+        let lease = self.store().record(Table::Leases, &self.lease_key()).await?;
+        let until = lease.and_then(|lease| String::from_utf8(lease).ok()?.split(' ').next()?.parse().ok());
+        Ok(Status {
+            sync: self.name().to_owned(),
+            halt: halt::read(self.store(), self.name()).await?,
+            running_until: until.filter(|until| *until > self.clock.now()),
+            runs: all,
+            linked,
+        })
+    }
+}
+
+/// Why there is no plan.
+#[derive(Debug)]
+pub enum PlanError {
+    /// A mapping fails; the run would halt. The finding, with carets.
+    Mapping(String),
+    /// The weather, or anything else.
+    Other(SyncError),
+}
+
+impl From<Stop> for PlanError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Halt { told, .. } => Self::Mapping(told.report),
+            Stop::Weather(what) => Self::Other(SyncError::Target(TargetError::Weather { what, wait: None })),
+            Stop::Failed(error) => Self::Other(error),
+        }
+    }
+}

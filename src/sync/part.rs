@@ -1,0 +1,169 @@
+//! [`Part`]: one kind of object in a run: its mapping, its records, and what the mapping makes of them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::difference::{at, is_reference};
+use super::records::{Record, Records};
+use super::settings::{KindSettings, SyncSettings};
+use super::{Stop, SyncError};
+use crate::directory::{Directory, Source as Endpoint};
+use crate::function::{Env, Seed};
+use crate::mapping::{Apply, Mapping, Ran, Told};
+use crate::target::{Kind, Object};
+use crate::text::Source;
+
+/// One kind of object in a run.
+pub(super) struct Part {
+    pub(super) kind: Kind,
+    pub(super) settings: KindSettings,
+    pub(super) mapping: Mapping,
+    /// SHA-256 of the mapping's text, by which a changed one is known.
+    pub(super) digest: String,
+    pub(super) records: Records,
+    env: Env,
+}
+
+/// What a mapping made of a record, ready to be compared.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) payload: Object,
+    /// A digest of it.
+    pub(super) digest: String,
+    /// What it is found by: target and value, by precedence.
+    pub(super) matches: Vec<(String, String)>,
+    /// What people call it.
+    pub(super) name: String,
+    /// The record that is its manager, and whether the mapping writes one at all.
+    pub(super) manager: Option<Option<String>>,
+}
+
+/// What became of a record.
+pub(super) enum Made {
+    Wanted(Box<Wanted>),
+    OutOfScope,
+    Skipped(String),
+}
+
+impl Part {
+    /// Reads and compiles what the settings of a kind name; `None` when they say nothing of it.
+    pub(super) fn read(
+        kind: Kind,
+        settings: &SyncSettings,
+        beside: &Path,
+        directory: Option<(&Directory, &Arc<Endpoint>)>,
+        env: Env,
+    ) -> Result<Option<Self>, Stop> {
+        let Some(of) = settings.of(kind) else { return Ok(None) };
+        let path = beside.join(&of.mapping);
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| Stop::Failed(SyncError::Settings(format!("{file}: {error}"))))?;
+        let digest = hex(&Sha256::digest(text.as_bytes()));
+        let compiled = Mapping::compile(&Source::new(file.clone(), text));
+        let Some(mapping) = compiled.mapping else {
+            let found = compiled.diagnostics;
+            let told = found.iter().find(|finding| finding.is_error()).map(|first| Told::of(found.source(), None, first));
+            return Err(Stop::Halt { mapping: file, digest, record: None, told: Box::new(told.unwrap_or_else(unknown)) });
+        };
+        let records = match (&of.file, directory) {
+            (Some(file), _) => Records::file(&beside.join(file), of).map_err(Stop::Failed)?,
+            (None, Some((directory, source))) => Records::Directory(directory.clone(), Arc::clone(source), kind),
+            (None, None) => return Err(Stop::Failed(SyncError::Settings("there are no records".into()))),
+        };
+        Ok(Some(Self { kind, settings: of.clone(), mapping, digest, records, env }))
+    }
+
+    /// Maps a record. Random values are the same for a record in every run of the sync.
+    pub(super) fn make(&self, record: &Record, apply: Apply) -> Result<Made, Stop> {
+        let number = Sha256::digest(record.id.as_bytes()).iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        match self.mapping.run(&record.text, &self.env, number, apply) {
+            Ran::OutOfScope => Ok(Made::OutOfScope),
+            Ran::Skipped { reason, .. } => Ok(Made::Skipped(reason)),
+            Ran::Failed(told) => Err(Stop::Halt {
+                mapping: self.mapping.name().to_owned(),
+                digest: self.digest.clone(),
+                record: Some((self.kind, record.id.clone())),
+                told,
+            }),
+            Ran::Payload { payload: Value::Object(payload), .. } => Ok(Made::Wanted(Box::new(self.wanted(payload)))),
+            Ran::Payload { .. } => Ok(Made::Skipped("the mapping makes no object".into())),
+        }
+    }
+
+    fn wanted(&self, mut payload: Object) -> Wanted {
+        let manager = self.take_manager(&mut payload);
+        payload.shift_remove("members");
+        let text = |value: Value| match value {
+            Value::String(text) if !text.is_empty() => Some(text),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let rules = self.mapping.matching_rules();
+        let matches: Vec<(String, String)> = rules
+            .iter()
+            .filter_map(|rule| Some((rule.target().to_owned(), text(at(&payload, rule.target()))?)))
+            .collect();
+        let named = ["displayName", "userName", "userPrincipalName", "name"];
+        let name = named.iter().find_map(|key| text(payload.get(*key)?.clone()));
+        let name = name.or_else(|| matches.first().map(|(_, value)| value.clone())).unwrap_or_default();
+        let digest = digest(&payload);
+        Wanted { payload, digest, matches, name, manager }
+    }
+
+    /// Takes the manager out, who is written when everybody is there.
+    fn take_manager(&self, payload: &mut Object) -> Option<Option<String>> {
+        let writes = |path: &str| is_reference(path) && !path.starts_with("members");
+        if !self.mapping.rules().iter().any(|rule| writes(rule.target())) {
+            return None;
+        }
+        let enterprise = crate::scim::schema::ENTERPRISE_USER;
+        let mut found = payload.shift_remove("manager");
+        if let Some(section) = payload.get_mut(enterprise).and_then(Value::as_object_mut) {
+            found = found.or(section.shift_remove("manager"));
+            if section.is_empty() {
+                payload.shift_remove(enterprise);
+            }
+        }
+        let id = match found {
+            Some(Value::Object(fields)) => fields.get("value").and_then(Value::as_str).map(str::to_owned),
+            Some(Value::String(id)) => Some(id),
+            _ => None,
+        };
+        Some(id.filter(|id| !id.is_empty()))
+    }
+
+    /// The target of the mapping that writes the manager.
+    pub(super) fn manager_path(&self) -> Option<&str> {
+        let mut targets = self.mapping.rules().iter().map(super::super::mapping::Rule::target);
+        targets.find(|path| is_reference(path) && !path.starts_with("members"))
+    }
+}
+
+/// A digest of a payload, to know it again.
+pub(super) fn digest(payload: &Object) -> String {
+    let text = serde_json::to_vec(payload).unwrap_or_default();
+    hex(Sha256::digest(text).get(..16).unwrap_or_default())
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The environment of a run: its clock, and the seed of the sync.
+pub(super) fn environment(now: crate::clock::Millis, seed: [u8; 32]) -> Env {
+    let moment = i64::try_from(now).ok().and_then(crate::dotnet::date::Moment::from_unix_millis);
+    Env::new(moment.unwrap_or(crate::dotnet::date::Moment::MIN), Seed::from_bytes(seed))
+}
+
+fn unknown() -> Told {
+    Told { rule: None, code: "E0101".into(), place: String::new(), report: "the mapping does not compile".into() }
+}

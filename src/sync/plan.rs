@@ -1,0 +1,595 @@
+//! [`Plan`]: what a run would do, decided before anything is written: for every record and every object of the target an
+//! action with its differences, or nothing.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::difference::{Compared, at, paths};
+use super::part::{Made, Part, Wanted};
+use super::records::Scope;
+use super::settings::DeleteAction;
+use super::state::States;
+use super::{Stop, SyncError};
+use crate::mapping::Apply;
+use crate::scim::compare::fold;
+use crate::target::{Abilities, Difference, Found, Kind, Object, Target};
+
+/// What is to be done with one object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Action {
+    /// Of which kind.
+    pub kind: Kind,
+    /// What.
+    pub verb: Verb,
+    /// The record.
+    pub record: String,
+    /// The object in the target; `None` for one that is to be made.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub target: Option<String>,
+    /// What people call it.
+    pub name: String,
+    /// Attributes that get other values.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub changes: Vec<Difference>,
+    /// Members that come, by record.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub add: Vec<String>,
+    /// Members that go, by their id in the target.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub remove: Vec<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is done with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// It is made.
+    Create,
+    /// It was there and is gone; it is made again.
+    Recreate,
+    /// One that is there is taken for the record's, and brought up to date.
+    Link,
+    /// It is brought up to date.
+    Update,
+    /// Its manager is named, by record.
+    Manager,
+    /// Members come or go.
+    Members,
+    /// It is shut, and stays.
+    Disable,
+    /// It is removed.
+    Delete,
+    /// It is left alone from now on.
+    Unlink,
+}
+
+impl Verb {
+    /// The word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Recreate => "recreate",
+            Self::Link => "link",
+            Self::Update => "update",
+            Self::Manager => "manager",
+            Self::Members => "members",
+            Self::Disable => "disable",
+            Self::Delete => "delete",
+            Self::Unlink => "unlink",
+        }
+    }
+
+    /// Whether somebody loses by it.
+    pub fn takes_away(self) -> bool {
+        matches!(self, Self::Disable | Self::Delete)
+    }
+}
+
+/// What a run would do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The sync.
+    pub sync: String,
+    /// Digests of the mappings, by kind.
+    pub mappings: BTreeMap<String, String>,
+    /// The actions, users first.
+    pub actions: Vec<Action>,
+    /// Records that are left out, with the reason; at most the first thousand.
+    pub skipped: Vec<Skipped>,
+    /// Records for which several objects were found, and which are linked to none.
+    pub ambiguous: Vec<Skipped>,
+    /// How many of each.
+    pub counts: PlanCounts,
+}
+
+/// A record that is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Of which kind.
+    pub kind: Kind,
+    /// The record.
+    pub record: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanCounts {
+    /// Records.
+    pub records: u64,
+    /// Records that no filter takes.
+    pub out_of_scope: u64,
+    /// Records that lack something, or that a script skips.
+    pub skipped: u64,
+    /// Records for which several objects were found.
+    pub ambiguous: u64,
+    /// Objects that are as they are to be.
+    pub unchanged: u64,
+    /// Objects of the target.
+    pub objects: u64,
+    /// Linked objects.
+    pub linked: u64,
+}
+
+/// The most skipped records that a plan names.
+const MAX_NAMED: usize = 1_000;
+
+/// What a run wants of one kind: for each record in scope what it is found by.
+pub(super) struct Survey {
+    pub(super) wanted: HashMap<String, Brief>,
+    /// In the order of the records.
+    order: Vec<String>,
+    /// Records that are left out this time; their objects are left alone.
+    left: HashSet<String>,
+}
+
+impl Survey {
+    /// The records that are wanted, in their order.
+    pub(super) fn order(&self) -> &[String] {
+        &self.order
+    }
+}
+
+/// A wanted record, in few bytes.
+pub(super) struct Brief {
+    matches: Vec<(String, String)>,
+    pub(super) name: String,
+}
+
+/// Evaluates every record of a kind before anything is written.
+pub(super) async fn survey(part: &Part, scope: &Scope, states: &States, plan: &mut Plan) -> Result<Survey, Stop> {
+    let mut survey = Survey { wanted: HashMap::new(), order: Vec::new(), left: HashSet::new() };
+    let mut after = None;
+    loop {
+        let (records, next) = part.records.page(&part.mapping, after).await.map_err(Stop::Failed)?;
+        for record in records {
+            plan.counts.records += 1;
+            if part.kind == Kind::User && !scope.takes(&record) {
+                plan.counts.out_of_scope += 1;
+                continue;
+            }
+            let apply = if states.target(&record.id).is_some() { Apply::Update } else { Apply::Create };
+            match part.make(&record, apply)? {
+                Made::OutOfScope => plan.counts.out_of_scope += 1,
+                Made::Skipped(reason) => {
+                    plan.counts.skipped += 1;
+                    if plan.skipped.len() < MAX_NAMED {
+                        plan.skipped.push(Skipped { kind: part.kind, record: record.id.clone(), reason });
+                    }
+                    survey.left.insert(record.id);
+                }
+                Made::Wanted(wanted) => {
+                    let Wanted { matches, name, .. } = *wanted;
+                    survey.order.push(record.id.clone());
+                    survey.wanted.insert(record.id, Brief { matches, name });
+                }
+            }
+        }
+        after = next;
+        if after.is_none() {
+            return Ok(survey);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What is known of a kind while it is planned.
+pub(super) struct Planner<'p> {
+    pub(super) part: &'p Part,
+    pub(super) states: &'p States,
+    pub(super) target: &'p dyn Target,
+    pub(super) abilities: &'p Abilities,
+    pub(super) protected: &'p [String],
+}
+
+impl Planner<'_> {
+    /// Decides for every record and every object of the kind.
+    pub(super) async fn plan(&self, survey: &Survey, plan: &mut Plan) -> Result<(), Stop> {
+        let kind = self.part.kind;
+        let targets = paths(&self.part.mapping, None);
+        let mut met: HashMap<String, Found> = HashMap::new();
+        let mut seen: HashSet<String> = HashSet::new();
+        if self.abilities.list {
+            let unlinked = self.unlinked(survey);
+            let mut next: Option<String> = None;
+            // For each unlinked record the precedence by which objects were found, and these.
+            let mut found: HashMap<String, (usize, Vec<Found>)> = HashMap::new();
+            loop {
+                let page = self.target.list(kind, &targets, None, next.as_deref()).await.map_err(Stop::target)?;
+                for object in page.items {
+                    plan.counts.objects += 1;
+                    match self.states.record(&object.id).map(str::to_owned) {
+                        Some(record) => {
+                            seen.insert(record.clone());
+                            if survey.wanted.contains_key(&record) {
+                                self.compare(&record, &object, Verb::Update, plan).await?;
+                            }
+                        }
+                        None => unlinked.offer(self.target, kind, object, &mut found),
+                    }
+                }
+                next = page.next;
+                if next.is_none() {
+                    break;
+                }
+            }
+            for (record, (_, mut objects)) in found {
+                if objects.len() > 1 {
+                    self.ambiguous(&record, &objects, plan);
+                    seen.insert(record);
+                } else if let Some(object) = objects.pop() {
+                    met.insert(record, object);
+                }
+            }
+        }
+        for record in &survey.order {
+            let Some(brief) = survey.wanted.get(record) else { continue };
+            if seen.contains(record) {
+                continue;
+            }
+            match self.states.target(record) {
+                Some(id) => self.look(record, id, brief, plan).await?,
+                None => {
+                    let object = match met.remove(record) {
+                        Some(object) => Some(object),
+                        None if !self.abilities.list && self.abilities.find => self.find(record, brief, plan).await?,
+                        None => None,
+                    };
+                    if plan.ambiguous.iter().any(|one| one.kind == kind && one.record == *record) {
+                        continue;
+                    }
+                    match object {
+                        Some(object) if self.is_protected(&object) => self.leave(record, "it is protected", plan),
+                        Some(object) => self.compare(record, &object, Verb::Link, plan).await?,
+                        None => self.create(record, brief, Verb::Create, "there is none", plan).await?,
+                    }
+                }
+            }
+        }
+        self.gone(survey, plan);
+        Ok(())
+    }
+
+    /// Decides for one record, by looking it up; what `plan` does for all.
+    pub(super) async fn one(&self, id: &str, scope: &Scope, plan: &mut Plan) -> Result<(), Stop> {
+        let record = self.part.records.one(&self.part.mapping, id).await.map_err(Stop::Failed)?;
+        plan.counts.records += 1;
+        let linked = self.states.target(id);
+        let apply = if linked.is_some() { Apply::Update } else { Apply::Create };
+        let made = match &record {
+            Some(record) if self.part.kind == Kind::Group || scope.takes(record) => Some(self.part.make(record, apply)?),
+            _ => None,
+        };
+        match made {
+            Some(Made::Wanted(wanted)) => {
+                let brief = Brief { matches: wanted.matches.clone(), name: wanted.name.clone() };
+                match linked {
+                    Some(target) => self.look(id, target, &brief, plan).await,
+                    None => match self.find(id, &brief, plan).await? {
+                        Some(object) if self.is_protected(&object) => {
+                            self.leave(id, "it is protected", plan);
+                            Ok(())
+                        }
+                        Some(object) => self.compare(id, &object, Verb::Link, plan).await,
+                        None if plan.counts.ambiguous > 0 => Ok(()),
+                        None => self.create(id, &brief, Verb::Create, "there is none", plan).await,
+                    },
+                }
+            }
+            Some(Made::Skipped(reason)) => {
+                self.leave(id, &reason, plan);
+                Ok(())
+            }
+            Some(Made::OutOfScope) | None => {
+                plan.counts.out_of_scope += u64::from(record.is_some());
+                if let Some(target) = linked {
+                    let why = if record.is_some() { "the record is out of scope" } else { "the record is gone" };
+                    self.take_away(id, target, why, plan);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A linked object that was not in a list: it may be gone, or the list was short.
+    async fn look(&self, record: &str, id: &str, brief: &Brief, plan: &mut Plan) -> Result<(), Stop> {
+        match self.target.get(self.part.kind, id).await.map_err(Stop::target)? {
+            Some(object) => self.compare(record, &object, Verb::Update, plan).await,
+            None => self.create(record, brief, Verb::Recreate, "somebody deleted it in the target", plan).await,
+        }
+    }
+
+    /// Asks the target for objects by what the record is found by; the first that finds any decides.
+    async fn find(&self, record: &str, brief: &Brief, plan: &mut Plan) -> Result<Option<Found>, Stop> {
+        if !self.abilities.find {
+            return Ok(None);
+        }
+        for (path, value) in &brief.matches {
+            let mut found = self.target.find(self.part.kind, path, value).await.map_err(Stop::target)?;
+            found.retain(|object| self.states.record(&object.id).is_none());
+            if found.len() > 1 {
+                self.ambiguous(record, &found, plan);
+                return Ok(None);
+            }
+            if let Some(object) = found.pop() {
+                return Ok(Some(object));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The payload of a record as it is now; `None` when it is wanted no more since it was surveyed.
+    async fn payload(&self, record: &str) -> Result<Option<Wanted>, Stop> {
+        let Some(found) = self.part.records.one(&self.part.mapping, record).await.map_err(Stop::Failed)? else {
+            return Ok(None);
+        };
+        let apply = if self.states.target(record).is_some() { Apply::Update } else { Apply::Create };
+        Ok(match self.part.make(&found, apply)? {
+            Made::Wanted(wanted) => Some(*wanted),
+            _ => None,
+        })
+    }
+
+    async fn compare(&self, record: &str, object: &Found, verb: Verb, plan: &mut Plan) -> Result<(), Stop> {
+        let Some(wanted) = self.payload(record).await? else { return Ok(()) };
+        let was_sent = self.states.get(record).and_then(|state| state.sent.as_deref()) == Some(wanted.digest.as_str());
+        let mut changes = Compared {
+            kind: self.part.kind,
+            mapping: &self.part.mapping,
+            target: self.target,
+            payload: &wanted.payload,
+            found: &object.attributes,
+            was_sent,
+            clear: self.part.settings.clear,
+        }
+        .differences();
+        if !self.part.settings.update {
+            changes.clear();
+        }
+        if verb == Verb::Update && changes.is_empty() {
+            plan.counts.unchanged += 1;
+            return Ok(());
+        }
+        let reason = match verb {
+            Verb::Link => "it is found by what the mapping matches".to_owned(),
+            _ if was_sent => "somebody changed it in the target".to_owned(),
+            _ => "the record changed".to_owned(),
+        };
+        plan.actions.push(Action {
+            kind: self.part.kind,
+            verb,
+            record: record.to_owned(),
+            target: Some(object.id.clone()),
+            name: wanted.name,
+            changes,
+            add: Vec::new(),
+            remove: Vec::new(),
+            reason,
+        });
+        Ok(())
+    }
+
+    async fn create(
+        &self,
+        record: &str,
+        brief: &Brief,
+        verb: Verb,
+        why: &str,
+        plan: &mut Plan,
+    ) -> Result<(), Stop> {
+        if !self.part.settings.create {
+            self.leave(record, "objects of this kind are not made (`create = false`)", plan);
+            return Ok(());
+        }
+        let Some(wanted) = self.payload(record).await? else { return Ok(()) };
+        plan.actions.push(Action {
+            kind: self.part.kind,
+            verb,
+            record: record.to_owned(),
+            target: None,
+            name: brief.name.clone(),
+            changes: new_values(&self.part.mapping, &wanted.payload),
+            add: Vec::new(),
+            remove: Vec::new(),
+            reason: why.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// Links whose record is gone or out of scope.
+    fn gone(&self, survey: &Survey, plan: &mut Plan) {
+        let kept = |record: &str| survey.wanted.contains_key(record) || survey.left.contains(record);
+        let mut gone: Vec<(&str, &str)> = self.states.linked().filter(|(record, _)| !kept(record)).collect();
+        gone.sort_unstable();
+        for (record, target) in gone {
+            self.take_away(record, target, "the record is gone or out of scope", plan);
+        }
+    }
+
+    fn take_away(&self, record: &str, target: &str, why: &str, plan: &mut Plan) {
+        let verb = match self.part.settings.on_delete(self.part.kind) {
+            _ if self.protected.iter().any(|one| one == target) => Verb::Unlink,
+            DeleteAction::Delete => Verb::Delete,
+            // A group has nothing that could be shut.
+            DeleteAction::Disable if self.part.kind == Kind::User => Verb::Disable,
+            DeleteAction::Disable | DeleteAction::Nothing => Verb::Unlink,
+        };
+        plan.actions.push(Action {
+            kind: self.part.kind,
+            verb,
+            record: record.to_owned(),
+            target: Some(target.to_owned()),
+            name: self.states.get(record).map(|state| state.name.clone()).unwrap_or_default(),
+            changes: Vec::new(),
+            add: Vec::new(),
+            remove: Vec::new(),
+            reason: why.to_owned(),
+        });
+    }
+
+    fn leave(&self, record: &str, reason: &str, plan: &mut Plan) {
+        plan.counts.skipped += 1;
+        if plan.skipped.len() < MAX_NAMED {
+            let reason = reason.to_owned();
+            plan.skipped.push(Skipped { kind: self.part.kind, record: record.to_owned(), reason });
+        }
+    }
+
+    fn ambiguous(&self, record: &str, objects: &[Found], plan: &mut Plan) {
+        plan.counts.ambiguous += 1;
+        let ids: Vec<&str> = objects.iter().take(5).map(|object| object.id.as_str()).collect();
+        let reason = format!("{} objects match it ({}): it is linked to none", objects.len(), ids.join(", "));
+        plan.ambiguous.push(Skipped { kind: self.part.kind, record: record.to_owned(), reason });
+    }
+
+    fn is_protected(&self, object: &Found) -> bool {
+        self.protected.iter().any(|one| {
+            *one == object.id
+                || self.part.mapping.matching_rules().iter().any(|rule| {
+                    at(&object.attributes, rule.target()).as_str().is_some_and(|value| fold(value) == fold(one))
+                })
+        })
+    }
+
+    /// What the unlinked records are found by, to be looked up as objects go by.
+    fn unlinked(&self, survey: &Survey) -> Sought {
+        let mut sought = Sought { paths: Vec::new(), records: HashMap::new() };
+        for record in &survey.order {
+            let brief = survey.wanted.get(record).filter(|_| self.states.target(record).is_none());
+            for (path, value) in brief.into_iter().flat_map(|brief| &brief.matches) {
+                let place = sought.place(path);
+                let value = key(self.target, self.part.kind, path, value);
+                sought.records.entry((place, value)).or_default().push(record.clone());
+            }
+        }
+        sought
+    }
+}
+
+/// What unlinked records are found by.
+struct Sought {
+    paths: Vec<String>,
+    /// By the place of the path, which is its precedence, and the value.
+    records: HashMap<(usize, String), Vec<String>>,
+}
+
+impl Sought {
+    fn place(&mut self, path: &str) -> usize {
+        self.paths.iter().position(|known| known == path).unwrap_or_else(|| {
+            self.paths.push(path.to_owned());
+            self.paths.len() - 1
+        })
+    }
+
+    /// Notes an object for every record that it matches, when no match of a higher precedence is known.
+    fn offer(
+        &self,
+        target: &dyn Target,
+        kind: Kind,
+        object: Found,
+        found: &mut HashMap<String, (usize, Vec<Found>)>,
+    ) {
+        for (place, path) in self.paths.iter().enumerate() {
+            let value = at(&object.attributes, path);
+            let Some(value) = value.as_str() else { continue };
+            let records = self.records.get(&(place, key(target, kind, path, value)));
+            for record in records.into_iter().flatten() {
+                match found.get_mut(record) {
+                    Some((best, _)) if *best < place => {}
+                    Some((best, objects)) if *best == place => {
+                        if objects.iter().all(|one| one.id != object.id) {
+                            objects.push(object.clone());
+                        }
+                    }
+                    _ => {
+                        found.insert(record.clone(), (place, vec![object.clone()]));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A value as it is compared by the target.
+fn key(target: &dyn Target, kind: Kind, path: &str, value: &str) -> String {
+    if target.folds(kind, path) { fold(value).into_owned() } else { value.to_owned() }
+}
+
+/// A whole payload as differences from nothing.
+fn new_values(mapping: &crate::mapping::Mapping, payload: &Object) -> Vec<Difference> {
+    let values = paths(mapping, Some(payload)).into_iter().map(|path| {
+        let new = at(payload, &path);
+        Difference { path, old: Value::Null, new }
+    });
+    values.filter(|difference| !difference.new.is_null()).collect()
+}
+
+impl Plan {
+    /// How many objects it takes away.
+    pub fn taken(&self) -> u64 {
+        self.actions.iter().filter(|action| action.verb.takes_away()).count() as u64
+    }
+
+    /// Whether it would do the same as another: the same actions on the same objects with the same values.
+    ///
+    /// # Errors
+    /// What differs, a line each; at most twenty.
+    pub fn agrees(&self, other: &Plan) -> Result<(), Vec<String>> {
+        let name = |action: &Action| format!("{} {} {:?}", action.verb.word(), action.kind.word(), action.name);
+        let id = |action: &Action| (action.kind, action.record.clone(), action.verb);
+        let (mine, theirs): (HashMap<_, _>, HashMap<_, _>) = (
+            self.actions.iter().map(|action| (id(action), action)).collect(),
+            other.actions.iter().map(|action| (id(action), action)).collect(),
+        );
+        let mut changed = Vec::new();
+        if self.mappings != other.mappings {
+            changed.push("the mapping is another".to_owned());
+        }
+        for action in &self.actions {
+            match theirs.get(&id(action)) {
+                None => changed.push(format!("not any more: {}", name(action))),
+                Some(now) if **now != *action => changed.push(format!("otherwise: {}", name(action))),
+                Some(_) => {}
+            }
+        }
+        let new = other.actions.iter().filter(|action| !mine.contains_key(&id(action)));
+        changed.extend(new.map(|action| format!("new: {}", name(action))));
+        changed.truncate(20);
+        if changed.is_empty() { Ok(()) } else { Err(changed) }
+    }
+}
+
+impl Stop {
+    /// What a target's refusal of a question means for the run.
+    pub(super) fn target(error: crate::target::TargetError) -> Self {
+        if error.is_weather() { Self::Weather(error.to_string()) } else { Self::Failed(SyncError::Target(error)) }
+    }
+}

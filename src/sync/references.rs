@@ -1,0 +1,150 @@
+//! What objects say of each other: managers and members. Planned when all else is, written when everybody is there.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use super::plan::{Action, Plan, Survey, Verb};
+use super::part::{Made, Part};
+use super::state::States;
+use super::{Stage, Stop, Sync};
+use crate::mapping::Apply;
+use crate::target::{Difference, Kind, Target as _};
+
+impl Sync {
+    /// Adds to a plan whose manager changes, and who comes into and goes out of which group.
+    pub(super) async fn plan_references(
+        &self,
+        stage: &Stage,
+        only: Option<&[(Kind, String)]>,
+        surveys: &HashMap<Kind, Survey>,
+        plan: &mut Plan,
+    ) -> Result<(), Stop> {
+        for part in &stage.parts {
+            let Some(states) = stage.states.get(&part.kind) else { continue };
+            // Who is in the target when the plan is carried out.
+            let makes = |action: &&Action| matches!(action.verb, Verb::Create | Verb::Recreate | Verb::Link);
+            let leaves = |action: &&Action| action.verb.takes_away() || action.verb == Verb::Unlink;
+            let made: HashSet<(Kind, String)> =
+                plan.actions.iter().filter(makes).map(|action| (action.kind, action.record.clone())).collect();
+            let gone: HashSet<(Kind, String)> =
+                plan.actions.iter().filter(leaves).map(|action| (action.kind, action.record.clone())).collect();
+            let is_there = |kind: Kind, record: &str| {
+                let id = (kind, record.to_owned());
+                let linked = stage.states.get(&kind).is_some_and(|states| states.target(record).is_some());
+                made.contains(&id) || linked && !gone.contains(&id)
+            };
+            let records: Vec<String> = match (only, surveys.get(&part.kind)) {
+                (Some(only), _) => {
+                    only.iter().filter(|(kind, _)| *kind == part.kind).map(|(_, record)| record.clone()).collect()
+                }
+                (None, Some(survey)) => survey.order().to_vec(),
+                (None, None) => Vec::new(),
+            };
+            let records: Vec<String> = records.into_iter().filter(|record| is_there(part.kind, record)).collect();
+            if part.manager_path().is_some() {
+                managers(part, states, &records, &is_there, plan).await?;
+            }
+            if part.kind == Kind::Group && part.settings.members {
+                self.plan_members(part, stage, &records, &is_there, &made, plan).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn plan_members(
+        &self,
+        part: &Part,
+        stage: &Stage,
+        groups: &[String],
+        is_there: &(dyn Fn(Kind, &str) -> bool + Send + std::marker::Sync),
+        made: &HashSet<(Kind, String)>,
+        plan: &mut Plan,
+    ) -> Result<(), Stop> {
+        let Some(states) = stage.states.get(&Kind::Group) else { return Ok(()) };
+        let kinds: &[Kind] = if part.settings.nested { &[Kind::User, Kind::Group] } else { &[Kind::User] };
+        let at_once = self.target.at_once(stage.abilities.concurrent);
+        for some in groups.chunks(at_once) {
+            let calls = some.iter().map(|group| async move {
+                let is_new = made.contains(&(Kind::Group, group.clone()));
+                match states.target(group).filter(|_| !is_new) {
+                    Some(id) => self.target.members(id).await.map_err(Stop::target),
+                    // One that is only found now may have members; the next run sees to those who are to go.
+                    None => Ok(Vec::new()),
+                }
+            });
+            for (group, current) in some.iter().zip(join_all(calls).await) {
+                let current: HashSet<String> = current?.into_iter().collect();
+                let wanted = part.records.members(group).await.map_err(Stop::Failed)?;
+                let object = |record: &str| {
+                    kinds.iter().find_map(|kind| stage.states.get(kind)?.target(record).map(str::to_owned))
+                };
+                let add: Vec<String> = wanted
+                    .iter()
+                    .filter(|record| kinds.iter().any(|kind| is_there(*kind, record)))
+                    .filter(|record| object(record).is_none_or(|id| !current.contains(&id)))
+                    .cloned()
+                    .collect();
+                let stays: HashSet<&String> = wanted.iter().collect();
+                // Only who is ours goes: a member that somebody else added is somebody else's.
+                let ours = |id: &String| {
+                    let record = kinds.iter().find_map(|kind| stage.states.get(kind)?.record(id));
+                    record.is_some_and(|record| !stays.contains(&record.to_owned()))
+                };
+                let mut remove: Vec<String> = current.iter().filter(|id| ours(id)).cloned().collect();
+                remove.sort_unstable();
+                if add.is_empty() && remove.is_empty() {
+                    continue;
+                }
+                plan.actions.push(Action {
+                    kind: Kind::Group,
+                    verb: Verb::Members,
+                    record: group.clone(),
+                    target: states.target(group).map(str::to_owned),
+                    name: states.get(group).map(|state| state.name.clone()).unwrap_or_default(),
+                    changes: Vec::new(),
+                    reason: "its members are others".to_owned(),
+                    add,
+                    remove,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn managers(
+    part: &Part,
+    states: &States,
+    records: &[String],
+    is_there: &(dyn Fn(Kind, &str) -> bool + Send + std::marker::Sync),
+    plan: &mut Plan,
+) -> Result<(), Stop> {
+    let Some(path) = part.manager_path() else { return Ok(()) };
+    for record in records {
+        let Some(found) = part.records.one(&part.mapping, record).await.map_err(Stop::Failed)? else { continue };
+        let apply = if states.target(record).is_some() { Apply::Update } else { Apply::Create };
+        let Made::Wanted(wanted) = part.make(&found, apply)? else { continue };
+        let Some(manager) = wanted.manager else { continue };
+        let known = states.get(record).and_then(|state| state.manager.clone());
+        let made_anew = plan.actions.iter().any(|action| action.record == *record && action.verb == Verb::Recreate);
+        let known = known.filter(|_| !made_anew);
+        if manager == known || manager.as_deref().is_some_and(|manager| !is_there(part.kind, manager)) {
+            continue;
+        }
+        let text = |id: Option<String>| id.map_or(Value::Null, Value::String);
+        plan.actions.push(Action {
+            kind: part.kind,
+            verb: Verb::Manager,
+            record: record.clone(),
+            target: states.target(record).map(str::to_owned),
+            name: wanted.name,
+            changes: vec![Difference { path: path.to_owned(), old: text(known), new: text(manager) }],
+            add: Vec::new(),
+            remove: Vec::new(),
+            reason: "its manager is another".to_owned(),
+        });
+    }
+    Ok(())
+}

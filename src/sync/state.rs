@@ -1,0 +1,136 @@
+//! What a sync remembers of each record: its object in the target (the link), what was sent last, how it went. Kept in the
+//! store; a run holds the links of one kind in memory, some 200 bytes each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+use crate::store::{Operation, Store, StoreError, Table, Transaction, When};
+use crate::target::Kind;
+
+/// How many records are read at once.
+const PAGE: usize = 1_000;
+
+/// What is remembered of a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct State {
+    /// The id of its object in the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// A digest of the payload that was sent last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<String>,
+    /// The id in the target of the manager that was sent last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
+    /// When a creation was begun of which the end is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Millis>,
+    /// What was done last: `created`, `failed`…
+    pub outcome: String,
+    /// Why, where there is a reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When.
+    pub at: Millis,
+    /// What people call it.
+    pub name: String,
+}
+
+/// The states of a kind.
+pub(super) struct States {
+    store: Arc<dyn Store>,
+    sync: String,
+    kind: Kind,
+    by_record: HashMap<String, State>,
+    by_target: HashMap<String, String>,
+}
+
+impl States {
+    /// Reads them.
+    pub(super) async fn load(store: Arc<dyn Store>, sync: &str, kind: Kind) -> Result<Self, StoreError> {
+        let (mut by_record, mut by_target, mut after) = (HashMap::new(), HashMap::new(), None);
+        let prefix = prefix(sync, kind);
+        loop {
+            let page = store.records(Table::Links, &prefix, after, PAGE).await?;
+            for record in page.items {
+                let id = record.key.get(prefix.len()..).map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+                let state: State = serde_json::from_slice(&record.value).map_err(|error| StoreError::Corrupt {
+                    table: "links",
+                    what: format!("the state of a record cannot be read: {error}"),
+                })?;
+                if let Some(target) = &state.target {
+                    by_target.insert(target.clone(), id.clone());
+                }
+                by_record.insert(id, state);
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(Self { store, sync: sync.to_owned(), kind, by_record, by_target });
+            }
+        }
+    }
+
+    pub(super) fn get(&self, record: &str) -> Option<&State> {
+        self.by_record.get(record)
+    }
+
+    /// The object of a record.
+    pub(super) fn target(&self, record: &str) -> Option<&str> {
+        self.by_record.get(record)?.target.as_deref()
+    }
+
+    /// The record of an object.
+    pub(super) fn record(&self, target: &str) -> Option<&str> {
+        self.by_target.get(target).map(String::as_str)
+    }
+
+    /// Records with an object.
+    pub(super) fn linked(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.by_record.iter().filter_map(|(record, state)| Some((record.as_str(), state.target.as_deref()?)))
+    }
+
+    pub(super) fn linked_count(&self) -> u64 {
+        self.by_target.len() as u64
+    }
+
+    /// Stores several in one transaction; `None` forgets a record.
+    pub(super) async fn put(&mut self, changes: Vec<(String, Option<State>)>) -> Result<(), StoreError> {
+        let mut transaction = Transaction::new("");
+        for (record, state) in &changes {
+            let key = [prefix(&self.sync, self.kind).as_slice(), record.as_bytes()].concat();
+            let when = When::Always;
+            transaction = transaction.with(match state {
+                Some(state) => {
+                    // Texts and numbers always are JSON.
+                    let value = serde_json::to_vec(state).unwrap_or_default();
+                    Operation::Put { table: Table::Links, key, value, when }
+                }
+                None => Operation::Erase { table: Table::Links, key, when },
+            });
+        }
+        if !transaction.operations.is_empty() {
+            self.store.commit(transaction).await?;
+        }
+        for (record, state) in changes {
+            if let Some(old) = self.by_record.remove(&record).and_then(|state| state.target) {
+                self.by_target.remove(&old);
+            }
+            if let Some(state) = state {
+                if let Some(target) = &state.target {
+                    self.by_target.insert(target.clone(), record.clone());
+                }
+                self.by_record.insert(record, state);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keys begin with sync and kind; neither has a byte 0.
+fn prefix(sync: &str, kind: Kind) -> Vec<u8> {
+    format!("{sync}\0{}\0", kind.word()).into_bytes()
+}
