@@ -32,4 +32,6 @@ mod scim;
 mod server;
 mod store;
 mod support;
+mod target_scim;
+mod target_web;
 mod tidy;
