@@ -37,6 +37,8 @@ mod server;
 mod store;
 mod storm;
 mod support;
+mod target_scim;
+mod target_web;
 mod tidy;
 mod transport;
 mod validator;
