@@ -4,6 +4,7 @@
 //! Payloads are JSON objects as a mapping makes them for the target. A target never sees records of the source, and it
 //! never decides to write: each call is one that the plan has.
 
+mod graph;
 #[allow(dead_code, reason = "the targets that call come next")]
 mod http;
 mod settings;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+pub use graph::GraphTarget;
 pub use settings::{ClientCredentials, GraphSettings, ScimSettings, Secret, TargetSettings};
 
 /// A JSON object.
