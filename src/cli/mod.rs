@@ -1,7 +1,8 @@
 //! The command line: one file a command. Here are the arguments, the exit codes and the way out.
 //!
 //! Exit codes: 0 all is well, 1 the input has findings (a mapping with errors, a failed test, a record that failed), 2 the
-//! tool itself failed (a file that cannot be read, wrong arguments). A reader that closes the pipe is no failure.
+//! tool itself failed (a file that cannot be read, wrong arguments), 3 a mapping halted a sync. A reader that closes the pipe
+//! is no failure.
 
 #![allow(clippy::print_stderr, reason = "what is told to the person goes to standard error")]
 
@@ -71,6 +72,9 @@ enum Command {
     /// Inbound SCIM endpoints
     #[command(subcommand)]
     Source(manage::Source),
+    /// Push users and groups on into a target, as `[[sync]]` of the configuration says
+    #[command(subcommand)]
+    Sync(sync::Command),
     /// Tokens that open them
     #[command(subcommand)]
     Token(manage::Token),
@@ -164,6 +168,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Functions(arguments) => functions::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Sync(command) => sync::run(&command),
         Command::Source(command) => manage::source(&command),
         Command::Token(command) => manage::token(&command),
         Command::Client(command) => client::run(&command),
@@ -175,6 +180,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match outcome {
         Ok(Ending::Clean) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Ok(Ending::Findings) => ExitCode::from(1),
+        Ok(Ending::Halted) => ExitCode::from(3),
         Err(Failure::Told(message)) => {
             let _ = writeln!(io::stderr(), "provisor: {message}");
             ExitCode::from(2)

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::sync::{Action, Ended, Plan, PlanError, Report, RunOptions, Status, Sync, SyncError, Verb};
-use crate::target::{Kind, Target as _};
+use crate::target::Kind;
 
 use super::service::{Service, config, runtime};
 use super::{Ending, Failure, Outcome, print};
@@ -289,11 +289,8 @@ fn shown(plan: &Plan) -> String {
         Verb::Delete,
         Verb::Unlink,
     ];
-    let parts: Vec<String> = verbs
-        .into_iter()
-        .filter(|verb| of(*verb) > 0)
-        .map(|verb| format!("{} {}", of(verb), verb.word()))
-        .collect();
+    let parts: Vec<String> =
+        verbs.into_iter().filter(|verb| of(*verb) > 0).map(|verb| format!("{} {}", of(verb), verb.word())).collect();
     let what = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
     let counts = plan.counts;
     let _ = writeln!(
@@ -311,14 +308,7 @@ fn summary(report: &Report) -> String {
         let _ = writeln!(out, "{}", error.trim_end());
     }
     for failure in report.failures.iter().take(20) {
-        let _ = writeln!(
-            out,
-            "failed: {} {} {}: {}",
-            failure.verb,
-            failure.kind.word(),
-            failure.name,
-            failure.reason
-        );
+        let _ = writeln!(out, "failed: {} {} {}: {}", failure.verb, failure.kind.word(), failure.name, failure.reason);
     }
     let counts = &report.counts;
     let parts: Vec<String> = [

@@ -156,10 +156,7 @@ impl Applier<'_> {
     }
 
     /// Sends writes in batches, several at once.
-    async fn in_batches(
-        &self,
-        writes: Vec<(usize, Write)>,
-    ) -> Result<Vec<(usize, Result<Done, TargetError>)>, Stop> {
+    async fn in_batches(&self, writes: Vec<(usize, Write)>) -> Result<Vec<(usize, Result<Done, TargetError>)>, Stop> {
         let mut answers = Vec::with_capacity(writes.len());
         let batch = self.abilities.batch.max(1);
         let mut batches: Vec<Vec<(usize, Write)>> = Vec::new();
@@ -224,17 +221,13 @@ impl Applier<'_> {
         self.tally.failed(action, &error.to_string());
         let known = states.get(&action.record).cloned().unwrap_or_default();
         let (reason, at) = (Some(error.to_string()), self.now());
-        let state = State { outcome: "failed".to_owned(), reason, at, name: action.name.clone(), intent: None, ..known };
+        let state =
+            State { outcome: "failed".to_owned(), reason, at, name: action.name.clone(), intent: None, ..known };
         (action.record.clone(), Some(state))
     }
 
     /// What is done instead when the target has it already, or has it no more; the action back when there is nothing.
-    async fn otherwise(
-        &self,
-        mut job: Job,
-        error: &TargetError,
-        states: &States,
-    ) -> Result<Result<Job, Action>, Stop> {
+    async fn otherwise(&self, mut job: Job, error: &TargetError, states: &States) -> Result<Result<Job, Action>, Stop> {
         match error {
             TargetError::Exists { .. } if matches!(job.action.verb, Verb::Create | Verb::Recreate) => {
                 match self.find(&job.wanted, states).await? {

@@ -66,8 +66,14 @@ impl Part {
         let compiled = Mapping::compile(&Source::new(file.clone(), text));
         let Some(mapping) = compiled.mapping else {
             let found = compiled.diagnostics;
-            let told = found.iter().find(|finding| finding.is_error()).map(|first| Told::of(found.source(), None, first));
-            return Err(Stop::Halt { mapping: file, digest, record: None, told: Box::new(told.unwrap_or_else(unknown)) });
+            let told =
+                found.iter().find(|finding| finding.is_error()).map(|first| Told::of(found.source(), None, first));
+            return Err(Stop::Halt {
+                mapping: file,
+                digest,
+                record: None,
+                told: Box::new(told.unwrap_or_else(unknown)),
+            });
         };
         let records = match (&of.file, directory) {
             (Some(file), _) => Records::file(&beside.join(file), of).map_err(Stop::Failed)?,
@@ -79,7 +85,8 @@ impl Part {
 
     /// Maps a record. Random values are the same for a record in every run of the sync.
     pub(super) fn make(&self, record: &Record, apply: Apply) -> Result<Made, Stop> {
-        let number = Sha256::digest(record.id.as_bytes()).iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        let number =
+            Sha256::digest(record.id.as_bytes()).iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
         match self.mapping.run(&record.text, &self.env, number, apply) {
             Ran::OutOfScope => Ok(Made::OutOfScope),
             Ran::Skipped { reason, .. } => Ok(Made::Skipped(reason)),

@@ -285,7 +285,9 @@ impl Planner<'_> {
         let linked = self.states.target(id);
         let apply = if linked.is_some() { Apply::Update } else { Apply::Create };
         let made = match &record {
-            Some(record) if self.part.kind == Kind::Group || scope.takes(record) => Some(self.part.make(record, apply)?),
+            Some(record) if self.part.kind == Kind::Group || scope.takes(record) => {
+                Some(self.part.make(record, apply)?)
+            }
             _ => None,
         };
         match made {
@@ -397,14 +399,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    async fn create(
-        &self,
-        record: &str,
-        brief: &Brief,
-        verb: Verb,
-        why: &str,
-        plan: &mut Plan,
-    ) -> Result<(), Stop> {
+    async fn create(&self, record: &str, brief: &Brief, verb: Verb, why: &str, plan: &mut Plan) -> Result<(), Stop> {
         if !self.part.settings.create {
             self.leave(record, "objects of this kind are not made (`create = false`)", plan);
             return Ok(());
@@ -510,13 +505,7 @@ impl Sought {
     }
 
     /// Notes an object for every record that it matches, when no match of a higher precedence is known.
-    fn offer(
-        &self,
-        target: &dyn Target,
-        kind: Kind,
-        object: Found,
-        found: &mut HashMap<String, (usize, Vec<Found>)>,
-    ) {
+    fn offer(&self, target: &dyn Target, kind: Kind, object: Found, found: &mut HashMap<String, (usize, Vec<Found>)>) {
         for (place, path) in self.paths.iter().enumerate() {
             let value = at(&object.attributes, path);
             let Some(value) = value.as_str() else { continue };

@@ -59,7 +59,8 @@ impl Records {
         let (mut lines, mut places) = (Vec::new(), HashMap::new());
         for (number, line) in (1_usize..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
             let wrong = |what: String| SyncError::Settings(format!("{name}: line {number}: {what}"));
-            let record: Object = serde_json::from_str(line).map_err(|error| wrong(format!("no JSON object: {error}")))?;
+            let record: Object =
+                serde_json::from_str(line).map_err(|error| wrong(format!("no JSON object: {error}")))?;
             let id = match at(&record, key) {
                 Value::String(text) if !text.is_empty() => text,
                 Value::Number(number) => number.to_string(),
@@ -155,14 +156,13 @@ pub(super) struct Scope {
 
 impl Scope {
     /// Finds the group that the settings name.
-    pub(super) async fn of(
-        settings: &ScopeSettings,
-        groups: Option<(&Directory, &Source)>,
-    ) -> Result<Self, SyncError> {
+    pub(super) async fn of(settings: &ScopeSettings, groups: Option<(&Directory, &Source)>) -> Result<Self, SyncError> {
         let members = match (&settings.group, groups) {
             (None, _) => None,
             (Some(name), None) => {
-                return Err(SyncError::Settings(format!("`group` {name:?} under scope needs a source: files have none")));
+                return Err(SyncError::Settings(format!(
+                    "`group` {name:?} under scope needs a source: files have none"
+                )));
             }
             (Some(name), Some((directory, source))) => {
                 let id = group_of(directory, source, name).await?;
@@ -199,7 +199,11 @@ async fn group_of(directory: &Directory, source: &Source, name: &str) -> Result<
     loop {
         let (groups, next) = directory.entries(source, "Group", after, &reads).await.map_err(failed)?;
         let named = |group: &&DirectoryRecord| {
-            group.record.get("displayName").and_then(Value::as_str).is_some_and(|known| known.eq_ignore_ascii_case(name))
+            group
+                .record
+                .get("displayName")
+                .and_then(Value::as_str)
+                .is_some_and(|known| known.eq_ignore_ascii_case(name))
         };
         if let Some(group) = groups.iter().find(named) {
             return Ok(group.id.clone());

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::plan::{Action, Plan, Survey, Verb};
 use super::part::{Made, Part};
+use super::plan::{Action, Plan, Survey, Verb};
 use super::state::States;
 use super::{Stage, Stop, Sync};
 use crate::mapping::Apply;

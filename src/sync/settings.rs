@@ -186,7 +186,9 @@ impl SyncSettings {
             let Some(settings) = settings else { continue };
             match (&self.source, &settings.file) {
                 (Some(_), Some(_)) => {
-                    return Err(format!("sync {name:?}: `{word}` names a file, and the sync names a source: one of the two"));
+                    return Err(format!(
+                        "sync {name:?}: `{word}` names a file, and the sync names a source: one of the two"
+                    ));
                 }
                 (None, None) => return Err(format!("sync {name:?}: `{word}` has records of no source and no file")),
                 _ => {}

@@ -6,7 +6,7 @@
 
 mod attribute;
 mod file;
-#[allow(dead_code, reason = "Microsoft Graph uses what SCIM does not")]
+mod graph;
 mod http;
 mod scim;
 mod settings;
@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+pub use graph::GraphTarget;
 pub use settings::{ClientCredentials, GraphSettings, ScimSettings, Secret, TargetSettings};
 
 /// A JSON object.
@@ -267,7 +268,7 @@ pub trait Target: Send + Sync {
 pub fn open(settings: &TargetSettings, beside: &Path) -> Result<Box<dyn Target>, String> {
     match settings {
         TargetSettings::Scim(settings) => Ok(Box::new(scim::ScimTarget::new(settings, beside)?)),
-        TargetSettings::Graph(_) => Err("targets of the kind `graph` are not in this build".to_owned()),
+        TargetSettings::Graph(settings) => Ok(Box::new(graph::GraphTarget::new(settings, beside)?)),
         TargetSettings::File { path } => Ok(Box::new(file::FileTarget::new(beside.join(path)))),
     }
 }

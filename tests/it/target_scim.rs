@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use provisor::target::{Difference, Kind, Object, ScimSettings, Target, TargetError, TargetSettings, Write, open};
+use provisor::target::{Difference, Kind, Object, Target, TargetError, TargetSettings, Write, open};
 use serde_json::{Value, json};
 
 use crate::server::{Data, Server};

@@ -1,0 +1,96 @@
+//! What Graph means with an answer. Its errors are OData bodies, and several things that have a status of their own elsewhere
+//! are a 400 here: only code, details and words tell them apart.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use super::super::TargetError;
+use super::super::http::{Reply, wait, wait_of};
+
+/// An answer, by itself or out of a batch.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// The reply that it stands in.
+    reply: Reply,
+    /// Its own status.
+    pub(super) status: u16,
+    wait: Option<Duration>,
+    /// Its body; null for none.
+    pub(super) body: Value,
+}
+
+impl Said {
+    /// A reply by itself.
+    pub(super) fn alone(reply: Reply) -> Self {
+        let body = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
+        Self { status: reply.status, wait: wait(&reply.headers), body, reply }
+    }
+
+    /// A response in the reply to a batch.
+    pub(super) fn batched(reply: Reply, response: &Value) -> Option<Self> {
+        let status = u16::try_from(response.get("status")?.as_u64()?).ok()?;
+        let headers = response.get("headers").and_then(Value::as_object);
+        let wait = headers.and_then(|headers| {
+            let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            wait_of(&text, SystemTime::now())
+        });
+        Some(Self { reply, status, wait, body: response.get("body").cloned().unwrap_or(Value::Null) })
+    }
+
+    /// Whether it was done.
+    pub(super) fn is_done(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    fn at(&self, pointer: &str) -> &str {
+        self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether the error names this id: "Resource '…' does not exist".
+    pub(super) fn names(&self, id: &str) -> bool {
+        self.at("/error/message").contains(&format!("'{id}'"))
+    }
+
+    /// Whether a member that we add is one already.
+    pub(super) fn is_member_already(&self) -> bool {
+        self.status == 400 && self.at("/error/message").contains("object references already exist")
+    }
+
+    /// Whether a member that we remove is none any more.
+    pub(super) fn is_no_member(&self) -> bool {
+        self.status == 400 && self.at("/error/message").contains("object references do not exist")
+    }
+
+    /// Whether an object has the name that ours is to have.
+    fn is_conflict(&self) -> bool {
+        let conflicting = |code: &str| matches!(code, "ObjectConflict" | "ConflictingObjects" | "PropertyConflict");
+        let details = self.body.pointer("/error/details").and_then(Value::as_array).into_iter().flatten();
+        let message = self.at("/error/message");
+        self.status == 400
+            && (details.filter_map(|detail| detail.get("code")?.as_str()).any(conflicting)
+                || message.starts_with("Another object with the same value for property")
+                || message.starts_with("A conflicting object with one or more of the specified property values"))
+    }
+
+    /// What an answer that is not [`Said::is_done`] means for the object with this id. `right`: the permission that the call
+    /// needs.
+    pub(super) fn error(&self, id: &str, right: &str) -> TargetError {
+        let code = self.at("/error/code");
+        // Two writes of one object met; one of them goes first.
+        let status = if code.contains("ConcurrencyViolation") { 503 } else { self.status };
+        let status = match (status, code) {
+            // A list of changes from too long ago.
+            (400, "SyncStateNotFound" | "resyncRequired" | "Directory_ResyncRequired") => 410,
+            (status, _) => status,
+        };
+        match self.reply.part(status, self.wait, &self.body, id) {
+            TargetError::Rejected { what, .. } if self.is_conflict() => TargetError::Exists { what },
+            TargetError::Denied { what } if status == 403 && !code.starts_with("Directory_") => TargetError::Denied {
+                what: format!("{what}; the application needs the permission {right} (application, with admin consent)"),
+            },
+            error => error,
+        }
+    }
+}
