@@ -147,9 +147,13 @@ impl Deed<'_> {
         source: &str,
         actor: &Actor,
         mapping: Option<String>,
+        members: &[&String],
         at: Millis,
     ) -> Vec<Operation> {
-        let outbox = json!({"verb": self.verb, "kind": self.kind, "id": self.id});
+        let mut outbox = json!({"verb": self.verb, "kind": self.kind, "id": self.id});
+        if let (Some(fields), false) = (outbox.as_object_mut(), members.is_empty()) {
+            fields.insert("members".into(), json!(members));
+        }
         let told = Told { attributes: self.attributes.to_vec(), mapping, ..self.told(actor) };
         let mut operations =
             vec![Operation::Outbox(outbox.to_string().into_bytes()), told.entry(at, Some(self.id), false)];

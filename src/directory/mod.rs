@@ -67,6 +67,8 @@ pub struct Directory {
     halts: Arc<Halts>,
     /// Told when there may be profiles to make anew.
     remap: Arc<Notify>,
+    /// How many writes there were, for those who follow the outbox.
+    written: tokio::sync::watch::Sender<u64>,
     spare: Arc<recorded::Spare>,
 }
 
@@ -140,7 +142,8 @@ impl Directory {
         let halts = Arc::new(Halts::new(Arc::clone(&store)));
         let (cursor_key, turns) = (Arc::default(), Arc::default());
         let (remap, spare) = (Arc::default(), Arc::default());
-        Self { store, clock, cursor_key, turns, library, halts, remap, spare }
+        let written = tokio::sync::watch::Sender::new(0);
+        Self { store, clock, cursor_key, turns, library, halts, remap, written, spare }
     }
 
     /// Reads mappings and halts from the store; until then there are none.
@@ -150,6 +153,11 @@ impl Directory {
     pub async fn load(&self) -> Result<(), StoreError> {
         self.library.load().await?;
         self.halts.load().await
+    }
+
+    /// Changes with every write that has an entry in the outbox.
+    pub fn writes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.written.subscribe()
     }
 
     /// The mappings.

@@ -28,6 +28,8 @@ pub struct Change {
     pub kind: String,
     /// Which.
     pub id: String,
+    /// Members that came or went, when they are few.
+    pub members: Vec<String>,
 }
 
 impl Directory {
@@ -121,7 +123,9 @@ impl Directory {
         let changes = entries.into_iter().filter(|entry| entry.source == source).filter_map(|entry| {
             let body: Value = serde_json::from_slice(&entry.body).ok()?;
             let text = |name: &str| body.get(name)?.as_str().map(str::to_owned);
-            Some(Change { number: entry.number, kind: text("kind")?, id: text("id")? })
+            let members = body.get("members").and_then(Value::as_array).into_iter().flatten();
+            let members = members.filter_map(Value::as_str).map(str::to_owned).collect();
+            Some(Change { number: entry.number, kind: text("kind")?, id: text("id")?, members })
         });
         Ok((changes.collect(), next))
     }

@@ -223,7 +223,10 @@ impl Directory {
             return Ok(Vec::new());
         }
         match self.store.commit(transaction).await {
-            Ok(_) => Ok(Vec::new()),
+            Ok(_) => {
+                self.written.send_modify(|writes| *writes += 1);
+                Ok(Vec::new())
+            }
             Err(StoreError::VersionMismatch { .. } | StoreError::NotFound { .. } | StoreError::Busy) => Ok(ids),
             Err(error) => Err(refused(error, kind)),
         }

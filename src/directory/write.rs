@@ -249,9 +249,12 @@ impl Directory {
         at: Millis,
     ) -> Result<(), StoreError> {
         let mapping = self.mapping_revision(call, deed.kind);
-        transaction.operations.extend(deed.operations(&call.source.slug, call.actor, mapping, at));
+        let members: Vec<&String> = named_members(&transaction.operations).collect();
+        let more = deed.operations(&call.source.slug, call.actor, mapping, &members, at);
+        transaction.operations.extend(more);
         let leaves_work = transaction.operations.iter().any(super::remap::is_wanted);
         self.store.commit(transaction).await?;
+        self.written.send_modify(|writes| *writes += 1);
         if leaves_work {
             self.remap.notify_one();
         }
@@ -355,6 +358,15 @@ fn with_members(attributes: &Map<String, Value>, members: &[String]) -> Map<Stri
 fn member_operation(call: &Call<'_>, id: &str, expected: Expected, at: Millis, change: Change) -> Operation {
     let unknown = if call.source.tolerances.has(Tolerance::UnknownMember) { Unknown::Keep } else { Unknown::Refuse };
     Operation::Members { id: id.to_owned(), expected, at, change, unknown }
+}
+
+/// Members that come or go, when they are few: those who follow the outbox then need not look for them.
+fn named_members(operations: &[Operation]) -> impl Iterator<Item = &String> {
+    let ids = operations.iter().flat_map(|operation| match operation {
+        Operation::Members { change: Change::Add(ids) | Change::Remove(ids), .. } => ids.as_slice(),
+        _ => &[],
+    });
+    ids.take(FEW_MEMBERS as usize)
 }
 
 fn ids(members: Vec<Member>) -> Vec<String> {

@@ -8,23 +8,27 @@
 
 mod apply;
 mod difference;
+mod direct;
 mod halt;
 mod keeping;
+mod notice;
 mod part;
 mod patient;
 mod plan;
 mod records;
 mod references;
 mod report;
+mod schedule;
 mod settings;
 mod state;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::clock::{Clock, Millis};
 use crate::directory::{Directory, Source};
@@ -36,9 +40,10 @@ pub use halt::SyncHalt;
 pub use patient::Patient;
 pub use plan::{Action, Plan, PlanCounts, Skipped, Verb};
 pub use report::{Counts, Ended, Failed, Report};
+pub use schedule::{Ask, Quarantine, Tender};
 pub use settings::{
-    DeleteAction, GuardSettings, KindSettings, ScheduleSettings, ScopeSettings, ServiceAccounts, SyncSettings,
-    WeatherSettings,
+    DeleteAction, GuardSettings, KindSettings, NoticeSettings, QuarantineSettings, ScheduleSettings, ScopeSettings,
+    ServiceAccounts, SyncSettings, WeatherSettings,
 };
 pub use state::State;
 
@@ -47,6 +52,7 @@ use part::{Part, environment};
 use plan::{Planner, Survey};
 use records::Scope;
 use report::Tally;
+use schedule::STILL;
 use state::States;
 
 /// How long a run holds its lease without renewing it: after a crash another may begin then, in milliseconds.
@@ -93,6 +99,8 @@ impl From<StoreError> for SyncError {
 
 /// Why a run ends before its plan does.
 enum Stop {
+    /// It was halted before, and nothing is mended.
+    Standing(Box<SyncHalt>),
     /// A mapping failed.
     Halt { mapping: String, digest: String, record: Option<(Kind, String)>, told: Box<Told> },
     /// The weather.
@@ -109,6 +117,8 @@ pub struct Sync {
     source: Option<Arc<Source>>,
     target: Patient,
     clock: Arc<dyn Clock>,
+    /// Links and what the target can do, of the run before: a run is alone with them.
+    kept: Mutex<Option<(HashMap<Kind, States>, Abilities)>>,
 }
 
 /// What a run is to do beside what the settings say.
@@ -138,6 +148,8 @@ pub struct Status {
     pub runs: Vec<Report>,
     /// Linked users and groups.
     pub linked: [u64; 2],
+    /// The quarantine that it is in, because too much failed.
+    pub quarantine: Option<Quarantine>,
 }
 
 /// All that a run has at hand.
@@ -159,7 +171,7 @@ impl Sync {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let target = Patient::new(target, settings.weather.clone());
-        Self { settings, beside, directory, source, target, clock }
+        Self { settings, beside, directory, source, target, clock, kept: Mutex::new(None) }
     }
 
     /// Its name.
@@ -181,7 +193,7 @@ impl Sync {
     /// # Errors
     /// It cannot be said; a mapping that fails is [`Ended::Halted`] in the report of a run, and a finding here.
     pub async fn plan(&self) -> Result<Plan, PlanError> {
-        let stage = self.stage().await.map_err(PlanError::from)?;
+        let stage = self.stage(None).await.map_err(PlanError::from)?;
         self.planned(&stage, None).await.map(|(plan, _)| plan).map_err(PlanError::from)
     }
 
@@ -210,6 +222,15 @@ impl Sync {
                 halt::write(self.store(), &halt).await?;
                 tracing::error!(target: "sync", sync = self.name(), mapping = halt.mapping, place = halt.place, code = halt.code, "the sync is halted");
                 (Ended::Halted, Some(halt.report), 0)
+            }
+            Err(Stop::Standing(halt)) => {
+                let SyncHalt { at, mapping, place, code, .. } = *halt;
+                let since = crate::directory::time(at);
+                let name = self.name();
+                let why = format!(
+                    "{STILL} since {since}: mapping {mapping:?}, {place}: {code}; `provisor sync status {name}` says more"
+                );
+                (Ended::Halted, Some(why), 0)
             }
             Err(Stop::Weather(what)) => (Ended::Degraded, Some(what), 0),
             Err(Stop::Failed(error @ SyncError::Changed(_))) => {
@@ -242,7 +263,9 @@ impl Sync {
         if let Some(halt) = halt::read(self.store(), self.name()).await.map_err(Stop::store)? {
             self.mended(halt).await?;
         }
-        let mut stage = self.stage().await?;
+        // A full run looks at everything anew.
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut stage = self.stage(kept.filter(|_| options.only.is_some())).await?;
         let (plan, surveys) = self.planned(&stage, options.only.as_deref()).await?;
         if let Some(wanted) = &options.plan {
             wanted.agrees(&plan).map_err(|lines| Stop::Failed(SyncError::Changed(lines)))?;
@@ -254,40 +277,44 @@ impl Sync {
             counts.ambiguous = plan.counts.ambiguous;
         });
         drop(surveys);
-        self.carry_out(&plan, &mut stage, tally, options).await
+        let held_back = self.carry_out(&plan, &mut stage, tally, options).await?;
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((stage.states, stage.abilities));
+        Ok(held_back)
     }
 
-    /// Whether what halted the sync is another by now; if not, it stays halted and says the same again.
+    /// Whether what halted the sync is another by now; if not, it stays halted.
     async fn mended(&self, halt: SyncHalt) -> Result<(), Stop> {
         for kind in [Kind::User, Kind::Group] {
             let Some(of) = self.settings.of(kind) else { continue };
-            let path = self.beside.join(&of.mapping);
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
-            use sha2::Digest as _;
-            if part::hex(&sha2::Sha256::digest(text.as_bytes())) == halt.digest {
-                let SyncHalt { mapping, digest, rule, code, place, record, report, .. } = halt;
-                let told = Box::new(Told { rule, code, place, report });
-                return Err(Stop::Halt { mapping, digest, record, told });
+            let text = std::fs::read_to_string(self.beside.join(&of.mapping)).unwrap_or_default();
+            if part::hex(&Sha256::digest(text.as_bytes())) == halt.digest {
+                return Err(Stop::Standing(Box::new(halt)));
             }
         }
         halt::lift(self.store(), self.name()).await.map_err(Stop::store)
     }
 
     /// Reads mappings, records, links, and what the target can do.
-    async fn stage(&self) -> Result<Stage, Stop> {
+    async fn stage(&self, kept: Option<(HashMap<Kind, States>, Abilities)>) -> Result<Stage, Stop> {
         let seed = self.seed().await?;
         let directory = self.source.as_ref().map(|source| (&self.directory, source));
-        let (mut parts, mut states) = (Vec::new(), HashMap::new());
+        let mut parts = Vec::new();
         for kind in [Kind::User, Kind::Group] {
             let env = environment(self.clock.now(), seed);
             if let Some(part) = Part::read(kind, &self.settings, &self.beside, directory, env)? {
                 parts.push(part);
             }
-            let of = States::load(Arc::clone(self.store()), self.name(), kind).await.map_err(Stop::store)?;
-            states.insert(kind, of);
         }
         let directory = self.source.as_deref().map(|source| (&self.directory, source));
         let scope = Scope::of(&self.settings.scope, directory).await.map_err(Stop::Failed)?;
+        if let Some((states, abilities)) = kept {
+            return Ok(Stage { parts, states, scope, abilities });
+        }
+        let mut states = HashMap::new();
+        for kind in [Kind::User, Kind::Group] {
+            let of = States::load(Arc::clone(self.store()), self.name(), kind).await.map_err(Stop::store)?;
+            states.insert(kind, of);
+        }
         let abilities = self.target.open().await.map_err(Stop::target)?;
         Ok(Stage { parts, states, scope, abilities })
     }
@@ -407,15 +434,23 @@ impl Sync {
         Ok(halted)
     }
 
+    /// The records of a kind that have an object.
+    async fn linked(&self, kind: Kind) -> Result<Vec<String>, SyncError> {
+        let records = |states: &States| states.linked().map(|(record, _)| record.to_owned()).collect();
+        if let Some((states, _)) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+            && let Some(states) = states.get(&kind)
+        {
+            return Ok(records(states));
+        }
+        Ok(records(&States::load(Arc::clone(self.store()), self.name(), kind).await?))
+    }
+
     /// How it stands. `runs`: how many of the last runs are told.
     ///
     /// # Errors
     /// The store fails.
     pub async fn status(&self, runs: usize) -> Result<Status, SyncError> {
-        let mut linked = [0; 2];
-        for (count, kind) in linked.iter_mut().zip([Kind::User, Kind::Group]) {
-            *count = States::load(Arc::clone(self.store()), self.name(), kind).await?.linked_count();
-        }
+        let linked = [self.linked(Kind::User).await?.len() as u64, self.linked(Kind::Group).await?.len() as u64];
         let mut all = self.reports().await?;
         all.reverse();
         all.truncate(runs);
@@ -427,6 +462,7 @@ impl Sync {
             running_until: until.filter(|until| *until > self.clock.now()),
             runs: all,
             linked,
+            quarantine: self.quarantined().await?,
         })
     }
 }
@@ -444,6 +480,7 @@ impl From<Stop> for PlanError {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Halt { told, .. } => Self::Mapping(told.report),
+            Stop::Standing(halt) => Self::Mapping(halt.report),
             Stop::Weather(what) => Self::Other(SyncError::Target(TargetError::Weather { what, wait: None })),
             Stop::Failed(error) => Self::Other(error),
         }

@@ -189,7 +189,7 @@ impl Scope {
     }
 }
 
-async fn group_of(directory: &Directory, source: &Source, name: &str) -> Result<String, SyncError> {
+pub(super) async fn group_of(directory: &Directory, source: &Source, name: &str) -> Result<String, SyncError> {
     let reads = |_: &str| false;
     let failed = |error: crate::scim::error::ScimError| SyncError::Directory(error.detail);
     if directory.entry_of(source, "Group", name, &reads).await.map_err(failed)?.is_some() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::target::{Kind, TargetSettings};
+use crate::target::{Kind, Secret, TargetSettings};
 
 /// A sync.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,11 +33,18 @@ pub struct SyncSettings {
     /// How it bears weather.
     #[serde(default)]
     pub weather: WeatherSettings,
+    /// When it slows down because too much fails.
+    #[serde(default)]
+    pub quarantine: QuarantineSettings,
+    /// Who is told when it stops.
+    #[serde(default)]
+    pub notice: NoticeSettings,
     /// Where it writes.
     pub target: TargetSettings,
 }
 
 /// What is done with one kind of object.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KindSettings {
@@ -133,6 +140,34 @@ impl Default for ScheduleSettings {
     fn default() -> Self {
         Self { every: 240, direct: true }
     }
+}
+
+/// When a sync slows down because too much fails; the defaults are Entra's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuarantineSettings {
+    /// From how many refused objects of a run on it is looked at.
+    pub failures: u64,
+    /// The most of them in a hundred writes.
+    pub share: u8,
+    /// The most of them at all.
+    pub most: u64,
+}
+
+impl Default for QuarantineSettings {
+    fn default() -> Self {
+        Self { failures: 5_000, share: 40, most: 40_000 }
+    }
+}
+
+/// Who is told when a sync halts, is held by its guard, or goes into quarantine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoticeSettings {
+    /// Gets a JSON object by POST.
+    pub webhook: Option<String>,
+    /// The bearer token that is shown to it.
+    pub token: Option<Secret>,
 }
 
 /// How a run bears weather.
