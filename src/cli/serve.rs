@@ -11,7 +11,8 @@ use tokio::net::TcpListener;
 use crate::config::Config;
 use crate::directory::SourceRecord;
 use crate::directory::token::{DEFAULT_LIFE, Scope};
-use crate::server::{self, Certificates, State};
+use crate::server::{self, Certificates, Handle, State, Syncs};
+use crate::sync::Tender;
 
 use super::declared::declare;
 use super::service::{Service, config, runtime};
@@ -77,7 +78,9 @@ async fn serve(config: Config, beside: &Path) -> Outcome {
     let mut greeting = greeting(&service).await?;
     declare(&service, &config.source, beside).await?;
     greeting.push_str(&endpoints(&service, &url));
+    let (tenders, syncs) = tenders(&config, beside, &service)?;
     let state = State {
+        syncs,
         url: config.server.url.as_deref().map(Arc::from),
         tls: tls.clone(),
         ..State::new(service.directory.clone(), Arc::clone(&service.registry), config.limits)
@@ -85,7 +88,10 @@ async fn serve(config: Config, beside: &Path) -> Outcome {
     let gate = Arc::clone(&state.gate);
     let stop = stop().map_err(|error| failed(&error))?;
     print(&greeting)?;
-    upkeep::begin(&service, gate);
+    upkeep::begin(&service, gate, state.syncs.clone());
+    for tender in tenders {
+        tokio::spawn(tender.tend());
+    }
     tokio::spawn(server::prune(service.directory.clone(), config.retention));
     if let Some(certificates) = tls {
         let directory = service.directory.clone();
@@ -96,6 +102,18 @@ async fn serve(config: Config, beside: &Path) -> Outcome {
     upkeep::end(&service).await;
     tell("stopped; everything that was acknowledged is on disk\n");
     Ok(Ending::Clean)
+}
+
+/// The syncs of the configuration, and who looks after each.
+fn tenders(config: &Config, beside: &Path, service: &Service) -> Result<(Vec<Tender>, Syncs), Failure> {
+    let (mut tenders, mut handles) = (Vec::new(), Vec::new());
+    for settings in &config.sync {
+        let sync = Arc::new(super::sync::made(config, &settings.name, beside, service)?);
+        let (tender, asks) = Tender::new(Arc::clone(&sync));
+        tenders.push(tender);
+        handles.push(Handle { sync, asks });
+    }
+    Ok((tenders, Syncs::new(handles)))
 }
 
 /// What the operator reads; in a new data directory the tokens, the one time they are shown.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::directory::{Actor, Call};
-use crate::server::{Gate, Registry};
+use crate::directory::{Actor, Call, Directory};
+use crate::server::{Gate, Registry, Syncs};
+use crate::store::{Operation, Transaction};
 
 use super::service::Service;
 
@@ -16,12 +17,14 @@ const LOOK: u64 = 60;
 const REMAP: Duration = Duration::from_mins(1);
 
 /// Begins all of it, for as long as the process runs.
-pub(super) fn begin(service: &Service, gate: Arc<Gate>) {
+pub(super) fn begin(service: &Service, gate: Arc<Gate>, syncs: Syncs) {
     let registry = Arc::clone(&service.registry);
+    let directory = service.directory.clone();
     tokio::spawn(async move {
         for minute in 0_u64.. {
             if minute.is_multiple_of(LOOK) {
                 warn(&registry).await;
+                trim(&directory, &syncs).await;
             }
             tokio::time::sleep(TIDY).await;
             gate.tidy();
@@ -29,6 +32,22 @@ pub(super) fn begin(service: &Service, gate: Arc<Gate>) {
         }
     });
     tokio::spawn(remap(service.clone()));
+}
+
+/// Forgets what every sync has pushed on already; without one, everything: a sync that comes later begins with a full run.
+async fn trim(directory: &Directory, syncs: &Syncs) {
+    let done = async {
+        let mut done = directory.store().stats()?.outbox_next;
+        for handle in syncs.iter().filter(|handle| handle.sync.settings().source.is_some()) {
+            done = done.min(handle.sync.position().await.ok().flatten().unwrap_or(0));
+        }
+        let Some(last) = done.checked_sub(1) else { return Ok(()) };
+        let trim = Transaction::new("").with(Operation::TrimOutbox(last));
+        directory.store().commit(trim).await.map(|_| ())
+    };
+    if let Err(error) = done.await {
+        tracing::warn!(target: "sync", %error, "the outbox was not trimmed");
+    }
 }
 
 /// Writes down what is not written yet.

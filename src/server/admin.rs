@@ -27,6 +27,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/tokens", get(tokens).post(make_token))
         .route("/tokens/{id}", delete(revoke))
         .merge(mappings::routes())
+        .merge(super::syncs::routes())
         .merge(super::clients::routes())
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "the API has no such path") })
 }

@@ -17,6 +17,7 @@ mod provisioned;
 mod registry;
 mod remainder;
 mod scim;
+mod syncs;
 mod tls;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use health::Counters;
 pub use listen::serve;
 pub use log::prune;
 pub use registry::{Allowed, Holder, Kind, NewClient, NewFederation, Registry, RegistryError, Rejection, Warning};
+pub use syncs::{Handle, Syncs};
 pub use tls::{Certificates, TlsError, watch};
 
 /// What all requests share.
@@ -56,6 +58,8 @@ pub struct State {
     pub tls: Option<Arc<Certificates>>,
     /// Whether the server is about to end.
     pub stopping: Arc<AtomicBool>,
+    /// The syncs that it looks after.
+    pub syncs: Syncs,
 }
 
 impl State {
@@ -70,6 +74,7 @@ impl State {
             url: None,
             tls: None,
             stopping: Arc::default(),
+            syncs: Syncs::default(),
         }
     }
 }
