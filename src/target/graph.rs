@@ -43,7 +43,7 @@ const FOUND_PAGES: usize = 10;
 
 /// Microsoft Graph.
 #[derive(Debug)]
-pub struct GraphTarget {
+pub(super) struct GraphTarget {
     caller: Caller,
     /// Up to and with `/v1.0`, without a slash at the end.
     base: String,
@@ -82,7 +82,7 @@ impl GraphTarget {
     ///
     /// # Errors
     /// The settings name no known cloud, no credentials or two, or an address that is none; a file cannot be read.
-    pub fn new(settings: &GraphSettings, beside: &Path) -> Result<Self, String> {
+    pub(super) fn new(settings: &GraphSettings, beside: &Path) -> Result<Self, String> {
         let cloud = Cloud::named(settings.cloud.as_deref())?;
         let base = settings.url.clone().unwrap_or_else(|| format!("{}/v1.0", cloud.graph));
         let login = settings.login_url.clone();

@@ -4,19 +4,21 @@
 //! Payloads are JSON objects as a mapping makes them for the target. A target never sees records of the source, and it
 //! never decides to write: each call is one that the plan has.
 
+mod attribute;
+mod file;
 mod graph;
-#[allow(dead_code, reason = "the targets that call come next")]
 mod http;
+mod scim;
 mod settings;
 
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-pub use graph::GraphTarget;
 pub use settings::{ClientCredentials, GraphSettings, ScimSettings, Secret, TargetSettings};
 
 /// A JSON object.
@@ -248,6 +250,24 @@ pub trait Target: Send + Sync {
     /// or it is not known which were.
     fn write(&self, writes: Vec<Write>) -> Answer<'_, Vec<Result<Done, TargetError>>>;
 
+    /// Whether [`Target::members`] can be asked. Where it cannot, the members are those that were written last.
+    fn shows_members(&self) -> bool {
+        true
+    }
+
     /// What a write would send, for plans and dry runs: method, URL and body, without secrets.
     fn preview(&self, write: &Write) -> Vec<Value>;
+}
+
+/// The target of a configuration. Nothing is sent before [`Target::open`]. Files are relative to `beside`, the directory of the
+/// configuration.
+///
+/// # Errors
+/// An address, profile or path is wrong, or a secret is not where it should be. What is said of a secret is its place.
+pub fn open(settings: &TargetSettings, beside: &Path) -> Result<Box<dyn Target>, String> {
+    match settings {
+        TargetSettings::Scim(settings) => Ok(Box::new(scim::ScimTarget::new(settings, beside)?)),
+        TargetSettings::Graph(settings) => Ok(Box::new(graph::GraphTarget::new(settings, beside)?)),
+        TargetSettings::File { path } => Ok(Box::new(file::FileTarget::new(beside.join(path)))),
+    }
 }

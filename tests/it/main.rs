@@ -34,4 +34,6 @@ mod server;
 mod store;
 mod support;
 mod target_graph;
+mod target_scim;
+mod target_web;
 mod tidy;
