@@ -496,6 +496,31 @@ fn members_go_by_twenties_and_the_good_ones_get_in() {
 }
 
 #[test]
+fn members_come_out_the_same_in_any_weather() {
+    let bench = Bench::opened("storm");
+    let ids = people(&bench.graph, 150);
+    for seed in 1..=25_u64 {
+        let group = bench.graph.put_group(json!({"displayName": format!("Storm {seed}")}));
+        bench.graph.set_members(&group, &ids[..60]);
+        let mut state = seed;
+        bench.graph.plan(move |seen: &Seen| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let faults = [Fault::Throttled(0), Fault::Status(503), Fault::Drop, Fault::DropAfter, Fault::Status(504)];
+            let fault = faults[(state >> 33) as usize % faults.len()].clone();
+            (seen.path != "/token" && (state >> 40) % 100 < 8).then_some(fault)
+        });
+        let write = members(&group, &ids[30..], &ids[..30]);
+        let mut tries = 0;
+        while let Err(error) = bench.write(write.clone()) {
+            tries += 1;
+            assert!(error.is_weather() && tries < 50, "seed {seed}: {error:?}");
+        }
+        bench.graph.heal();
+        assert_eq!(bench.graph.members(&group), ids[30..].iter().cloned().collect(), "seed {seed}");
+    }
+}
+
+#[test]
 fn what_was_made_a_moment_ago_is_weather_and_not_missing() {
     let bench = Bench::opened("lag");
     bench.graph.lag(2);
