@@ -250,6 +250,11 @@ pub trait Target: Send + Sync {
     /// or it is not known which were.
     fn write(&self, writes: Vec<Write>) -> Answer<'_, Vec<Result<Done, TargetError>>>;
 
+    /// Whether [`Target::find`] asks for this attribute alone; where it does not, it reads the whole list for each value.
+    fn finds(&self, _kind: Kind, _path: &str) -> bool {
+        true
+    }
+
     /// Whether [`Target::members`] can be asked. Where it cannot, the members are those that were written last.
     fn shows_members(&self) -> bool {
         true
