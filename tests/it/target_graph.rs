@@ -667,7 +667,7 @@ fn settings_that_cannot_be_are_told() {
     assert!(refused(&|settings| settings.cloud = Some("moon".into())).contains("global, usgov, usgov-dod, china"));
     assert!(refused(&|settings| settings.client_secret = None).contains("client_secret or a certificate"));
     assert!(refused(&|settings| settings.certificate = Some(pem())).contains("exclude each other"));
-    assert!(refused(&|settings| settings.url = Some("graph".into())).contains("no address"));
+    assert!(refused(&|settings| settings.url = Some("graph".into())).contains("https://"));
     assert!(refused(&|settings| certified(settings, "nowhere.pem")).contains("nowhere.pem"));
     assert!(refused(&|settings| certified(settings, &certificate)).contains("no PRIVATE KEY"));
     assert!(refused(&|settings| certified(settings, &key)).contains("no CERTIFICATE"));
