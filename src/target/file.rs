@@ -4,7 +4,7 @@
 //! crash cut off was never acknowledged and is taken away. One process writes a file at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,7 +90,8 @@ impl State {
     fn read(path: &std::path::Path) -> Result<Self, TargetError> {
         let told = |error: std::io::Error| weather(path, &error);
         let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(told)?;
-        if file.try_lock().is_err() {
+        // A file system without locks is taken as it is.
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
             let what = format!("{}: another process writes this file", path.display());
             return Err(TargetError::Weather { what, wait: None });
         }

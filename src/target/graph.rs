@@ -14,7 +14,7 @@ mod login;
 mod query;
 mod write;
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,6 +31,8 @@ use write::{BATCH, right};
 
 /// How long a new object may be unknown to Graph.
 const SETTLES: Duration = Duration::from_mins(1);
+/// How long it is known what a broken write of members got done: after that somebody else may have changed it.
+const HALF_DONE: Duration = Duration::from_mins(5);
 /// How many calls may be under way at once: throttling limits are counted for application and tenant, and more calls only
 /// reach them sooner.
 const CONCURRENT: usize = 4;
@@ -43,7 +45,7 @@ const FOUND_PAGES: usize = 10;
 
 /// Microsoft Graph.
 #[derive(Debug)]
-pub struct GraphTarget {
+pub(super) struct GraphTarget {
     caller: Caller,
     /// Up to and with `/v1.0`, without a slash at the end.
     base: String,
@@ -63,6 +65,8 @@ struct Known {
     /// The objects that we made within [`SETTLES`], the oldest first.
     fresh: VecDeque<(Instant, String)>,
     fresh_ids: HashSet<String>,
+    /// Groups whose last write of members the weather broke off: since when, and whose membership is as asked.
+    half_done: HashMap<String, (Instant, HashSet<(String, bool)>)>,
 }
 
 impl Known {
@@ -82,7 +86,7 @@ impl GraphTarget {
     ///
     /// # Errors
     /// The settings name no known cloud, no credentials or two, or an address that is none; a file cannot be read.
-    pub fn new(settings: &GraphSettings, beside: &Path) -> Result<Self, String> {
+    pub(super) fn new(settings: &GraphSettings, beside: &Path) -> Result<Self, String> {
         let cloud = Cloud::named(settings.cloud.as_deref())?;
         let base = settings.url.clone().unwrap_or_else(|| format!("{}/v1.0", cloud.graph));
         let login = settings.login_url.clone();
@@ -121,6 +125,23 @@ impl GraphTarget {
         let mut known = self.known();
         known.settle();
         known.fresh_ids.contains(id)
+    }
+
+    /// Whose membership of the group a write settled before the weather broke it off, and whether they came or went.
+    fn kept(&self, group: &str) -> HashSet<(String, bool)> {
+        let known = self.known();
+        let half_done = known.half_done.get(group).filter(|(since, _)| since.elapsed() < HALF_DONE);
+        half_done.map(|(_, settled)| settled.clone()).unwrap_or_default()
+    }
+
+    /// Keeps what a write of members settled for the next one, or forgets it when the write is at its end.
+    fn keep(&self, group: &str, settled: HashSet<(String, bool)>, is_half_done: bool) {
+        let mut known = self.known();
+        known.half_done.remove(group);
+        known.half_done.retain(|_, (since, _)| since.elapsed() < HALF_DONE);
+        if is_half_done && !settled.is_empty() {
+            known.half_done.insert(group.to_owned(), (Instant::now(), settled));
+        }
     }
 
     /// The error, or weather when it is that an object which we made a moment ago is not there.

@@ -28,6 +28,8 @@ pub(super) const MAX_ANSWER: usize = 64 << 20;
 const MAX_REFUSAL: usize = 64 << 10;
 /// The most characters of a target's own words in an error.
 pub(super) const MAX_WORDS: usize = 300;
+/// What is shorter is no secret, and would be found in many a word.
+const MIN_SECRET: usize = 8;
 /// How many redirects of one GET are followed.
 const MAX_HOPS: usize = 3;
 /// The longest wait that a target can ask for; a longer one counts as this.
@@ -278,6 +280,8 @@ impl Caller {
         let response = request.send().await.map_err(|error| weather(&error, url, self.timeout))?;
         let mut reply = read(response, url, self.timeout).await?;
         reply.secrets = self.credentials.secrets(token);
+        // Some services have their key in the address.
+        reply.secrets.extend(self.home.query_pairs().map(|(_, value)| Hidden(value.into_owned())));
         if reply.status >= 400 {
             reply.body = blot(&reply.body, &reply.secrets);
         }
@@ -287,7 +291,7 @@ impl Caller {
 
 /// An address of HTTP without a password in it.
 fn address(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("{text:?} is no address: {error}; write https://…"))?;
+    let url = Url::parse(text).map_err(|error| format!("an address cannot be read: {error}; write https://…"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(format!("{:?} is no address of HTTP; write https://…", url.scheme()));
     }
@@ -381,7 +385,7 @@ fn cause(error: &dyn std::error::Error) -> String {
 fn blot(body: &Bytes, secrets: &[Hidden]) -> Bytes {
     let text = String::from_utf8_lossy(body);
     let secrets = secrets.iter().map(|secret| secret.0.as_str());
-    let mut told = secrets.filter(|secret| secret.len() >= 4 && text.contains(secret)).peekable();
+    let mut told = secrets.filter(|secret| secret.len() >= MIN_SECRET && text.contains(secret)).peekable();
     if told.peek().is_none() {
         return body.clone();
     }

@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-pub use graph::GraphTarget;
 pub use settings::{ClientCredentials, GraphSettings, ScimSettings, Secret, TargetSettings};
 
 /// A JSON object.
@@ -250,6 +249,11 @@ pub trait Target: Send + Sync {
     /// Carries out writes, at most [`Abilities::batch`]; a result for each, in order. The outer error: none was carried out,
     /// or it is not known which were.
     fn write(&self, writes: Vec<Write>) -> Answer<'_, Vec<Result<Done, TargetError>>>;
+
+    /// Whether [`Target::find`] asks for this attribute alone; where it does not, it reads the whole list for each value.
+    fn finds(&self, _kind: Kind, _path: &str) -> bool {
+        true
+    }
 
     /// Whether [`Target::members`] can be asked. Where it cannot, the members are those that were written last.
     fn shows_members(&self) -> bool {

@@ -153,13 +153,19 @@ impl ScimTarget {
 
     /// There is no such endpoint at all.
     fn nowhere(&self, kind: Kind) -> TargetError {
-        let url = self.url(kind.endpoint(), &[]);
+        let url = without_query(&self.url(kind.endpoint(), &[]));
         TargetError::Protocol { what: format!("{url} is not there (404); is the address of the service complete?") }
     }
 
-    /// The page at a place, and where the list goes on.
-    async fn page(&self, kind: Kind, place: Place) -> Result<(Vec<Found>, Option<Place>), TargetError> {
+    /// The page at a place, and where the list goes on; with a filter, of what it finds.
+    async fn page(
+        &self,
+        kind: Kind,
+        place: Place,
+        filter: Option<&str>,
+    ) -> Result<(Vec<Found>, Option<Place>), TargetError> {
         let mut query = place.query(&self.service());
+        query.extend(filter.map(|filter| ("filter", filter.to_owned())));
         if kind == Kind::Group {
             query.push(("excludedAttributes", "members".to_owned()));
         }
@@ -176,32 +182,51 @@ impl ScimTarget {
         Ok((items.into_iter().filter_map(found).collect(), next))
     }
 
-    /// Objects whose attribute has this value.
+    /// Objects whose attribute has this value: as the service finds them, or found in the whole list.
     async fn search(&self, kind: Kind, path: &str, value: &str) -> Result<Vec<Found>, TargetError> {
-        if self.service().filters_by(path) {
-            let mut query = vec![("filter", filter(path, value))];
-            if kind == Kind::Group {
-                query.push(("excludedAttributes", "members".to_owned()));
-            }
-            match self.get_at(kind.endpoint(), &query, "").await {
-                Ok(reply) => {
-                    let items = list::resources(&reply.object()?)?;
-                    return Ok(items.into_iter().filter_map(found).filter(|item| has(item, path, value)).collect());
-                }
-                // A service that does not take the filter is read as a whole.
-                Err(TargetError::Rejected { status: 400 | 501, .. }) => {}
-                Err(TargetError::Missing { .. }) => return Err(self.nowhere(kind)),
-                Err(error) => return Err(error),
-            }
+        if self.service().filters_by(path)
+            && let Some(hits) = self.ask(kind, path, value).await?
+        {
+            return Ok(hits);
         }
         let mut hits = Vec::new();
         let mut place = Some(Place::first(&self.service()));
         while let Some(at) = place {
-            let (items, next) = self.page(kind, at).await?;
+            let (items, next) = self.page(kind, at, None).await?;
             hits.extend(items.into_iter().filter(|item| has(item, path, value)));
             place = next;
         }
         Ok(hits)
+    }
+
+    /// What the service finds by a filter; `None` when it does not take it, or gives what was not asked for.
+    async fn ask(&self, kind: Kind, path: &str, value: &str) -> Result<Option<Vec<Found>>, TargetError> {
+        let filter = filter(path, value);
+        let mut hits = Vec::new();
+        let mut place = Some(Place::filtered());
+        while let Some(at) = place {
+            let (items, next) = match self.page(kind, at, Some(&filter)).await {
+                Ok(page) => page,
+                Err(TargetError::Rejected { status, what }) if matches!(status, 400 | 501) => {
+                    if status == 501 || what.contains("invalidFilter") {
+                        self.correct(|service| service.forget_filter(path));
+                    }
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            };
+            let strangers = items.iter().filter(|item| !has(item, path, value)).count();
+            if strangers > 1 {
+                // It gives all it has, whatever is asked.
+                self.correct(|service| service.filter = false);
+            }
+            if strangers > 0 {
+                return Ok(None);
+            }
+            hits.extend(items);
+            place = next;
+        }
+        Ok(Some(hits))
     }
 
     /// The resource as the service has it, and its version when it tells it.
@@ -239,6 +264,13 @@ impl ScimTarget {
     }
 }
 
+/// An address as it may be told: some services have a key in the query.
+fn without_query(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.into()
+}
+
 /// A resource as an object of the target; `None` without an id.
 fn found(mut resource: Object) -> Option<Found> {
     let id = list::id(&resource)?;
@@ -268,7 +300,7 @@ fn filter(path: &str, value: &str) -> String {
 
 impl Target for ScimTarget {
     fn name(&self) -> String {
-        format!("SCIM at {}", self.caller.home())
+        format!("SCIM at {}", without_query(self.caller.home()))
     }
 
     fn folds(&self, kind: Kind, path: &str) -> bool {
@@ -297,7 +329,7 @@ impl Target for ScimTarget {
                 Some(text) => Place::read(text)?,
                 None => Place::first(&self.service()),
             };
-            let (items, next) = self.page(kind, place).await?;
+            let (items, next) = self.page(kind, place, None).await?;
             Ok(Page { items, next: next.map(|place| place.text()), ..Page::default() })
         })
     }
@@ -308,6 +340,10 @@ impl Target for ScimTarget {
 
     fn write(&self, writes: Vec<Write>) -> Answer<'_, Vec<Result<Done, TargetError>>> {
         Box::pin(async move { self.write_all(&writes).await })
+    }
+
+    fn finds(&self, _: Kind, path: &str) -> bool {
+        self.service().filters_by(path)
     }
 
     fn shows_members(&self) -> bool {

@@ -35,8 +35,11 @@ impl Request {
     }
 }
 
+/// The headers of an answer.
+pub(crate) type Headers = Vec<(&'static str, String)>;
+
 /// What is answered: the status, headers, and the body.
-pub(crate) struct Answer(pub(crate) u16, pub(crate) Vec<(&'static str, String)>, pub(crate) String);
+pub(crate) struct Answer(pub(crate) u16, pub(crate) Headers, pub(crate) String);
 
 impl Answer {
     pub(crate) fn json(status: u16, body: &Value) -> Self {
@@ -122,6 +125,7 @@ fn serve(mut stream: TcpStream, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Requ
 
 /// How a service is odd.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one way of being odd")]
 pub(crate) struct Odd {
     pub(crate) name: &'static str,
     /// Whether it says what it is.

@@ -2,9 +2,10 @@
 //! answer is sorted on its own: a 429 within a batch is the weather of that one write.
 //!
 //! Members come 20 to a PATCH, all or none of them; when Graph refuses one such PATCH, its members go one by one, so that
-//! the good ones get in. Who is a member already, or none any more, is as asked.
+//! the good ones get in. Who is a member already, or none any more, is as asked. What the weather left half done is not begun
+//! anew: the same write again sends what is open.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use serde_json::{Value, json};
 
@@ -68,12 +69,37 @@ struct Work {
     manager: Option<String>,
     /// Whether it was made by this write.
     is_new: bool,
+    /// The members that are as asked, with whether they came or went.
+    settled: HashSet<(String, bool)>,
     secret: Option<String>,
 }
 
 impl Work {
     fn on(kind: Kind, id: &str) -> Self {
-        Self { kind, id: id.to_owned(), refused: Vec::new(), error: None, manager: None, is_new: false, secret: None }
+        Self {
+            kind,
+            id: id.to_owned(),
+            refused: Vec::new(),
+            error: None,
+            manager: None,
+            is_new: false,
+            settled: HashSet::new(),
+            secret: None,
+        }
+    }
+
+    /// Notes whose membership is as asked.
+    fn note(&mut self, purpose: Purpose) {
+        let (members, came) = match purpose {
+            Purpose::AddMany(members) => (members, true),
+            Purpose::Add(member) => (vec![member], true),
+            Purpose::Remove(member) => (vec![member], false),
+            _ => return,
+        };
+        for member in members {
+            self.settled.remove(&(member.clone(), !came));
+            self.settled.insert((member, came));
+        }
     }
 
     /// Ends the write with its first error.
@@ -153,6 +179,12 @@ impl GraphTarget {
                 }
             }
             first = false;
+        }
+        for (write, work) in writes.iter().zip(&mut works) {
+            if let Write::Members { id, .. } = write {
+                let is_half_done = work.error.as_ref().is_some_and(TargetError::is_weather);
+                self.keep(id, std::mem::take(&mut work.settled), is_half_done);
+            }
         }
         let done = |work: Work| match work.error {
             Some(error) => Err(error),
@@ -241,11 +273,16 @@ impl GraphTarget {
             }
             Write::Members { id, add, remove } => {
                 let group = format!("/groups/{}", escape(id));
-                let removed = remove.iter().map(|member| {
+                let mut work = Work::on(Kind::Group, id);
+                work.settled = self.kept(id);
+                let is_open = |member: &&String, came| !work.settled.contains(&((*member).clone(), came));
+                let removed = remove.iter().filter(|member| is_open(member, false)).map(|member| {
                     let path = format!("{group}/members/{}/$ref", escape(member));
                     job(number, Purpose::Remove(member.clone()), Method::DELETE, path)
                 });
-                let added = add.chunks(ADDED).map(|members| match members {
+                let mut jobs: Vec<Job> = removed.collect();
+                let added: Vec<String> = add.iter().filter(|member| is_open(member, true)).cloned().collect();
+                jobs.extend(added.chunks(ADDED).map(|members| match members {
                     [member] => self.add_one(number, id, member.clone()),
                     members => {
                         let references: Vec<String> = members.iter().map(|member| self.reference(member)).collect();
@@ -253,8 +290,8 @@ impl GraphTarget {
                         let purpose = Purpose::AddMany(members.to_vec());
                         Job { write: number, purpose, method: Method::PATCH, path: group.clone(), body: Some(body) }
                     }
-                });
-                (Work::on(Kind::Group, id), removed.chain(added).collect())
+                }));
+                (work, jobs)
             }
         }
     }
@@ -314,6 +351,14 @@ impl GraphTarget {
         let error = if is_lost { self.soften(error, &work.id) } else { error };
         // Whatever is asked of this object would end the same way.
         let is_final = is_lost || error.is_weather() || matches!(error, TargetError::Denied { .. });
+        let is_as_asked = said.is_done()
+            || match &job.purpose {
+                Purpose::Add(_) => said.is_member_already(),
+                Purpose::Remove(_) => said.is_no_member() || said.status == 404 && !is_lost,
+                Purpose::ClearManager => said.status == 404 && !is_lost,
+                Purpose::Delete => said.status == 404 && !error.is_weather(),
+                _ => false,
+            };
         match job.purpose {
             Purpose::Create if said.is_done() => match said.body.get("id").and_then(Value::as_str) {
                 Some(id) => {
@@ -333,14 +378,8 @@ impl GraphTarget {
             Purpose::SetManager(manager) if work.is_new && !said.is_done() => {
                 work.refused.push((manager, reason(error)));
             }
-            _ if said.is_done() => {}
-            Purpose::Create | Purpose::Change => work.fail(error),
-            Purpose::Delete if said.status == 404 && !error.is_weather() => {}
-            Purpose::Delete => work.fail(error),
-            Purpose::ClearManager if said.status == 404 && !is_lost => {}
-            Purpose::ClearManager => work.fail(error),
-            Purpose::Add(_) if said.is_member_already() => {}
-            Purpose::Remove(_) if said.is_no_member() || said.status == 404 && !is_lost => {}
+            purpose if is_as_asked => work.note(purpose),
+            Purpose::Create | Purpose::Change | Purpose::Delete | Purpose::ClearManager => work.fail(error),
             _ if is_final => work.fail(error),
             Purpose::AddMany(members) => {
                 return members.into_iter().map(|member| self.add_one(job.write, &work.id, member)).collect();

@@ -2,10 +2,11 @@
 //! A fetched token is kept until shortly before it ends.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -37,6 +38,9 @@ pub(in crate::target) struct Issuer {
     secrets: Vec<Hidden>,
     timeout: Duration,
     held: Mutex<Option<Held>>,
+    /// Whether it wants the client's name and secret in the header (RFC 6749, 2.3.1); found out when it refuses them in the
+    /// body.
+    basic: AtomicBool,
 }
 
 struct Held {
@@ -49,7 +53,7 @@ impl fmt::Debug for Credentials {
         match self {
             Self::None => f.write_str("None"),
             Self::Token(_) => f.write_str("Token(…)"),
-            Self::Client(issuer) => write!(f, "Client({}, …)", issuer.url),
+            Self::Client(_) => f.write_str("Client(…)"),
         }
     }
 }
@@ -67,10 +71,17 @@ impl Credentials {
     ) -> Result<Self, String> {
         let url = address(url)?;
         let secrets = secrets.into_iter().map(Hidden).collect();
-        Ok(Self::Client(Box::new(Issuer { url, form, secrets, timeout, held: Mutex::new(None) })))
+        Ok(Self::Client(Box::new(Issuer {
+            url,
+            form,
+            secrets,
+            timeout,
+            held: Mutex::new(None),
+            basic: AtomicBool::new(false),
+        })))
     }
 
-    /// Client credentials with a secret, which is sent in the body.
+    /// Client credentials with a secret, which is sent in the body, or in the header to an endpoint that refuses it there.
     ///
     /// # Errors
     /// The endpoint is no address of HTTP.
@@ -134,11 +145,16 @@ impl Issuer {
     async fn fetch(&self, client: &Client, held: &mut Option<Held>) -> Result<Hidden, TargetError> {
         *held = None;
         let fields = (self.form)().map_err(|what| TargetError::Denied { what })?;
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request = client.post(self.url.clone()).timeout(self.timeout).body(body);
-        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let response = request.send().await.map_err(|error| weather(&error, &self.url, self.timeout))?;
-        let mut reply = read(response, &self.url, self.timeout).await?;
+        let basic = self.basic.load(Ordering::Relaxed);
+        let mut reply = self.ask(client, &fields, basic).await?;
+        let secret = fields.iter().any(|(name, _)| name == "client_secret");
+        if !basic && secret && matches!(reply.status, 400 | 401) && words(&reply.body).starts_with("invalid_client") {
+            let other = self.ask(client, &fields, true).await?;
+            if other.status < 300 {
+                self.basic.store(true, Ordering::Relaxed);
+                reply = other;
+            }
+        }
         if reply.status >= 300 {
             reply.body = blot(&reply.body, &self.secrets);
             return Err(refused(&reply));
@@ -148,6 +164,26 @@ impl Issuer {
         let margin = MARGIN.min(life / 5);
         *held = Some(Held { token: token.clone(), until: Instant::now() + life.saturating_sub(margin) });
         Ok(token)
+    }
+
+    /// One request to the endpoint, with the client's name and secret in the header or in the body.
+    async fn ask(&self, client: &Client, fields: &[(String, String)], basic: bool) -> Result<Reply, TargetError> {
+        let form = |fields: Vec<&(String, String)>| {
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+        };
+        let own = |name: &str| basic && matches!(name, "client_id" | "client_secret");
+        let body = form(fields.iter().filter(|(name, _)| !own(name)).collect());
+        let mut request = client.post(self.url.clone()).timeout(self.timeout).body(body);
+        request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").header(ACCEPT, "application/json");
+        if basic {
+            let value = |wanted: &str| {
+                let value = fields.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| value);
+                form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>()
+            };
+            request = request.basic_auth(value("client_id"), Some(value("client_secret")));
+        }
+        let response = request.send().await.map_err(|error| weather(&error, &self.url, self.timeout))?;
+        read(response, &self.url, self.timeout).await
     }
 }
 

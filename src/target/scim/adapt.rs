@@ -33,6 +33,8 @@ pub(super) struct Service {
     pub(super) filter: bool,
     /// The only attributes that filters may name.
     filters: Option<Vec<String>>,
+    /// Attributes that it would not filter by.
+    unfiltered: BTreeSet<String>,
     /// The objects of a page.
     pub(super) page: usize,
     /// Whether lists go on by cursor.
@@ -66,6 +68,7 @@ impl Service {
             bulk: None,
             filter: profile.filter.unwrap_or(true),
             filters: profile.filters.clone(),
+            unfiltered: BTreeSet::new(),
             page: profile.page.unwrap_or(PAGE).max(1),
             cursor: profile.cursor.unwrap_or(false),
             members: profile.members.unwrap_or(MEMBERS).max(1),
@@ -132,7 +135,12 @@ impl Service {
     /// Whether a filter may name this attribute.
     pub(super) fn filters_by(&self, path: &str) -> bool {
         let may = |names: &Vec<String>| names.iter().any(|name| plain(name) == plain(path));
-        self.filter && self.filters.as_ref().is_none_or(may)
+        self.filter && self.filters.as_ref().is_none_or(may) && !self.unfiltered.contains(path)
+    }
+
+    /// That the service has refused a filter by this attribute.
+    pub(super) fn forget_filter(&mut self, path: &str) {
+        self.unfiltered.insert(path.to_owned());
     }
 }
 

@@ -24,13 +24,20 @@ pub(super) struct Place {
     pages: usize,
     /// The list should be at its end, and is asked once more because the service may have counted a page for all.
     pub(super) doubtful: bool,
+    /// What a filter finds: few, and not worth a doubt.
+    filtered: bool,
 }
 
 impl Place {
     /// The beginning.
     pub(super) fn first(service: &Service) -> Self {
         let cursor = service.cursor.then(String::new);
-        Self { start: 1, cursor, seen: Vec::new(), pages: 0, doubtful: false }
+        Self { start: 1, cursor, seen: Vec::new(), pages: 0, doubtful: false, filtered: false }
+    }
+
+    /// The beginning of what a filter finds.
+    pub(super) fn filtered() -> Self {
+        Self { start: 1, cursor: None, seen: Vec::new(), pages: 0, doubtful: false, filtered: true }
     }
 
     /// What [`Place::text`] wrote.
@@ -46,6 +53,9 @@ impl Place {
 
     /// The query that asks for the page here.
     pub(super) fn query(&self, service: &Service) -> Vec<(&'static str, String)> {
+        if self.filtered && self.pages == 0 {
+            return Vec::new();
+        }
         let at = match &self.cursor {
             Some(cursor) => ("cursor", cursor.clone()),
             None => ("startIndex", self.start.to_string()),
@@ -75,7 +85,8 @@ impl Place {
         }
         // Some services count the page for the whole: after a first page that is said to be all, one request finds out.
         let next = match total {
-            Some(total) if total == reached && self.start > 1 => None,
+            Some(total) if total == reached && (self.start > 1 || self.filtered) => None,
+            None if self.filtered => None,
             _ => {
                 self.doubtful = total == Some(reached);
                 let count = items.len();

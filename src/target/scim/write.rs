@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::adapt::Service;
 use super::profile::Removal;
-use super::{ScimTarget, list};
+use super::{ScimTarget, list, without_query};
 use crate::target::attribute::{self, field};
 use crate::target::http::{Call, Method, Reply};
 use crate::target::{Difference, Done, Kind, Object, TargetError, Write};
@@ -165,8 +165,8 @@ impl ScimTarget {
     pub(super) fn told(&self, write: &Write) -> Vec<Value> {
         let requests = requests(&self.service(), write).unwrap_or_default();
         let told = |request: &Request| {
-            let url = self.url(&Self::path(request.kind, request.id.as_deref())?, &[]);
-            let mut told = json!({"method": request.method.as_str(), "url": url.as_str()});
+            let url = without_query(&self.url(&Self::path(request.kind, request.id.as_deref())?, &[]));
+            let mut told = json!({"method": request.method.as_str(), "url": url});
             if let (Some(fields), Some(body)) = (told.as_object_mut(), &request.body) {
                 fields.insert("body".to_owned(), body.clone());
             }
