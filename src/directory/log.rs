@@ -140,6 +140,15 @@ pub(super) struct Deed<'d> {
     pub(super) status: u16,
 }
 
+/// An entry of the outbox; `members` are those that came or went, when they are few.
+pub(super) fn outbox(verb: &str, kind: &str, id: &str, members: &[&String]) -> Operation {
+    let mut entry = json!({"verb": verb, "kind": kind, "id": id});
+    if let (Some(fields), false) = (entry.as_object_mut(), members.is_empty()) {
+        fields.insert("members".into(), json!(members));
+    }
+    Operation::Outbox(entry.to_string().into_bytes())
+}
+
 impl Deed<'_> {
     /// The operations that belong into the transaction of the write.
     pub(super) fn operations(
@@ -150,13 +159,8 @@ impl Deed<'_> {
         members: &[&String],
         at: Millis,
     ) -> Vec<Operation> {
-        let mut outbox = json!({"verb": self.verb, "kind": self.kind, "id": self.id});
-        if let (Some(fields), false) = (outbox.as_object_mut(), members.is_empty()) {
-            fields.insert("members".into(), json!(members));
-        }
         let told = Told { attributes: self.attributes.to_vec(), mapping, ..self.told(actor) };
-        let mut operations =
-            vec![Operation::Outbox(outbox.to_string().into_bytes()), told.entry(at, Some(self.id), false)];
+        let mut operations = vec![outbox(self.verb, self.kind, self.id, members), told.entry(at, Some(self.id), false)];
         if self.verb == "delete" {
             let key = note_key(source, self.id);
             operations.push(Operation::Erase { table: Table::Requests, key, when: When::Always });

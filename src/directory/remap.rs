@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::inbound::{Made, make, name_groups, reads};
 use super::library::Held;
-use super::{Call, Directory, fields, refused};
+use super::{Call, Directory, fields, log, refused};
 use crate::clock::Millis;
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
@@ -215,8 +215,7 @@ impl Directory {
             let mut record = fields(&stored.body)?;
             self.add_relations(call, kind, &stored, &mut record, |name| reads(held, name)).await?;
             if let Some(operation) = self.remade(call, kind, held, &stored, record).await? {
-                let outbox = json!({"verb": "profile", "kind": kind.name(), "id": id});
-                transaction = transaction.with(operation).with(Operation::Outbox(outbox.to_string().into_bytes()));
+                transaction = transaction.with(operation).with(log::outbox("profile", kind.name(), id, &[]));
             }
         }
         if transaction.operations.is_empty() {

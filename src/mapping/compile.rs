@@ -148,11 +148,15 @@ fn scim_names(resource: &str) -> Vec<String> {
         names.extend(extension.map(str::to_owned));
         let common = scim::schema::common().iter().filter(|_| extension.is_none());
         for attribute in common.chain(&of.attributes) {
-            let name = extension.map_or_else(|| attribute.name.to_string(), |urn| format!("{urn}:{}", attribute.name));
-            names.extend(attribute.sub_attributes.iter().map(|sub| format!("{name}.{}", sub.name)));
-            // The old form with a dot, which records are read by too.
-            names.extend(extension.map(|urn| format!("{urn}.{}", attribute.name)));
-            names.push(name);
+            // Under a URN, also the old form with a dot, which records are read by too.
+            let ways = match extension {
+                None => vec![attribute.name.to_string()],
+                Some(urn) => vec![format!("{urn}:{}", attribute.name), format!("{urn}.{}", attribute.name)],
+            };
+            for way in ways {
+                names.extend(attribute.sub_attributes.iter().map(|sub| format!("{way}.{}", sub.name)));
+                names.push(way);
+            }
         }
     }
     // Memberships tell it beside `display`.

@@ -123,6 +123,7 @@ pub(super) async fn metrics(extract::State(state): extract::State<State>) -> imp
             let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
         }
     }
+    super::syncs::metrics(&state.syncs, &mut text).await;
     let _ = writeln!(text, "# TYPE provisor_source_halted gauge");
     for record in state.registry.sources() {
         let halted = u8::from(state.directory.halted(&record.slug).is_some());

@@ -155,3 +155,30 @@ impl From<SyncError> for Problem {
         Self::new(status, error.to_string())
     }
 }
+
+/// What `/metrics` tells of syncs.
+pub(super) async fn metrics(syncs: &Syncs, text: &mut String) {
+    use std::fmt::Write as _;
+    let (mut halted, mut linked, mut last) = (String::new(), String::new(), String::new());
+    for handle in syncs.iter() {
+        let name = handle.sync.name();
+        let Ok(status) = handle.sync.status(1).await else { continue };
+        // Names have no character that would have to be escaped; writing to a String does not fail.
+        let _ = writeln!(halted, "provisor_sync_halted{{sync=\"{name}\"}} {}", u8::from(status.halt.is_some()));
+        for (kind, count) in ["user", "group"].iter().zip(status.linked) {
+            let _ = writeln!(linked, "provisor_sync_linked{{sync=\"{name}\",kind=\"{kind}\"}} {count}");
+        }
+        if let Some(run) = status.runs.first() {
+            let seconds = run.ended as f64 / 1_000.0;
+            let _ = writeln!(
+                last,
+                "provisor_sync_last_run_seconds{{sync=\"{name}\",outcome=\"{}\"}} {seconds}",
+                run.outcome.word()
+            );
+        }
+    }
+    let all = [("halted", halted), ("linked", linked), ("last_run_seconds", last)];
+    for (name, lines) in all.into_iter().filter(|(_, lines)| !lines.is_empty()) {
+        let _ = write!(text, "# TYPE provisor_sync_{name} gauge\n{lines}");
+    }
+}

@@ -26,6 +26,7 @@ mod inbound;
 mod jinja;
 mod languages;
 mod liquid;
+mod live;
 mod log;
 mod programs;
 mod properties;
