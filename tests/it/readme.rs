@@ -4,6 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
+use crate::server::{Data, SCIM, Server};
 use crate::support::{Scratch, code, root, run, stdout};
 
 /// The fenced blocks of a kind, in order.
@@ -131,4 +134,71 @@ fn the_five_tasks_are_solved_in_all_four_languages_alike() {
 fn as_json(table: &str) -> String {
     let key = regex::Regex::new(r"([{,]\s*)(\w+)\s*=\s*").unwrap();
     key.replace_all(table.trim(), "$1\"$2\": ").into_owned()
+}
+
+/// The block of shell commands in which this stands.
+fn shell(text: &str, holding: &str) -> String {
+    blocks(text, "sh").into_iter().find(|block| block.contains(holding)).unwrap()
+}
+
+/// Runs shell commands, and gives what they print; one that fails is told.
+fn bash(script: &str, directory: &Path, variables: &[(&str, &str)]) -> String {
+    let binary = Path::new(env!("CARGO_BIN_EXE_provisor")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
+    let output = Command::new("bash")
+        .args(["-euc", script])
+        .current_dir(directory)
+        .env("PATH", path)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{script}\n{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+#[test]
+fn the_walk_with_curl_works_as_printed() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let data = Data::new();
+    let server = Server::start(&data.0);
+    let walk = shell(&readme, "scim() {")
+        .replace("prv1_…", SCIM)
+        .replace("127.0.0.1:8080", &format!("127.0.0.1:{}", server.port));
+    // Each command's answer on a line; `ID` in the commands is the id that the first one gives.
+    let (first, rest) = walk.split_once("scim -G").unwrap();
+    let made: Value = serde_json::from_str(bash(first, root(), &[]).trim()).unwrap();
+    assert_eq!(made["userName"], "ada@contoso.example");
+    let (functions, _) = first.split_once("scim $URL").unwrap();
+    let rest = format!("scim -G{rest}").replace("ID", made["id"].as_str().unwrap());
+    let printed = bash(&format!("{functions}{rest}"), root(), &[]);
+    let answers: Vec<&str> = printed.lines().collect();
+    let [found, shut, group, gone] = answers.as_slice() else { panic!("{printed}") };
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(json(found)["totalResults"], 1);
+    assert_eq!(json(shut)["active"], false);
+    assert_eq!(json(group)["members"][0]["value"], made["id"]);
+    assert_eq!(*gone, "", "a deletion has no body");
+    assert_eq!(server.scim("GET", "/Users", None).json()["totalResults"], 0);
+}
+
+#[test]
+fn the_walk_of_the_sync_works_as_printed() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let data = Data::new();
+    let server = Server::start(&data.0);
+    let scratch = Scratch::new("sync-walk");
+    let config = blocks(&readme, "toml").into_iter().find(|block| block.contains("[[sync]]")).unwrap();
+    let config = config
+        .replace("127.0.0.1:8080", &format!("127.0.0.1:{}", server.port))
+        .replace("mappings/", &format!("{}/mappings/", root().display()))
+        .replace("examples/users.jsonl", "users.jsonl");
+    let file = scratch.write("provisor.toml", &config);
+    let people = fs::read_to_string(root().join("examples/users.jsonl")).unwrap();
+    scratch.write("users.jsonl", &people.lines().take(40).collect::<Vec<_>>().join("\n"));
+    let directory = Path::new(&file).parent().unwrap();
+    let printed = bash(&shell(&readme, "sync plan demo"), directory, &[("TOKEN", SCIM)]);
+    assert!(printed.contains("40 create") && printed.contains("demo complete: 40 created"), "{printed}");
+    assert!(printed.contains("demo: 40 users and 0 groups linked"), "{printed}");
+    assert_eq!(server.scim("GET", "/Users?count=0", None).json()["totalResults"], 40);
 }
