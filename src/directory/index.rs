@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use super::Source;
 use crate::scim::compare::{field, fold, is_empty};
 use crate::scim::discovery::ResourceType;
-use crate::scim::plan::Index;
+use crate::scim::plan::{Index, Key};
 use crate::scim::schema::{ENTERPRISE_USER, Uniqueness};
-use crate::store::Keys;
+use crate::store::{Keys, Stored};
 
 const USER_NAME: &str = "userName";
 const EXTERNAL_ID: &str = "externalId";
@@ -45,6 +45,18 @@ pub(super) fn stored(index: Index, kind: &str) -> Option<(&'static str, bool)> {
         Index::WorkEmail => (WORK_EMAIL, false),
         Index::Manager => (MANAGER, false),
         Index::Id | Index::Member | Index::Active | Index::LastModified => return None,
+    })
+}
+
+/// Whether a resource has the key of an equality on one of the indexes here, or that id.
+pub(super) fn has(resource: &Stored, key: &Key) -> bool {
+    let Key::Equal { index, value } = key else { return false };
+    if *index == Index::Id {
+        return resource.id == *value;
+    }
+    stored(*index, &resource.kind).is_some_and(|(name, unique)| {
+        let keys = if unique { &resource.keys.unique } else { &resource.keys.plain };
+        keys.iter().any(|(index, key)| index == name && *key == value.as_bytes())
     })
 }
 

@@ -94,8 +94,8 @@ pub struct Call<'c> {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The body.
-    pub body: Option<Value>,
+    /// The body, JSON as text: most of it is as it was stored.
+    pub body: Option<String>,
     /// `Location`.
     pub location: Option<String>,
     /// `ETag`.
@@ -110,8 +110,8 @@ impl Answer {
     }
 
     /// An answer that is a document and no resource.
-    pub fn document(body: Value) -> Self {
-        Self { body: Some(body), ..Self::empty(200) }
+    pub fn document(body: impl ToString) -> Self {
+        Self { body: Some(body.to_string()), ..Self::empty(200) }
     }
 }
 

@@ -290,12 +290,34 @@ pub enum Paging {
 
 /// The answer to a query. `total` may be unknown when paging by cursor (RFC 9865, section 2).
 pub fn response(resources: Vec<Value>, total: Option<u64>, paging: &Paging) -> Value {
+    let mut body = head(resources.len(), total, paging);
+    body.insert("Resources".into(), Value::Array(resources));
+    Value::Object(body)
+}
+
+/// The same as text, of resources that are texts.
+pub fn response_text(resources: &[String], total: Option<u64>, paging: &Paging) -> String {
+    let head = Value::Object(head(resources.len(), total, paging)).to_string();
+    let size: usize = resources.iter().map(|resource| resource.len() + 1).sum();
+    let mut text = String::with_capacity(head.len() + size + 16);
+    text.push_str(head.strip_suffix('}').unwrap_or_default());
+    text.push_str(",\"Resources\":[");
+    for (place, resource) in resources.iter().enumerate() {
+        text.push_str(if place == 0 { "" } else { "," });
+        text.push_str(resource);
+    }
+    text.push_str("]}");
+    text
+}
+
+/// All of a list but its resources.
+fn head(count: usize, total: Option<u64>, paging: &Paging) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("schemas".into(), Value::Array(vec![LIST_RESPONSE.into()]));
     if let Some(total) = total {
         body.insert("totalResults".into(), total.into());
     }
-    body.insert("itemsPerPage".into(), resources.len().into());
+    body.insert("itemsPerPage".into(), count.into());
     match paging {
         Paging::Index(start) => {
             body.insert("startIndex".into(), (*start).into());
@@ -308,6 +330,5 @@ pub fn response(resources: Vec<Value>, total: Option<u64>, paging: &Paging) -> V
             }
         }
     }
-    body.insert("Resources".into(), Value::Array(resources));
-    Value::Object(body)
+    body
 }

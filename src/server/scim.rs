@@ -306,8 +306,7 @@ fn json(bytes: &[u8]) -> Result<Value, ScimError> {
 
 fn answered(answer: Answer) -> Response<Body> {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let body = answer.body.map(|body| body.to_string());
-    let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
+    let mut response = Response::new(answer.body.map_or_else(Body::empty, Body::from));
     *response.status_mut() = status;
     let has_body = status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
