@@ -13,7 +13,6 @@ const USER_NAME: &str = "userName";
 const EXTERNAL_ID: &str = "externalId";
 const DISPLAY_NAME: &str = "displayName";
 const EMAIL: &str = "emails.value";
-const WORK_EMAIL: &str = "emails.work";
 const MANAGER: &str = "manager";
 /// Where the source says that a work address is one user's.
 const UNIQUE_EMAIL: &str = "emails.unique";
@@ -41,14 +40,15 @@ pub(super) fn stored(index: Index, kind: &str) -> Option<(&'static str, bool)> {
         Index::ExternalId => (EXTERNAL_ID, true),
         // Two groups of one name are one group to Entra, which matches by it.
         Index::DisplayName => (DISPLAY_NAME, kind == "Group"),
-        Index::Email => (EMAIL, false),
-        Index::WorkEmail => (WORK_EMAIL, false),
+        // Few have an address as another than their work address: they are found too, and sorted out by the filter. A key less
+        // is worth it to each write.
+        Index::Email | Index::WorkEmail => (EMAIL, false),
         Index::Manager => (MANAGER, false),
         Index::Id | Index::Member | Index::Active | Index::LastModified => return None,
     })
 }
 
-/// Whether a resource has the key of an equality on one of the indexes here, or that id.
+/// Whether the keys of a resource say that an equality holds for it, which they do for every index but that of work addresses.
 pub(super) fn has(resource: &Stored, key: &Key) -> bool {
     let Key::Equal { index, value } = key else { return false };
     if *index == Index::Id {
@@ -63,7 +63,7 @@ pub(super) fn has(resource: &Stored, key: &Key) -> bool {
 /// The attribute of an index, for people.
 pub(super) fn attribute(index: &str) -> &str {
     match index {
-        EMAIL | WORK_EMAIL => "emails",
+        EMAIL => "emails",
         UNIQUE_EMAIL => "emails[type eq \"work\"].value",
         other => other.strip_prefix(DECLARED).unwrap_or(other),
     }
@@ -94,11 +94,9 @@ pub(super) fn keys(source: &Source, kind: &ResourceType, resource: &Map<String, 
     {
         let Some(value) = text(email, "value") else { continue };
         let value = fold(&value).as_bytes().to_vec();
-        if text(email, "type").is_some_and(|kind| kind.eq_ignore_ascii_case("work")) {
-            keys = keys.plain(WORK_EMAIL, value.clone());
-            if source.unique_email && kind == "User" {
-                keys = keys.unique(UNIQUE_EMAIL, value.clone());
-            }
+        let is_unique = source.unique_email && kind == "User";
+        if is_unique && text(email, "type").is_some_and(|kind| kind.eq_ignore_ascii_case("work")) {
+            keys = keys.unique(UNIQUE_EMAIL, value.clone());
         }
         keys = keys.plain(EMAIL, value);
     }

@@ -109,9 +109,9 @@ impl Answer {
         Self { status, body: None, location: None, etag: None, id: None }
     }
 
-    /// An answer that is a document and no resource.
-    pub fn document(body: impl ToString) -> Self {
-        Self { body: Some(body.to_string()), ..Self::empty(200) }
+    /// An answer that is a document, as text, and no resource.
+    pub fn document(body: String) -> Self {
+        Self { body: Some(body), ..Self::empty(200) }
     }
 }
 

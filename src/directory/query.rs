@@ -332,7 +332,8 @@ struct Question {
 
 impl Question {
     fn read(filter: &str, kind: &ResourceType, tolerances: Tolerances) -> Result<Self, ScimError> {
-        if let Some((index, value)) = probe(filter, &kind.schema, tolerances) {
+        let found = probe(filter, &kind.schema, tolerances);
+        if let Some((index, value)) = found.filter(|(index, _)| *index != Index::WorkEmail) {
             let keys = vec![Key::Equal { index, value: value.into_owned() }];
             return Ok(Self { matcher: None, plan: FilterPlan { keys, complete: true } });
         }
