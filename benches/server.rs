@@ -63,6 +63,8 @@ struct Arguments {
     /// Users for memory, start and disk.
     big: Option<usize>,
     only: Option<String>,
+    /// Without the floors, for a profiler.
+    alone: bool,
 }
 
 impl Arguments {
@@ -75,6 +77,7 @@ impl Arguments {
             members: 100_000,
             big: None,
             only: None,
+            alone: false,
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -91,9 +94,10 @@ impl Arguments {
                 "--members" => found.members = value().parse().unwrap(),
                 "--big" => found.big = Some(value().parse().unwrap()),
                 "--only" => found.only = Some(value()),
+                "--alone" => found.alone = true,
                 "--bench" => {}
                 _ => panic!(
-                    "{word}? there are --quick --rounds N --time MS --connections 1,16 --members N --big N --only STEP"
+                    "{word}? there are --quick --rounds N --time MS --connections 1,16 --members N --big N --only STEP --alone"
                 ),
             }
         }
@@ -279,7 +283,8 @@ impl Floor {
         let file = OpenOptions::new().write(true).open(path.join("db")).unwrap();
         let (jobs, waiting) = sync_channel(1_024);
         let database = db.clone();
-        std::thread::spawn(move || commit(&database, &file, &waiting));
+        let committer = std::thread::Builder::new().name("floor".to_owned());
+        committer.spawn(move || commit(&database, &file, &waiting)).unwrap();
         Self { db, jobs }
     }
 
@@ -380,10 +385,11 @@ struct Bench {
 
 impl Bench {
     fn start(root: &Path, arguments: &Arguments) -> Self {
-        let threads = |count: usize| {
-            tokio::runtime::Builder::new_multi_thread().worker_threads(count).enable_all().build().unwrap()
+        let threads = |name: &str, count: usize| {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(count).thread_name(name).enable_all().build().unwrap()
         };
-        let (servers, client) = (threads(2), threads(1));
+        let (servers, client) = (threads("server", 2), threads("client", 1));
         let app = servers.block_on(ours(&root.join("ours")));
         let (ours, echo) = (listen(&servers, app), listen(&servers, echo()));
         let floor = listen(&servers, Floor::open(&root.join("floor")).routes());
@@ -475,8 +481,9 @@ impl Bench {
                     let run = |port, make: &Make| {
                         rate(&self.client, port, arguments.time, &vec![Arc::clone(make); connections])
                     };
-                    let (ours, echo) = (run(self.ours, &ours), run(self.echo, &echo));
-                    let floor = floor.as_ref().map_or(f64::NAN, |floor| run(self.floor, floor));
+                    let beside = |port, make: &Make| if arguments.alone { f64::NAN } else { run(port, make) };
+                    let (ours, echo) = (run(self.ours, &ours), beside(self.echo, &echo));
+                    let floor = floor.as_ref().map_or(f64::NAN, |floor| beside(self.floor, floor));
                     for (row, value) in rows.iter_mut().zip([ours, floor, echo, ours / floor, ours / echo]) {
                         row.push(value);
                     }

@@ -42,7 +42,7 @@ impl Directory {
             let attempt = Attempt { operation, kind, id: failed.id, body: failed.data };
             self.log_refusal(call, &attempt, failed.error).await;
         }
-        Ok(Answer::document(bulk.response()))
+        Ok(Answer::document(bulk.response().to_string()))
     }
 
     async fn operation(&self, call: &Call<'_>, operation: &Operation) -> Result<Done, ScimError> {

@@ -5,23 +5,24 @@ use serde_json::{Map, Value};
 use super::Source;
 use crate::scim::compare::{field, fold, is_empty};
 use crate::scim::discovery::ResourceType;
-use crate::scim::plan::Index;
+use crate::scim::plan::{Index, Key};
 use crate::scim::schema::{ENTERPRISE_USER, Uniqueness};
-use crate::store::Keys;
+use crate::store::{Keys, Stored};
 
 const USER_NAME: &str = "userName";
 const EXTERNAL_ID: &str = "externalId";
 const DISPLAY_NAME: &str = "displayName";
 const EMAIL: &str = "emails.value";
-const WORK_EMAIL: &str = "emails.work";
 const MANAGER: &str = "manager";
+/// Of users who are shut alone: they are few, and the others are no selection.
+pub(super) const SHUT: &str = "active.false";
 /// Where the source says that a work address is one user's.
 const UNIQUE_EMAIL: &str = "emails.unique";
 /// What the index of a declared unique attribute begins with.
 const DECLARED: &str = "declared.";
 
 /// The indexes there are: what Entra and Okta ask for.
-pub(super) const INDEXED: [Index; 9] = [
+pub(super) const INDEXED: [Index; 10] = [
     Index::Id,
     Index::UserName,
     Index::ExternalId,
@@ -31,6 +32,7 @@ pub(super) const INDEXED: [Index; 9] = [
     Index::Member,
     Index::Manager,
     Index::LastModified,
+    Index::Active,
 ];
 
 /// The name of an index in the store, and whether one resource of a kind alone may have a key in it. `None` for what the
@@ -41,17 +43,30 @@ pub(super) fn stored(index: Index, kind: &str) -> Option<(&'static str, bool)> {
         Index::ExternalId => (EXTERNAL_ID, true),
         // Two groups of one name are one group to Entra, which matches by it.
         Index::DisplayName => (DISPLAY_NAME, kind == "Group"),
-        Index::Email => (EMAIL, false),
-        Index::WorkEmail => (WORK_EMAIL, false),
+        // Few have an address as another than their work address: they are found too, and sorted out by the filter. A key less
+        // is worth it to each write.
+        Index::Email | Index::WorkEmail => (EMAIL, false),
         Index::Manager => (MANAGER, false),
         Index::Id | Index::Member | Index::Active | Index::LastModified => return None,
+    })
+}
+
+/// Whether the keys of a resource say that an equality holds for it, which they do for every index but that of work addresses.
+pub(super) fn has(resource: &Stored, key: &Key) -> bool {
+    let Key::Equal { index, value } = key else { return false };
+    if *index == Index::Id {
+        return resource.id == *value;
+    }
+    stored(*index, &resource.kind).is_some_and(|(name, unique)| {
+        let keys = if unique { &resource.keys.unique } else { &resource.keys.plain };
+        keys.iter().any(|(index, key)| index == name && *key == value.as_bytes())
     })
 }
 
 /// The attribute of an index, for people.
 pub(super) fn attribute(index: &str) -> &str {
     match index {
-        EMAIL | WORK_EMAIL => "emails",
+        EMAIL => "emails",
         UNIQUE_EMAIL => "emails[type eq \"work\"].value",
         other => other.strip_prefix(DECLARED).unwrap_or(other),
     }
@@ -82,13 +97,14 @@ pub(super) fn keys(source: &Source, kind: &ResourceType, resource: &Map<String, 
     {
         let Some(value) = text(email, "value") else { continue };
         let value = fold(&value).as_bytes().to_vec();
-        if text(email, "type").is_some_and(|kind| kind.eq_ignore_ascii_case("work")) {
-            keys = keys.plain(WORK_EMAIL, value.clone());
-            if source.unique_email && kind == "User" {
-                keys = keys.unique(UNIQUE_EMAIL, value.clone());
-            }
+        let is_unique = source.unique_email && kind == "User";
+        if is_unique && text(email, "type").is_some_and(|kind| kind.eq_ignore_ascii_case("work")) {
+            keys = keys.unique(UNIQUE_EMAIL, value.clone());
         }
         keys = keys.plain(EMAIL, value);
+    }
+    if kind == "User" && field(resource, "active") == Some(&Value::Bool(false)) {
+        keys = keys.plain(SHUT, *b"1");
     }
     let manager = field(resource, ENTERPRISE_USER)
         .and_then(Value::as_object)

@@ -114,8 +114,8 @@ impl<'c> Call<'c> {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The body.
-    pub body: Option<Value>,
+    /// The body, JSON as text: most of it is as it was stored.
+    pub body: Option<String>,
     /// `Location`.
     pub location: Option<String>,
     /// `ETag`.
@@ -129,8 +129,8 @@ impl Answer {
         Self { status, body: None, location: None, etag: None, id: None }
     }
 
-    /// An answer that is a document and no resource.
-    pub fn document(body: Value) -> Self {
+    /// An answer that is a document, as text, and no resource.
+    pub fn document(body: String) -> Self {
         Self { body: Some(body), ..Self::empty(200) }
     }
 }

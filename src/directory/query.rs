@@ -8,7 +8,8 @@ use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
 use crate::scim::filter::Matcher;
 use crate::scim::list::{self, Paging, Query, Sorter};
-use crate::scim::plan::{FilterPlan, Index, Key};
+use crate::scim::peer::Tolerances;
+use crate::scim::plan::{FilterPlan, Index, Key, probe};
 use crate::scim::project::Projection;
 use crate::store::{Cursor, Scan, Span, Start, Stored, time_key};
 
@@ -27,16 +28,15 @@ impl Directory {
         let tolerances = call.source.tolerances;
         let call = &of_query(call, query);
         let projection = projection(call, kind)?;
-        let matcher =
-            query.filter.as_deref().map(|filter| Matcher::parse(filter, &kind.schema, tolerances)).transpose()?;
+        let question = query.filter.as_deref().map(|filter| Question::read(filter, kind, tolerances)).transpose()?;
         let sorter = match &query.sort_by {
             Some(by) => Some(Sorter::new(by, query.descending, &kind.schema, tolerances)?),
             None => None,
         };
-        if matcher.is_none() && sorter.is_none() {
+        if question.is_none() && sorter.is_none() {
             return self.plain_list(call, kind, query, &projection).await;
         }
-        let mut found = self.matching(call, kind, matcher.as_ref()).await?;
+        let mut found = self.matching(call, kind, question.as_ref()).await?;
         if let Some(sorter) = &sorter {
             let mut keyed = Vec::with_capacity(found.len());
             for stored in found {
@@ -54,7 +54,7 @@ impl Directory {
         for stored in page {
             resources.push(self.render(call, kind, stored, &projection).await?);
         }
-        Ok(Answer::document(list::response(resources, Some(total), &paging)))
+        Ok(Answer::document(list::response_text(&resources, Some(total), &paging)))
     }
 
     /// Resources of all kinds (RFC 7644, section 3.4.3). A kind whose schema does not have what the filter names has no
@@ -72,9 +72,9 @@ impl Directory {
         }
         let mut found = Vec::new();
         for kind in types {
-            let matcher = query.filter.as_deref().map(|filter| Matcher::parse(filter, &kind.schema, tolerances));
-            let Ok(matcher) = matcher.transpose() else { continue };
-            for stored in self.matching(call, kind, matcher.as_ref()).await? {
+            let question = query.filter.as_deref().map(|filter| Question::read(filter, kind, tolerances));
+            let Ok(question) = question.transpose() else { continue };
+            for stored in self.matching(call, kind, question.as_ref()).await? {
                 let sorted_by = if sorter.is_some() { with_meta(call, kind, &stored)? } else { Map::new() };
                 found.push((sorted_by, kind, stored));
             }
@@ -88,7 +88,7 @@ impl Directory {
         for (_, kind, stored) in found.iter().skip(skip as usize).take(count as usize) {
             resources.push(self.render(call, kind, stored, &projection(call, kind)?).await?);
         }
-        Ok(Answer::document(list::response(resources, Some(total), &paging)))
+        Ok(Answer::document(list::response_text(&resources, Some(total), &paging)))
     }
 
     /// Which part of `total` results a query wants, by index or by cursor: how many to skip, how many to give at most.
@@ -148,7 +148,7 @@ impl Directory {
                 Paging::Cursor { next, previous: None }
             }
         };
-        Ok(Answer::document(list::response(resources, Some(total), &paging)))
+        Ok(Answer::document(list::response_text(&resources, Some(total), &paging)))
     }
 
     /// The resources for which the filter holds.
@@ -156,18 +156,17 @@ impl Directory {
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
-        matcher: Option<&Matcher>,
+        question: Option<&Question>,
     ) -> Result<Vec<Stored>, ScimError> {
-        let Some(matcher) = matcher else { return self.walk(call, kind, None).await };
-        let plan = FilterPlan::of(matcher, &index::INDEXED);
-        let Some(ids) = self.candidates(call, kind, &plan).await? else {
-            return self.walk(call, kind, Some((matcher, &plan))).await;
+        let Some(question) = question else { return self.walk(call, kind, None).await };
+        let Some(ids) = self.candidates(call, kind, &question.plan).await? else {
+            return self.walk(call, kind, Some(question)).await;
         };
         let mut found = Vec::new();
         for ids in ids.chunks(STEP) {
             let stored = self.store.get_many(&call.source.slug, ids).await.map_err(|error| refused(error, kind))?;
             for stored in stored.into_iter().flatten().filter(|stored| stored.kind == kind.name()) {
-                if self.holds(call, kind, &stored, matcher, &plan).await? {
+                if self.holds(call, kind, &stored, question).await? {
                     found.push(stored);
                 }
             }
@@ -214,10 +213,13 @@ impl Directory {
                 }
             }
         }
-        match modified(plan) {
-            Some(span) => self.scan(call, kind, crate::store::MODIFIED, span).await.map(Some),
-            None => Ok(None),
+        if let Some(span) = modified(plan) {
+            return self.scan(call, kind, crate::store::MODIFIED, span).await.map(Some);
         }
+        if kind.name() == "User" && plan.keys.contains(&Key::Active(false)) {
+            return self.scan(call, kind, index::SHUT, Span::Exact(b"1".to_vec())).await.map(Some);
+        }
+        Ok(None)
     }
 
     async fn scan(
@@ -250,7 +252,7 @@ impl Directory {
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
-        filter: Option<(&Matcher, &FilterPlan)>,
+        question: Option<&Question>,
     ) -> Result<Vec<Stored>, ScimError> {
         let (mut found, mut start, mut seen) = (Vec::new(), Start::Offset(0), 0);
         loop {
@@ -264,8 +266,8 @@ impl Directory {
                 return Err(too_many());
             }
             for stored in page.items {
-                let holds = match filter {
-                    Some((matcher, plan)) => self.holds(call, kind, &stored, matcher, plan).await?,
+                let holds = match question {
+                    Some(question) => self.holds(call, kind, &stored, question).await?,
                     None => true,
                 };
                 if holds {
@@ -287,9 +289,12 @@ impl Directory {
         call: &Call<'_>,
         kind: &ResourceType,
         stored: &Stored,
-        matcher: &Matcher,
-        plan: &FilterPlan,
+        Question { matcher, plan }: &Question,
     ) -> Result<bool, ScimError> {
+        let Some(matcher) = matcher else {
+            // It may have changed since the index was read, and its keys say what it is now.
+            return Ok(plan.keys.iter().all(|key| index::has(stored, key)));
+        };
         let mut resource = with_meta(call, kind, stored)?;
         if matcher.reads("members") {
             let asked: Vec<&str> = plan
@@ -318,6 +323,26 @@ impl Directory {
             self.add_relations(call, kind, stored, &mut resource, |name| name == "groups").await?;
         }
         Ok(matcher.matches(&resource))
+    }
+}
+
+/// A filter, read.
+struct Question {
+    /// `None` when the keys of a resource say whether the filter holds.
+    matcher: Option<Matcher>,
+    plan: FilterPlan,
+}
+
+impl Question {
+    fn read(filter: &str, kind: &ResourceType, tolerances: Tolerances) -> Result<Self, ScimError> {
+        let found = probe(filter, &kind.schema, tolerances);
+        if let Some((index, value)) = found.filter(|(index, _)| *index != Index::WorkEmail) {
+            let keys = vec![Key::Equal { index, value: value.into_owned() }];
+            return Ok(Self { matcher: None, plan: FilterPlan { keys, complete: true } });
+        }
+        let matcher = Matcher::parse(filter, &kind.schema, tolerances)?;
+        let plan = FilterPlan::of(&matcher, &index::INDEXED);
+        Ok(Self { matcher: Some(matcher), plan })
     }
 }
 

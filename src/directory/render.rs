@@ -10,20 +10,38 @@ use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
 use crate::scim::etag;
 use crate::scim::project::{Meta, Projection};
+use crate::scim::verbatim;
 use crate::store::Stored;
 
 /// How many members are read at once.
 const PAGE: usize = 1_000;
 
 impl Directory {
-    /// A resource as an answer has it.
+    /// A resource as an answer has it, as text.
     pub(super) async fn render(
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
         stored: &Stored,
         projection: &Projection,
-    ) -> Result<Value, ScimError> {
+    ) -> Result<String, ScimError> {
+        if *projection == Projection::DEFAULT
+            && let Some(mut text) = verbatim::begin(&stored.body, &stored.id, &kind.schema)
+        {
+            let mut relations = Map::new();
+            self.add_relations(call, kind, stored, &mut relations, |name| projection.wants(name, &kind.schema)).await?;
+            if !relations.is_empty() {
+                let relations = projection.apply(&relations, &kind.schema);
+                for (name, values) in relations {
+                    // Writing to a String does not fail.
+                    let _ = write!(text, ",\"{name}\":{values}");
+                }
+            }
+            text.push_str(",\"meta\":");
+            meta(call, kind, stored).push_to(&mut text);
+            text.push('}');
+            return Ok(text);
+        }
         let mut resource = fields(&stored.body)?;
         self.add_relations(call, kind, stored, &mut resource, |name| projection.wants(name, &kind.schema)).await?;
         let mut out = Map::with_capacity(resource.len() + 2);
@@ -33,7 +51,7 @@ impl Directory {
         out.insert("id".into(), stored.id.as_str().into());
         out.extend(resource);
         out.insert("meta".into(), meta(call, kind, stored).to_json());
-        Ok(Value::Object(projection.apply(&out, &kind.schema)))
+        Ok(Value::Object(projection.apply(&out, &kind.schema)).to_string())
     }
 
     /// Adds what is kept as edges: the members of a group, the groups of a user.

@@ -17,7 +17,7 @@ use crate::scim::members::{Member, MemberChange};
 use crate::scim::patch::Patch;
 use crate::scim::peer::Tolerance;
 use crate::scim::resource;
-use crate::store::{Change, Expected, Operation, StoreError, Stored, Transaction, Unknown};
+use crate::store::{Applied, Change, Committed, Expected, Operation, StoreError, Stored, Transaction, Unknown};
 
 /// How many groups are read at once.
 const MOST_GROUPS: usize = 500;
@@ -32,20 +32,24 @@ impl Directory {
         let (attributes, members) = prepared(resource::create(body, &kind.schema, call.source.tolerances)?, kind)?;
         let (at, id) = (self.now(), Uuid::now_v7().to_string());
         let members = ids(members);
-        let record = with_members(&attributes, &members);
-        let profile = self.profile(call, kind, &id, &record, None).await?;
+        let profile = if call.source.mapping(kind.name()).is_some() {
+            self.profile(call, kind, &id, &with_members(&attributes, &members), None).await?
+        } else {
+            None
+        };
         let names: Vec<String> = attributes.keys().cloned().collect();
+        let (kind_name, body) = (kind.name().to_owned(), bytes(&attributes));
         let mut transaction = Transaction::new(&call.source.slug).with(Operation::Create {
-            kind: kind.name().to_owned(),
+            kind: kind_name.clone(),
             id: id.clone(),
             at,
             keys: index::keys(call.source, kind, &attributes),
-            body: bytes(&attributes),
+            body: body.clone(),
             profile,
         });
+        // As it is before its creation: at version 0.
+        let stored = Stored { kind: kind_name, id: id.clone(), created: at, body, ..Stored::default() };
         if !members.is_empty() {
-            let (kind_name, body) = (kind.name().to_owned(), bytes(&attributes));
-            let stored = Stored { kind: kind_name, id: id.clone(), body, ..Stored::default() };
             let changes = [Change::Replace(members)];
             let write = GroupWrite { stored: &stored, name: attributes.get("displayName"), changes: &changes };
             let profiles = self.member_profiles(call, kind, write).await?;
@@ -55,8 +59,9 @@ impl Directory {
         }
         let name = log::name(kind.name(), &attributes);
         let deed = Deed { verb: "create", kind: kind.name(), id: &id, name, attributes: &names, status: 201 };
-        self.commit(call, transaction, &deed, at).await.map_err(|error| refused(error, kind))?;
-        let stored = self.stored(call, kind, &id).await?;
+        let steps = Steps::of(&transaction, &id);
+        let committed = self.commit(call, transaction, &deed, at).await.map_err(|error| refused(error, kind))?;
+        let stored = self.left(call, kind, stored, &steps, &committed, at).await?;
         self.resource_answer(201, call, kind, &stored, &projection).await
     }
 
@@ -86,8 +91,9 @@ impl Directory {
             let transaction = self.change(call, kind, &stored, &attributes, differs, changes, at).await?;
             let name = log::name(kind.name(), &attributes);
             let deed = Deed { verb: "replace", kind: kind.name(), id, name, attributes: &changed, status: 200 };
-            if self.written(call, kind, transaction, &deed, at).await? {
-                let stored = self.stored(call, kind, id).await?;
+            let steps = Steps::of(&transaction, id);
+            if let Some(committed) = self.written(call, kind, transaction, &deed, at).await? {
+                let stored = self.left(call, kind, stored, &steps, &committed, at).await?;
                 return self.resource_answer(200, call, kind, &stored, &projection).await;
             }
         }
@@ -131,8 +137,9 @@ impl Directory {
             let name = log::name(kind.name(), &attributes);
             let status = if silent { 204 } else { 200 };
             let deed = Deed { verb: "patch", kind: kind.name(), id, name, attributes: &names, status };
-            if self.written(call, kind, transaction, &deed, at).await? {
-                let stored = self.stored(call, kind, id).await?;
+            let steps = Steps::of(&transaction, id);
+            if let Some(committed) = self.written(call, kind, transaction, &deed, at).await? {
+                let stored = self.left(call, kind, stored, &steps, &committed, at).await?;
                 if silent {
                     return Ok(Answer { etag: Some(etag::weak(stored.version)), ..Answer::empty(204) });
                 }
@@ -157,7 +164,7 @@ impl Directory {
             transaction = transaction.with(Operation::Delete { id: id.to_owned(), expected, at });
             let name = log::name(kind.name(), &fields(&stored.body)?);
             let deed = Deed { verb: "delete", kind: kind.name(), id, name, attributes: &[], status: 204 };
-            if self.written(call, kind, transaction, &deed, at).await? {
+            if self.written(call, kind, transaction, &deed, at).await?.is_some() {
                 return Ok(Answer::empty(204));
             }
         }
@@ -199,8 +206,12 @@ impl Directory {
         let members = if changes.is_empty() { None } else { self.members_after(call, kind, stored, &changes).await? };
         let replaced = changed || members.is_some();
         if replaced {
-            let record = with_members(attributes, members.as_deref().unwrap_or_default());
-            let profile = self.profile(call, kind, &stored.id, &record, Some(stored)).await?;
+            let profile = if call.source.mapping(kind.name()).is_some() {
+                let record = with_members(attributes, members.as_deref().unwrap_or_default());
+                self.profile(call, kind, &stored.id, &record, Some(stored)).await?
+            } else {
+                None
+            };
             transaction = transaction.with(Operation::Replace {
                 id: stored.id.clone(),
                 expected: Expected::Version(stored.version),
@@ -233,7 +244,7 @@ impl Directory {
         }
     }
 
-    /// Stores it, unless there is nothing to store; false when another write came between and it is to be decided anew.
+    /// Stores it, unless there is nothing to store; `None` when another write came between and it is to be decided anew.
     async fn written(
         &self,
         call: &Call<'_>,
@@ -241,15 +252,15 @@ impl Directory {
         transaction: Transaction,
         deed: &Deed<'_>,
         at: Millis,
-    ) -> Result<bool, ScimError> {
+    ) -> Result<Option<Committed>, ScimError> {
         if transaction.operations.is_empty() {
             self.log_unchanged(call, deed, at).await;
-            return Ok(true);
+            return Ok(Some(Committed::default()));
         }
         match self.commit(call, transaction, deed, at).await {
-            Ok(()) => Ok(true),
+            Ok(committed) => Ok(Some(committed)),
             // Another's version is nothing that the client said anything about.
-            Err(StoreError::VersionMismatch { id, .. }) if call.if_match.is_none() || id != deed.id => Ok(false),
+            Err(StoreError::VersionMismatch { id, .. }) if call.if_match.is_none() || id != deed.id => Ok(None),
             Err(StoreError::VersionMismatch { .. }) => {
                 Err(ScimError::precondition_failed("the resource changed in this moment: read it again"))
             }
@@ -264,18 +275,55 @@ impl Directory {
         mut transaction: Transaction,
         deed: &Deed<'_>,
         at: Millis,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         let mapping = self.mapping_revision(call, deed.kind);
         let members: Vec<&String> = named_members(&transaction.operations).collect();
         let more = deed.operations(&call.source.slug, call.actor, mapping, &members, at);
         transaction.operations.extend(more);
         let leaves_work = transaction.operations.iter().any(super::remap::is_wanted);
-        self.store.commit(transaction).await?;
+        let committed = self.store.commit(transaction).await?;
         self.written.send_modify(|writes| *writes += 1);
         if leaves_work {
             self.remap.notify_one();
         }
-        Ok(())
+        Ok(committed)
+    }
+
+    /// The resource as the write left it, which the write knows: `before` is what it found. Only when others came between is
+    /// it read again.
+    async fn left(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        before: Stored,
+        steps: &Steps,
+        committed: &Committed,
+        at: Millis,
+    ) -> Result<Stored, ScimError> {
+        let mut stored = before;
+        for applied in steps.own.iter().filter_map(|place| committed.applied.get(*place)) {
+            let (version, changes) = match applied {
+                Applied::Resource { version, number } => {
+                    stored.number = *number;
+                    (*version, true)
+                }
+                Applied::Members { version, added, removed, total } => {
+                    stored.members = *total;
+                    (*version, !added.is_empty() || !removed.is_empty())
+                }
+                _ => continue,
+            };
+            if version != stored.version + u64::from(changes) {
+                return self.stored(call, kind, &stored.id).await;
+            }
+            if changes {
+                (stored.version, stored.modified) = (version, at);
+            }
+        }
+        if let Some(body) = &steps.body {
+            stored.body.clone_from(body);
+        }
+        Ok(stored)
     }
 
     /// The changes of members as the store makes them, which never reads who is a member to change some.
@@ -352,6 +400,31 @@ impl Directory {
         }
         let wanted = wanted.into_iter().cloned().collect();
         Ok(!self.members_among(call, kind, group, wanted, false).await?.is_empty())
+    }
+}
+
+/// What of a transaction changes one resource.
+struct Steps {
+    /// The places of its operations.
+    own: Vec<usize>,
+    /// Its attributes from now on, when they change.
+    body: Option<Vec<u8>>,
+}
+
+impl Steps {
+    fn of(transaction: &Transaction, resource: &str) -> Self {
+        let (mut own, mut attributes) = (Vec::new(), None);
+        for (place, operation) in transaction.operations.iter().enumerate() {
+            match operation {
+                Operation::Create { id, body, .. } | Operation::Replace { id, body, .. } if id == resource => {
+                    attributes = Some(body.clone());
+                    own.push(place);
+                }
+                Operation::Members { id, .. } if id == resource => own.push(place),
+                _ => {}
+            }
+        }
+        Self { own, body: attributes }
     }
 }
 

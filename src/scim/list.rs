@@ -2,6 +2,7 @@
 //! 9865).
 
 use std::cmp::Ordering;
+use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
@@ -14,6 +15,7 @@ use super::place;
 use super::schema::{Attribute, AttributeType, ResourceSchema, Returned};
 use super::target::locate;
 use super::values::is_primary;
+use super::verbatim::push_text;
 
 /// The URN of a list (RFC 7644, section 3.4.2).
 pub const LIST_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
@@ -310,4 +312,60 @@ pub fn response(resources: Vec<Value>, total: Option<u64>, paging: &Paging) -> V
     }
     body.insert("Resources".into(), Value::Array(resources));
     Value::Object(body)
+}
+
+/// The same as text, of resources that are texts.
+pub fn response_text(resources: &[String], total: Option<u64>, paging: &Paging) -> String {
+    let size: usize = resources.iter().map(|resource| resource.len() + 1).sum();
+    let mut text = String::with_capacity(size + 512);
+    // Writing to a String does not fail.
+    let _ = write!(text, "{{\"schemas\":[\"{LIST_RESPONSE}\"]");
+    if let Some(total) = total {
+        let _ = write!(text, ",\"totalResults\":{total}");
+    }
+    let _ = write!(text, ",\"itemsPerPage\":{}", resources.len());
+    match paging {
+        Paging::Index(start) => {
+            let _ = write!(text, ",\"startIndex\":{start}");
+        }
+        Paging::Cursor { next, previous } => {
+            for (name, cursor) in [("nextCursor", next), ("previousCursor", previous)] {
+                if let Some(cursor) = cursor {
+                    let _ = write!(text, ",\"{name}\":");
+                    push_text(&mut text, cursor);
+                }
+            }
+        }
+    }
+    text.push_str(",\"Resources\":[");
+    for (place, resource) in resources.iter().enumerate() {
+        text.push_str(if place == 0 { "" } else { "," });
+        text.push_str(resource);
+    }
+    text.push_str("]}");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_list_as_text_reads_as_the_list() {
+        let resources = [json!({"id": "1"}), json!({"id": "\u{e9}\""})];
+        let cursor = |next: Option<&str>, previous: Option<&str>| Paging::Cursor {
+            next: next.map(str::to_owned),
+            previous: previous.map(str::to_owned),
+        };
+        for paging in [Paging::Index(7), cursor(None, None), cursor(Some("a\"b"), Some("c"))] {
+            for (total, count) in [(None, 0), (Some(2), 1), (Some(2), 2)] {
+                let some = &resources[..count];
+                let texts: Vec<String> = some.iter().map(ToString::to_string).collect();
+                let expected = response(some.to_vec(), total, &paging).to_string();
+                assert_eq!(response_text(&texts, total, &paging), expected);
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! - [`path`] reads paths and filters; [`target`] says where a path writes in a payload
 //! - [`filter`]: a filter that is asked about resources; [`plan`] says what of it an index can answer
 //! - [`resource`]: bodies of POST and PUT; [`patch`]: PATCH, and [`members`] of groups, which are kept elsewhere
-//! - [`project`], [`list`]: what an answer has of a resource, and of many
+//! - [`project`], [`list`]: what an answer has of a resource, and of many; [`verbatim`]: the same for most, without reading them
 //! - [`bulk`], [`etag`], [`error`]: what their names say
 //! - [`peer`]: every place where we take more than the RFCs have, by name
 //!
@@ -28,6 +28,7 @@ pub mod resource;
 pub mod schema;
 pub mod target;
 mod values;
+pub mod verbatim;
 
 pub use error::{ScimError, ScimType};
 pub use filter::Matcher;

@@ -9,7 +9,7 @@ use super::compare::Timestamp;
 use super::filter::{Check, Matcher, Node, Test};
 use super::path::Operator;
 use super::peer::{Tolerance, Tolerances};
-use super::schema::{ENTERPRISE_USER, GROUP, ResourceSchema, USER};
+use super::schema::{AttributeType, ENTERPRISE_USER, GROUP, ResourceSchema, Returned, USER};
 
 /// What a store may have an index on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -177,7 +177,8 @@ const PROBES: &[(&str, Index, bool, Option<&str>)] = &[
 ];
 
 /// The value of a filter that is one equality on an index and nothing else, as `userName eq "ada"`; `None` is every other
-/// filter, right or wrong, which then goes to [`Matcher::parse`]. The value is folded where letter case does not count.
+/// filter, right or wrong, which then goes to [`Matcher::parse`], and so does one on an attribute that a schema declares to
+/// be compared in another way than the RFC says. The value is folded where letter case does not count.
 ///
 /// Nothing is allocated but for a value in capitals.
 pub fn probe<'f>(filter: &'f str, resource: &ResourceSchema, tolerances: Tolerances) -> Option<(Index, Cow<'f, str>)> {
@@ -189,7 +190,7 @@ pub fn probe<'f>(filter: &'f str, resource: &ResourceSchema, tolerances: Toleran
     let (index, exact, rest) = PROBES.iter().find_map(|(name, index, exact, owner)| {
         let (head, rest) = filter.split_at_checked(name.len())?;
         let fits = owner.is_none_or(|owner| owner == core) && head.eq_ignore_ascii_case(name) && rest.starts_with(' ');
-        fits.then_some((*index, *exact, rest))
+        (fits && is_as_usual(name, *exact, resource)).then_some((*index, *exact, rest))
     })?;
     let (operator, value) = rest.trim_start_matches(' ').split_at_checked(2)?;
     let value = value.strip_prefix(' ')?.trim_start_matches(' ').strip_prefix('"')?.strip_suffix('"')?;
@@ -201,9 +202,19 @@ pub fn probe<'f>(filter: &'f str, resource: &ResourceSchema, tolerances: Toleran
     Some((index, if exact { Cow::Borrowed(value) } else { super::compare::fold(value) }))
 }
 
+/// Whether an attribute of [`PROBES`] is text of this kind: a source may declare it anew.
+fn is_as_usual(name: &str, exact: bool, resource: &ResourceSchema) -> bool {
+    let (name, sub) = if name.starts_with("emails") { ("emails", Some("value")) } else { (name, None) };
+    let attribute = resource.attribute(name);
+    let leaf = sub.map_or(attribute, |sub| attribute?.sub(sub));
+    [attribute, leaf].into_iter().all(|found| found.is_some_and(|found| found.returned != Returned::Never))
+        && leaf.is_some_and(|leaf| leaf.kind == AttributeType::String && leaf.case_exact == exact)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scim::schema::Attribute;
 
     const ALL: &[Index] = &[
         Index::Id,
@@ -288,5 +299,7 @@ mod tests {
         }
         let group = ResourceSchema::for_resource("Group").unwrap();
         assert_eq!(probe(r#"userName eq "a""#, &group, Tolerances::ALL), None);
+        let own = Attribute::new("userName", AttributeType::String, "").case_exact();
+        assert_eq!(probe(r#"userName eq "a""#, &user.with_extension(USER, [own]), Tolerances::ALL), None);
     }
 }

@@ -26,6 +26,7 @@ pub(super) fn routes() -> Router<State> {
         .merge(super::provisioned::routes())
         .route("/tokens", get(tokens).post(make_token))
         .route("/tokens/{id}", delete(revoke))
+        .route("/backup", get(super::backup::backup))
         .merge(mappings::routes())
         .merge(super::syncs::routes())
         .merge(super::clients::routes())

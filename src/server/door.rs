@@ -2,14 +2,16 @@
 //! time it has, the form of a failure, the line in the log.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::body::HttpBody as _;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use rand_chacha::ChaCha12Rng;
+use rand_core::{Rng as _, SeedableRng as _};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
@@ -30,6 +32,12 @@ const LONGEST_PATH: usize = 512;
 const COME_AGAIN: u64 = 1;
 /// The header that names a request, both ways.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The headers that tell a token how it stands with its rate.
+const STANDING: [HeaderName; 3] = [
+    HeaderName::from_static("ratelimit-limit"),
+    HeaderName::from_static("ratelimit-remaining"),
+    HeaderName::from_static("ratelimit-reset"),
+];
 /// Who looks after the server gets in when nobody else does.
 const WATCHERS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
@@ -50,6 +58,9 @@ impl Door {
     async fn turn(&self, path: &str) -> Result<Option<SemaphorePermit<'_>>, ScimError> {
         if WATCHERS.contains(&path) {
             return Ok(None);
+        }
+        if let Ok(turn) = self.turns.try_acquire() {
+            return Ok(Some(turn));
         }
         match tokio::time::timeout(Duration::from_secs(self.limits.wait), self.turns.acquire()).await {
             Ok(turn) => Ok(turn.ok()),
@@ -85,14 +96,14 @@ impl Visit {
 }
 
 /// Lets a request in and its answer out.
-pub(super) async fn guard(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn guard(door: &Door, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let begun = Instant::now();
     let visit = Arc::new(Visit { id: id(request.headers()), ..Visit::default() });
     request.extensions_mut().insert(Arc::clone(&visit));
     let method = known(request.method());
     let path = request.uri().path().to_owned();
     let (remainder, request) = Remainder::lend(request);
-    let answer = pass(&door, &path, request, next).await;
+    let answer = pass(door, &path, request, next).await;
     let mut response = match answer {
         Ok(response) => response,
         Err(error) => failure(&path, error),
@@ -115,22 +126,24 @@ pub(super) async fn guard(State(door): State<Arc<Door>>, mut request: Request, n
         headers.insert(REQUEST_ID, value);
     }
     if let Some(standing) = visit.standing.get() {
-        for (name, number) in [
-            ("ratelimit-limit", standing.limit),
-            ("ratelimit-remaining", standing.remaining),
-            ("ratelimit-reset", standing.reset),
-        ] {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from(number));
+        let [limit, remaining, reset] = STANDING;
+        for (name, number) in [(limit, standing.limit), (remaining, standing.remaining), (reset, standing.reset)] {
+            headers.insert(name, HeaderValue::from(number));
         }
     }
-    log(&door, &visit, method, &path, &response, begun.elapsed());
+    log(door, &visit, method, &path, &response, begun.elapsed());
     if response.status().is_client_error() {
         remainder.forget();
     }
     response
 }
 
-async fn pass(door: &Door, path: &str, request: Request, next: Next) -> Result<Response, ScimError> {
+async fn pass(
+    door: &Door,
+    path: &str,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Result<Response, ScimError> {
     let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     let count = request.headers().len();
     if size > door.limits.headers || count > MOST_HEADERS {
@@ -140,7 +153,7 @@ async fn pass(door: &Door, path: &str, request: Request, next: Next) -> Result<R
     }
     let _turn = door.turn(path).await?;
     let most = Duration::from_secs(door.limits.timeout);
-    tokio::time::timeout(most, next.run(request)).await.map_err(|_| {
+    tokio::time::timeout(most, next(request)).await.map_err(|_| {
         ScimError::status(503, format!("the request took longer than {} seconds: come again", door.limits.timeout))
     })
 }
@@ -152,7 +165,24 @@ fn id(headers: &HeaderMap) -> String {
         (1..=LONGEST_ID).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
-    given.filter(fit).map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
+    given.filter(fit).map_or_else(new_id, str::to_owned)
+}
+
+/// A random UUID. It names a request and keeps no secret, so that a generator that is seeded once will do; the machine's
+/// randomness is a call into the kernel.
+fn new_id() -> String {
+    thread_local! {
+        static RANDOM: RefCell<ChaCha12Rng> = RefCell::new({
+            let mut seed = [0; 32];
+            for half in seed.chunks_mut(16) {
+                half.copy_from_slice(Uuid::new_v4().as_bytes());
+            }
+            ChaCha12Rng::from_seed(seed)
+        });
+    }
+    let mut bytes = [0; 16];
+    RANDOM.with_borrow_mut(|random| random.fill_bytes(&mut bytes));
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
 /// The method as the log has it: a client could put anything there.
@@ -218,7 +248,7 @@ fn log(door: &Door, visit: &Visit, method: &str, path: &str, response: &Response
 mod tests {
     use axum::Router;
     use axum::body::Body;
-    use axum::middleware::from_fn_with_state;
+    use axum::middleware::{Next, from_fn};
     use axum::routing::get;
     use tower::ServiceExt as _;
     use tower_http::catch_panic::CatchPanicLayer;
@@ -236,7 +266,10 @@ mod tests {
             .route("/scim/a/v2/Users", get(broken))
             .route("/api/v1/x", get(broken))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn_with_state(door, guard));
+            .layer(from_fn(move |request: Request, next: Next| {
+                let door = Arc::clone(&door);
+                async move { guard(&door, request, async |request| next.run(request).await).await }
+            }));
         for (path, kind, part) in [
             ("/scim/a/v2/Users", "application/scim+json", "\"status\":\"500\""),
             ("/api/v1/x", "application/problem+json", "\"status\":500"),

@@ -1,6 +1,7 @@
 //! The server: HTTP in front of the directory. [`app`] is the whole of it without a socket; [`serve`] gives it one.
 
 mod admin;
+mod backup;
 mod bare;
 mod clients;
 mod door;
@@ -20,16 +21,24 @@ mod scim;
 mod syncs;
 mod tls;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{self, Request};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::{any, get};
+use futures_util::FutureExt as _;
+use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::Limits;
 use crate::directory::Directory;
+
+use door::Door;
+use problem::Problem;
 
 pub use gate::Gate;
 pub use health::Counters;
@@ -79,18 +88,42 @@ impl State {
     }
 }
 
-/// Every route.
+/// Every route. What is for SCIM, which is nearly everything, goes from the door straight to its handler.
 pub fn app(state: State) -> Router {
-    let door = Arc::new(door::Door::new(state.limits, Arc::clone(&state.counters)));
-    Router::new()
+    let door = Door::new(state.limits, Arc::clone(&state.counters));
+    let rest = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .nest("/api/v1", admin::routes())
         .route("/oauth/{source}/token", any(oauth::handle))
-        // SCIM's paths have spellings that routers tell apart, and its errors a form of their own: it does its own routing.
-        .fallback(scim::handle)
+        .fallback(nowhere)
         .layer(CatchPanicLayer::custom(door::panicked))
-        .layer(from_fn_with_state(door, door::guard))
-        .with_state(state)
+        .with_state(state.clone());
+    Router::new().fallback(enter).with_state(Arc::new(App { door, state, rest }))
+}
+
+/// What requests find behind the door.
+struct App {
+    door: Door,
+    state: State,
+    /// Everything but SCIM, whose paths have spellings that routers tell apart, and whose errors have a form of their own.
+    rest: Router,
+}
+
+async fn enter(extract::State(app): extract::State<Arc<App>>, request: Request) -> Response {
+    let behind = async |request: Request| {
+        if !scim::is_scim(request.uri().path()) {
+            // A router does not fail.
+            return app.rest.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        }
+        // In a box, so that it is not moved again by each layer above.
+        let answer = AssertUnwindSafe(Box::pin(scim::handle(&app.state, request))).catch_unwind().await;
+        answer.unwrap_or_else(door::panicked)
+    };
+    door::guard(&app.door, request, behind).await
+}
+
+async fn nowhere() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is no such path; SCIM is served below /scim/{source}/v2")
 }

@@ -5,18 +5,15 @@ use std::error::Error;
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
-use axum::extract;
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use axum::response::IntoResponse as _;
 use http_body_util::LengthLimitError;
 use serde_json::Value;
 
 use super::State;
 use super::admin::bearer;
 use super::door::Visit;
-use super::problem::Problem;
 use crate::directory::token::{Refusal, Scope};
 use crate::directory::{Actor, Answer, Attempt, Call, Directory, Source, Write};
 use crate::scim::bulk;
@@ -53,13 +50,9 @@ pub(super) fn is_scim(path: &str) -> bool {
     inner.strip_prefix("/scim").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Every request that is not for another part of the server.
-pub(super) async fn handle(extract::State(state): extract::State<State>, request: Request<Body>) -> Response<Body> {
-    if !is_scim(request.uri().path()) {
-        return Problem::new(StatusCode::NOT_FOUND, "there is no such path; SCIM is served below /scim/{source}/v2")
-            .into_response();
-    }
-    match route(&state, request).await {
+/// Every request for a path of SCIM's.
+pub(super) async fn handle(state: &State, request: Request<Body>) -> Response<Body> {
+    match route(state, request).await {
         Ok(answer) => answered(answer),
         Err(refused) => refusal(&refused),
     }
@@ -134,6 +127,7 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
     if let Some(answer) = discover(&source, &base, &parts.method, &rest, parameter("filter").is_some()) {
         return answer;
     }
+    // What writes is large and rare beside what reads; in a box of its own it is not carried along by every request.
     let query = || Query::from_parameters(parameters.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
     let directory = &state.directory;
     match rest.as_slice() {
@@ -146,7 +140,7 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
                 Ok(json(&bytes)?)
             };
             let body = sent(directory, &call, &attempt, body).await?;
-            Ok(directory.bulk(&call, body).await?)
+            Ok(Box::pin(directory.bulk(&call, body)).await?)
         }
         [name] if name.eq_ignore_ascii_case("Me") => {
             Err(ScimError::status(501, "a token of a provisioning service is nobody's: there is no /Me").into())
@@ -165,7 +159,7 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
                 ([], &Method::POST) => {
                     let attempt = Attempt { operation: "create", kind: Some(kind), id: None, body: None };
                     let body = sent(directory, &call, &attempt, read_json(state, &parts.headers, body)).await?;
-                    Ok(directory.write(&call, kind, Write::Create(&body)).await?)
+                    Ok(Box::pin(directory.write(&call, kind, Write::Create(&body))).await?)
                 }
                 ([], _) => Err(not_allowed("GET, POST")),
                 ([".search"], &Method::POST) => {
@@ -174,16 +168,16 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
                 }
                 ([".search"], _) => Err(not_allowed("POST")),
                 ([id], &Method::GET) => Ok(directory.get(&call, kind, id).await?),
-                ([id], &Method::DELETE) => Ok(directory.write(&call, kind, Write::Delete(id)).await?),
+                ([id], &Method::DELETE) => Ok(Box::pin(directory.write(&call, kind, Write::Delete(id))).await?),
                 ([id], &Method::PUT) => {
                     let attempt = Attempt { operation: "replace", kind: Some(kind), id: Some(id), body: None };
                     let body = sent(directory, &call, &attempt, read_json(state, &parts.headers, body)).await?;
-                    Ok(directory.write(&call, kind, Write::Replace(id, &body)).await?)
+                    Ok(Box::pin(directory.write(&call, kind, Write::Replace(id, &body))).await?)
                 }
                 ([id], &Method::PATCH) => {
                     let attempt = Attempt { operation: "patch", kind: Some(kind), id: Some(id), body: None };
                     let body = sent(directory, &call, &attempt, read_json(state, &parts.headers, body)).await?;
-                    Ok(directory.write(&call, kind, Write::Patch(id, &body)).await?)
+                    Ok(Box::pin(directory.write(&call, kind, Write::Patch(id, &body))).await?)
                 }
                 ([_], _) => Err(not_allowed("GET, PUT, PATCH, DELETE")),
                 _ => Err(ScimError::not_found("this path").into()),
@@ -255,7 +249,7 @@ fn discover(
         ("Schemas", Some(urn)) => discovery::schema(&source.types, urn, base),
         _ => None,
     };
-    Some(document.map(Answer::document).ok_or_else(|| {
+    Some(document.map(|document| Answer::document(document.to_string())).ok_or_else(|| {
         ScimError::not_found(format!("{name} {:?}", crate::text::shorten(id.unwrap_or_default()))).into()
     }))
 }
@@ -306,8 +300,7 @@ fn json(bytes: &[u8]) -> Result<Value, ScimError> {
 
 fn answered(answer: Answer) -> Response<Body> {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let body = answer.body.map(|body| body.to_string());
-    let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
+    let mut response = Response::new(answer.body.map_or_else(Body::empty, Body::from));
     *response.status_mut() = status;
     let has_body = status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();

@@ -408,6 +408,54 @@ fn sources_and_tokens() {
 }
 
 #[test]
+fn a_backup_is_made_while_the_server_goes_on() {
+    let (data, elsewhere) = (Data::new(), Data::new());
+    let server = Server::start(&data.0);
+    for number in 0..200 {
+        server.user(&format!("u{number}"));
+    }
+    let backup = std::thread::scope(|scope| {
+        let server = &server;
+        let writing = scope.spawn(move || (200..230).for_each(|number| drop(server.user(&format!("u{number}")))));
+        let backup = server.api("GET", "/backup", &[], "");
+        writing.join().unwrap();
+        backup
+    });
+    assert_eq!(backup.status, 200);
+    assert!(backup.text().contains("u199"));
+    fs::create_dir_all(&elsewhere.0).unwrap();
+    let file = elsewhere.0.join("backup.jsonl");
+    // The answer comes in chunks, whose sizes stand on lines of their own.
+    fs::write(&file, unchunked(&backup.body)).unwrap();
+    let restored = elsewhere.0.join("data");
+    let (fine, text) = cli(&["restore", file.to_str().unwrap()], &restored);
+    assert!(fine, "{text}");
+    let (fine, text) = cli(&["store", "verify"], &restored);
+    assert!(fine && text.contains("all agree"), "{text}");
+    let shut = server.patch(
+        &format!("/Users/{}", server.user("last")),
+        json!([{"op": "replace", "path": "active", "value": false}]),
+    );
+    assert_eq!(shut.status, 200);
+    assert_eq!(server.scim("GET", "/Users?filter=active+eq+false", None).json()["totalResults"], 1);
+    assert_eq!(server.scim("GET", "/Users?filter=not+(active+eq+false)&count=0", None).json()["totalResults"], 230);
+}
+
+/// A body without the marks of its chunks.
+fn unchunked(body: &[u8]) -> Vec<u8> {
+    let (mut whole, mut rest) = (Vec::new(), body);
+    loop {
+        let end = rest.windows(2).position(|two| two == b"\r\n").unwrap();
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+        if size == 0 {
+            return whole;
+        }
+        whole.extend_from_slice(&rest[end + 2..end + 2 + size]);
+        rest = &rest[end + 4 + size..];
+    }
+}
+
+#[test]
 fn a_backup_is_restored_elsewhere() {
     let (data, other) = (Data::new(), Data::new());
     let server = Server::start(&data.0);

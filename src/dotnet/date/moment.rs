@@ -242,8 +242,14 @@ pub fn write_general(moment: Moment, out: &mut impl fmt::Write) -> fmt::Result {
 /// Only when the writer fails.
 pub fn write_iso(moment: Moment, out: &mut impl fmt::Write) -> fmt::Result {
     let (year, month, day) = moment.date();
-    let (hour, minute, second) = (moment.hour(), moment.minute(), moment.second());
-    write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+    write_number(out, year, 4)?;
+    for (mark, number) in
+        [("-", month), ("-", day), ("T", moment.hour()), (":", moment.minute()), (":", moment.second())]
+    {
+        out.write_str(mark)?;
+        write_number(out, number, 2)?;
+    }
+    Ok(())
 }
 
 /// The hour on a twelve-hour dial.

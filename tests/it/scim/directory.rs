@@ -65,6 +65,15 @@ impl World {
     }
 }
 
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// The body of an answer.
+fn body(answer: Result<Answer, ScimError>) -> Value {
+    json(&answer.unwrap().body.unwrap())
+}
+
 /// Carries the calls of a case out. A call is a method, a path, a body, and what of the answer is shown beside its
 /// status; `$1` is the id of the first resource that was created.
 pub(super) fn outcome(case: &Value, t: Tolerances) -> Value {
@@ -83,7 +92,8 @@ pub(super) fn outcome(case: &Value, t: Tolerances) -> Value {
         told.push(match world.send(method, path, &call[2], case["entra"] == true) {
             Ok(answer) => {
                 let shown = call[3].as_str().map(|pointer| {
-                    let shown = answer.body.as_ref().and_then(|body| body.pointer(pointer)).cloned();
+                    let body = answer.body.as_deref().map_or(Value::Null, json);
+                    let shown = body.pointer(pointer).cloned();
                     let mut text = shown.unwrap_or_default().to_string();
                     for (at, id) in ids.iter().enumerate() {
                         text = text.replace(id, &format!("${}", at + 1));
@@ -111,21 +121,20 @@ fn a_cursor_is_sealed_and_bound_to_its_question() {
     let group = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "u"});
     world.send("POST", "Groups", &group, false).unwrap();
     let page = |world: &World, query: &str| world.send("GET", query, &Value::Null, false);
-    let cursor =
-        |answer: Result<Answer, ScimError>| answer.unwrap().body.unwrap()["nextCursor"].as_str().map(str::to_owned);
+    let cursor = |answer: Result<Answer, ScimError>| body(answer)["nextCursor"].as_str().map(str::to_owned);
     let refusal = |answer: Result<Answer, ScimError>| answer.unwrap_err().scim_type.unwrap().as_str();
     for question in ["Users?count=3", "Users?count=3&sortBy=userName", "Users?count=3&filter=userName+sw+%22u%22"] {
         let first = cursor(page(&world, &format!("{question}&cursor="))).unwrap();
         let again = cursor(page(&world, &format!("{question}&cursor="))).unwrap();
         assert_ne!(first, again, "{question}: two cursors of one place are not the same text");
-        let second = page(&world, &format!("{question}&cursor={first}")).unwrap().body.unwrap();
+        let second = body(page(&world, &format!("{question}&cursor={first}")));
         assert_eq!((second["itemsPerPage"].as_u64(), second["totalResults"].as_u64()), (Some(3), Some(7)), "{second}");
         assert!(second.get("startIndex").is_none(), "{second}");
         let last = second["nextCursor"].as_str().unwrap();
-        let third = page(&world, &format!("{question}&cursor={last}")).unwrap().body.unwrap();
+        let third = body(page(&world, &format!("{question}&cursor={last}")));
         assert!(third.get("nextCursor").is_none() && third["itemsPerPage"] == 1, "{third}");
         // Without a count it is the one of before.
-        let without = page(&world, &question.replace("count=3", &format!("cursor={first}"))).unwrap().body.unwrap();
+        let without = body(page(&world, &question.replace("count=3", &format!("cursor={first}"))));
         assert_eq!(without["itemsPerPage"], 3);
 
         assert_eq!(
@@ -156,5 +165,5 @@ fn a_cursor_is_sealed_and_bound_to_its_question() {
     // Another process on the same store goes on.
     let store = Arc::clone(world.directory.store());
     world.directory = Directory::new(store, world.clock.clone());
-    assert_eq!(page(&world, &format!("Users?count=3&cursor={users}")).unwrap().body.unwrap()["itemsPerPage"], 3);
+    assert_eq!(body(page(&world, &format!("Users?count=3&cursor={users}")))["itemsPerPage"], 3);
 }
