@@ -213,7 +213,7 @@ impl Tender {
             ms = report.ended.saturating_sub(report.started),
         );
         if matches!(report.outcome, Ended::Halted | Ended::Guarded) && report.is_news() {
-            notice::send(&sync.settings.notice, &sync.beside, report).await;
+            notice::send(&sync.settings.notice, &sync.beside, report.outcome.word(), report).await;
         }
     }
 
@@ -238,7 +238,7 @@ impl Tender {
         let quarantine = Quarantine { since, times: times + 1, next };
         sync.set_quarantine(Some(quarantine)).await?;
         tracing::warn!(target: "sync", sync = sync.name(), failed, writes, "too much fails: the sync is in quarantine");
-        notice::send(&sync.settings.notice, &sync.beside, report).await;
+        notice::send(&sync.settings.notice, &sync.beside, "quarantined", report).await;
         Ok(Some(quarantine))
     }
 }

@@ -168,6 +168,45 @@ pub struct NoticeSettings {
     pub webhook: Option<String>,
     /// The bearer token that is shown to it.
     pub token: Option<Secret>,
+    /// Who gets an e-mail, and by which server.
+    pub email: Option<EmailSettings>,
+}
+
+/// An e-mail notice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmailSettings {
+    /// From whom: `Provisor <provisor@contoso.example>`.
+    pub from: String,
+    /// To whom.
+    pub to: Vec<String>,
+    /// The SMTP server.
+    pub server: String,
+    /// Its port; 587, 465 or 25 by `encryption` when left out.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// How the connection is secured.
+    #[serde(default)]
+    pub encryption: Encryption,
+    /// Who we are to it.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+}
+
+/// How a connection to an SMTP server is secured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encryption {
+    /// STARTTLS, without which nothing is sent.
+    #[default]
+    Starttls,
+    /// TLS from the beginning.
+    Tls,
+    /// None: for a server on this machine.
+    None,
 }
 
 /// How a run bears weather.
@@ -227,6 +266,19 @@ impl SyncSettings {
                 }
                 (None, None) => return Err(format!("sync {name:?}: `{word}` has records of no source and no file")),
                 _ => {}
+            }
+        }
+        if let Some(email) = &self.notice.email {
+            if email.user.is_some() != email.password.is_some() {
+                return Err(format!("sync {name:?}: `user` and `password` under notice.email go together"));
+            }
+            if email.encryption == Encryption::None && email.password.is_some() {
+                return Err(format!(
+                    "sync {name:?}: a password would cross the network in the clear: `encryption` under notice.email is `starttls` or `tls`"
+                ));
+            }
+            if email.to.is_empty() {
+                return Err(format!("sync {name:?}: `to` under notice.email names nobody"));
             }
         }
         if self.guard.share > 100 {

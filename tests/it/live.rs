@@ -214,6 +214,59 @@ fn a_webhook_is_told_once() {
     assert!(heard[0].contains("\"event\":\"sync.halted\"") && heard[0].contains("\"sync\":\"onward\""), "{heard:?}");
 }
 
+/// A mail server that takes one message, and gives what it was told.
+fn postbox() -> (u16, thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let taken = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.write_all(b"220 here\r\n").unwrap();
+        let (mut told, mut piece, mut in_data) = (String::new(), [0; 4096], false);
+        loop {
+            let count = stream.read(&mut piece).unwrap();
+            if count == 0 {
+                return told;
+            }
+            let text = String::from_utf8_lossy(&piece[..count]).into_owned();
+            told.push_str(&text);
+            let answer: &[u8] = match text.get(..4).unwrap_or_default() {
+                "EHLO" => b"250 here\r\n",
+                "DATA" => {
+                    in_data = true;
+                    b"354 go on\r\n"
+                }
+                "QUIT" => {
+                    let _ = stream.write_all(b"221 bye\r\n");
+                    return told;
+                }
+                _ if in_data && !told.ends_with("\r\n.\r\n") => continue,
+                _ => b"250 fine\r\n",
+            };
+            stream.write_all(answer).unwrap();
+            if told.ends_with("\r\n.\r\n") {
+                return told;
+            }
+        }
+    });
+    (port, taken)
+}
+
+#[test]
+fn a_halt_is_told_by_e_mail() {
+    let (port, taken) = postbox();
+    let pair = Pair::start(&format!(
+        "notice = {{ email = {{ from = \"provisor@x.example\", to = [\"admin@x.example\"], server = \"127.0.0.1\", port = {port}, encryption = \"none\" }} }}\n"
+    ));
+    fs::write(pair.home.0.join("people.toml"), PEOPLE.replace("'ToUpper([title])'", "'CDate([title])'")).unwrap();
+    pair.source.scim("POST", "/Users", Some(&json!({"schemas": [USER], "userName": "bob", "title": "Tuesday"})));
+    let told = taken.join().unwrap();
+    for words in ["admin@x.example", "Subject: Provisor: sync onward is halted", "provisor sync status onward"] {
+        assert!(told.contains(words), "{words:?} is not in {told}");
+    }
+    assert!(!told.contains("Tuesday"), "no value is told: {told}");
+}
+
 #[test]
 fn the_api_refuses_what_it_cannot_do() {
     let pair = Pair::start("");

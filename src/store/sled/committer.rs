@@ -1,6 +1,6 @@
-//! The one thread that writes. It takes the transactions that wait, stages them one after another, stores them as one
-//! batch, makes it durable, and only then answers. With one writer there are no conflicts, and the sync, which costs most,
-//! is shared by all who wait.
+//! The one thread that writes. It takes the transactions that wait, stages them one after another and stores them as one
+//! batch; a second thread (`syncer.rs`) makes it durable and answers, while this one stores the next. With one writer there
+//! are no conflicts, and the sync is shared by all who wait.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -17,6 +17,7 @@ use super::codec::Counters;
 use super::engine::Engine;
 use super::keys::{self, Space};
 use super::staging::{self, COUNTERS, Group};
+use super::syncer::{Due, Syncer};
 
 /// Transactions in one batch.
 const MAX_JOBS: usize = 512;
@@ -60,6 +61,8 @@ pub(super) struct Shared {
     pub(super) log_bytes: AtomicU64,
     pub(super) outbox_next: AtomicU64,
     dirty: Mutex<Dirty>,
+    /// Why nothing is written any more. After a failed sync nobody knows what is on the disk, so only opening again helps.
+    stopped: Mutex<Option<StoreError>>,
     /// For tests: the next sync fails.
     pub(super) fail_next: std::sync::atomic::AtomicBool,
 }
@@ -70,7 +73,18 @@ impl Shared {
         self.dirty.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn publish(&self, counters: &Counters) {
+    /// Why nothing is written any more.
+    pub(super) fn stopped(&self) -> Option<StoreError> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Writes nothing from now on.
+    pub(super) fn stop(&self, error: &StoreError) {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        stopped.get_or_insert_with(|| StoreError::Stopped(error.to_string()));
+    }
+
+    pub(super) fn publish(&self, counters: &Counters) {
         self.log_bytes.store(counters.log_bytes, Ordering::Relaxed);
         self.outbox_next.store(counters.outbox, Ordering::Relaxed);
     }
@@ -97,13 +111,13 @@ pub(super) fn counters(engine: &Engine) -> Result<Counters, StoreError> {
 }
 
 /// An answer that is given after the batch is durable.
-enum Owed {
+pub(super) enum Owed {
     Commit(oneshot::Sender<Result<Committed, StoreError>>, Result<Committed, StoreError>),
     Prune(oneshot::Sender<Result<u64, StoreError>>, Result<u64, StoreError>),
 }
 
 impl Owed {
-    fn pay(self, failure: Option<&StoreError>) {
+    pub(super) fn pay(self, failure: Option<&StoreError>) {
         // Who no longer waits does not need the answer.
         match (self, failure) {
             (Self::Commit(reply, answer), None) => drop(reply.send(answer)),
@@ -119,15 +133,15 @@ pub(super) struct Committer {
     engine: Arc<Engine>,
     shared: Arc<Shared>,
     counters: Counters,
-    /// Why nothing is written any more. After a failed sync nobody knows what is on the disk, so only opening again helps.
-    stopped: Option<StoreError>,
+    syncer: Syncer,
 }
 
 impl Committer {
     pub(super) fn new(engine: Arc<Engine>, shared: Arc<Shared>) -> Result<Self, StoreError> {
         let counters = counters(&engine)?;
         shared.publish(&counters);
-        Ok(Self { engine, shared, counters, stopped: None })
+        let syncer = Syncer::start(Arc::clone(&engine), Arc::clone(&shared))?;
+        Ok(Self { engine, shared, counters, syncer })
     }
 
     /// Works until every sender is gone.
@@ -137,7 +151,8 @@ impl Committer {
             let pause = self.batch(first, jobs);
             self.shared.busy.fetch_add(start.elapsed().as_micros() as u64, Ordering::Relaxed);
             if let Some((ready, release)) = pause {
-                let answer = self.stopped.clone().map_or(Ok(()), Err);
+                self.syncer.settle();
+                let answer = self.shared.stopped().map_or(Ok(()), Err);
                 // A receiver that is gone releases at once.
                 if ready.send(answer).is_ok() {
                     let _released = release.recv();
@@ -145,7 +160,8 @@ impl Committer {
                 self.reload();
             }
         }
-        if self.stopped.is_none() {
+        self.syncer.end();
+        if self.shared.stopped().is_none() {
             // Nothing is owed to anybody; this only spares the next start some recovery.
             drop(self.engine.sync());
         }
@@ -155,7 +171,7 @@ impl Committer {
     fn reload(&mut self) {
         match counters(&self.engine) {
             Ok(counters) => self.counters = counters,
-            Err(error) => self.stopped = Some(error),
+            Err(error) => self.shared.stop(&error),
         }
         self.shared.publish(&self.counters);
     }
@@ -186,12 +202,14 @@ impl Committer {
                 next = jobs.try_recv().ok();
             }
         }
-        let stored = self.store(group, owed.len());
-        if let Err(error) = &stored {
-            self.stopped = Some(StoreError::Stopped(error.to_string()));
-        }
-        for debt in owed {
-            debt.pay(stored.as_ref().err());
+        match self.store(group) {
+            Ok(written) => self.syncer.owe(Due::Batch { owed, written }),
+            Err(error) => {
+                self.shared.stop(&error);
+                for debt in owed {
+                    debt.pay(Some(&error));
+                }
+            }
         }
         pause
     }
@@ -201,8 +219,8 @@ impl Committer {
         group: &mut Group<'_>,
         work: impl FnOnce(&mut staging::Staging<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        if let Some(why) = &self.stopped {
-            return Err(why.clone());
+        if let Some(why) = self.shared.stopped() {
+            return Err(why);
         }
         let mut staging = group.stage();
         let done = work(&mut staging)?;
@@ -211,22 +229,15 @@ impl Committer {
         Ok(done)
     }
 
-    /// Stores the batch and makes it durable.
-    fn store(&mut self, group: Group<'_>, transactions: usize) -> Result<(), StoreError> {
+    /// Stores the batch; the counters after it, when there was something to store. It is not durable yet.
+    fn store(&mut self, group: Group<'_>) -> Result<Option<Counters>, StoreError> {
         if group.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let (writes, counters) = group.finish()?;
         self.shared.remember(writes.keys());
         self.engine.apply(staging::batch(writes))?;
-        if self.shared.fail_next.swap(false, Ordering::Relaxed) {
-            return Err(StoreError::Io("a test made this sync fail".to_owned()));
-        }
-        self.engine.sync()?;
         self.counters = counters;
-        self.shared.publish(&counters);
-        self.shared.batches.fetch_add(1, Ordering::Relaxed);
-        self.shared.transactions.fetch_add(transactions as u64, Ordering::Relaxed);
-        Ok(())
+        Ok(Some(counters))
     }
 }

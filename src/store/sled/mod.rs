@@ -13,6 +13,7 @@ mod keys;
 mod open;
 mod read;
 mod staging;
+mod syncer;
 mod tally;
 mod verify;
 
