@@ -206,9 +206,19 @@ impl Sync {
                 (Ended::Guarded, Some(why), held_back)
             }
             Err(Stop::Halt { mapping, digest, record, told }) => {
-                let halt = SyncHalt::new(self.name(), self.clock.now(), mapping, digest, record, *told);
+                let known = halt::read(self.store(), self.name()).await?;
+                let mut halt = SyncHalt::new(self.name(), self.clock.now(), mapping, digest, record, *told);
+                match known.filter(|known| known.digest == halt.digest) {
+                    Some(known) => {
+                        // It stands still since then, and that was said then.
+                        halt.at = known.at;
+                        tracing::info!(target: "sync", sync = self.name(), "the sync is still halted");
+                    }
+                    None => {
+                        tracing::error!(target: "sync", sync = self.name(), mapping = halt.mapping, place = halt.place, code = halt.code, "the sync is halted");
+                    }
+                }
                 halt::write(self.store(), &halt).await?;
-                tracing::error!(target: "sync", sync = self.name(), mapping = halt.mapping, place = halt.place, code = halt.code, "the sync is halted");
                 (Ended::Halted, Some(halt.report), 0)
             }
             Err(Stop::Weather(what)) => (Ended::Degraded, Some(what), 0),
@@ -245,7 +255,7 @@ impl Sync {
         let mut stage = self.stage().await?;
         let (plan, surveys) = self.planned(&stage, options.only.as_deref()).await?;
         if let Some(wanted) = &options.plan {
-            wanted.agrees(&plan).map_err(|lines| Stop::Failed(SyncError::Changed(lines)))?;
+            wanted.shown().agrees(&plan.shown()).map_err(|lines| Stop::Failed(SyncError::Changed(lines)))?;
         }
         tally.add(|counts| {
             counts.unchanged = plan.counts.unchanged;
@@ -254,7 +264,11 @@ impl Sync {
             counts.ambiguous = plan.counts.ambiguous;
         });
         drop(surveys);
-        self.carry_out(&plan, &mut stage, tally, options).await
+        let held_back = self.carry_out(&plan, &mut stage, tally, options).await?;
+        match tally.denied() {
+            Some(error) => Err(Stop::target(error)),
+            None => Ok(held_back),
+        }
     }
 
     /// Whether what halted the sync is another by now; if not, it stays halted and says the same again.
@@ -394,7 +408,8 @@ impl Sync {
     fn takes_too_much(&self, plan: &Plan) -> bool {
         let (taken, linked) = (plan.taken(), plan.counts.linked);
         let share = linked > 20 && taken * 100 > linked * u64::from(self.settings.guard.share);
-        taken > 0 && (plan.counts.records == 0 || taken > self.settings.guard.deletes || share)
+        // Records of a kind that are all gone at once are more likely a mishap than meant.
+        taken > 0 && (plan.counts.without_records > 0 || taken > self.settings.guard.deletes || share)
     }
 
     /// Lets a halted sync run again; false when it was not halted.
@@ -420,11 +435,10 @@ impl Sync {
         all.reverse();
         all.truncate(runs);
         let lease = self.store().record(Table::Leases, &self.lease_key()).await?;
-        let until = lease.and_then(|lease| String::from_utf8(lease).ok()?.split(' ').next()?.parse().ok());
         Ok(Status {
             sync: self.name().to_owned(),
             halt: halt::read(self.store(), self.name()).await?,
-            running_until: until.filter(|until| *until > self.clock.now()),
+            running_until: lease.and_then(|lease| self.held_until(&lease)),
             runs: all,
             linked,
         })

@@ -12,7 +12,7 @@ use super::settings::{KindSettings, SyncSettings};
 use super::{Stop, SyncError};
 use crate::directory::{Directory, Source as Endpoint};
 use crate::function::{Env, Seed};
-use crate::mapping::{Apply, Mapping, Ran, Told};
+use crate::mapping::{Apply, Mapping, Ran, Rule, Told};
 use crate::target::{Kind, Object};
 use crate::text::Source;
 
@@ -101,6 +101,17 @@ impl Part {
         }
     }
 
+    /// The digest of what an update of the record would send: what is sent on creation alone is no part of it.
+    pub(super) fn digest_of_update(&self, record: &Record, made: &Wanted) -> Result<String, Stop> {
+        if !self.mapping.rules().iter().any(Rule::is_create_only) {
+            return Ok(made.digest.clone());
+        }
+        Ok(match self.make(record, Apply::Update)? {
+            Made::Wanted(wanted) => wanted.digest,
+            _ => made.digest.clone(),
+        })
+    }
+
     fn wanted(&self, mut payload: Object) -> Wanted {
         let manager = self.take_manager(&mut payload);
         payload.shift_remove("members");
@@ -145,7 +156,7 @@ impl Part {
 
     /// The target of the mapping that writes the manager.
     pub(super) fn manager_path(&self) -> Option<&str> {
-        let mut targets = self.mapping.rules().iter().map(super::super::mapping::Rule::target);
+        let mut targets = self.mapping.rules().iter().map(Rule::target);
         targets.find(|path| is_reference(path) && !path.starts_with("members"))
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::difference::{Compared, at, paths};
+use super::difference::{Compared, WRITE_ONLY, at, paths};
 use super::part::{Made, Part, Wanted};
 use super::records::Scope;
 use super::settings::DeleteAction;
@@ -106,6 +106,12 @@ pub struct Plan {
     pub ambiguous: Vec<Skipped>,
     /// How many of each.
     pub counts: PlanCounts,
+    /// Linked records whose objects are protected.
+    #[serde(skip)]
+    pub(super) protected: HashSet<(Kind, String)>,
+    /// Attributes whose values are not shown, by kind.
+    #[serde(skip)]
+    pub(super) secret: HashSet<(Kind, String)>,
 }
 
 /// A record that is left out.
@@ -137,6 +143,9 @@ pub struct PlanCounts {
     pub objects: u64,
     /// Linked objects.
     pub linked: u64,
+    /// Objects that would be taken away because there is not one record of their kind.
+    #[serde(default)]
+    pub without_records: u64,
 }
 
 /// The most skipped records that a plan names.
@@ -149,6 +158,8 @@ pub(super) struct Survey {
     order: Vec<String>,
     /// Records that are left out this time; their objects are left alone.
     left: HashSet<String>,
+    /// How many records there are, in scope or not.
+    records: u64,
 }
 
 impl Survey {
@@ -166,12 +177,13 @@ pub(super) struct Brief {
 
 /// Evaluates every record of a kind before anything is written.
 pub(super) async fn survey(part: &Part, scope: &Scope, states: &States, plan: &mut Plan) -> Result<Survey, Stop> {
-    let mut survey = Survey { wanted: HashMap::new(), order: Vec::new(), left: HashSet::new() };
+    let mut survey = Survey { wanted: HashMap::new(), order: Vec::new(), left: HashSet::new(), records: 0 };
     let mut after = None;
     loop {
         let (records, next) = part.records.page(&part.mapping, after).await.map_err(Stop::Failed)?;
         for record in records {
             plan.counts.records += 1;
+            survey.records += 1;
             if part.kind == Kind::User && !scope.takes(&record) {
                 plan.counts.out_of_scope += 1;
                 continue;
@@ -214,6 +226,7 @@ impl Planner<'_> {
     /// Decides for every record and every object of the kind.
     pub(super) async fn plan(&self, survey: &Survey, plan: &mut Plan) -> Result<(), Stop> {
         let kind = self.part.kind;
+        self.keep_secret(plan);
         let targets = paths(&self.part.mapping, None);
         let mut met: HashMap<String, Found> = HashMap::new();
         let mut seen: HashSet<String> = HashSet::new();
@@ -229,7 +242,9 @@ impl Planner<'_> {
                     match self.states.record(&object.id).map(str::to_owned) {
                         Some(record) => {
                             seen.insert(record.clone());
-                            if survey.wanted.contains_key(&record) {
+                            if self.is_protected(&object) {
+                                self.protect(&record, survey.wanted.contains_key(&record), plan);
+                            } else if survey.wanted.contains_key(&record) {
                                 self.compare(&record, &object, Verb::Update, plan).await?;
                             }
                         }
@@ -241,15 +256,9 @@ impl Planner<'_> {
                     break;
                 }
             }
-            for (record, (_, mut objects)) in found {
-                if objects.len() > 1 {
-                    self.ambiguous(&record, &objects, plan);
-                    seen.insert(record);
-                } else if let Some(object) = objects.pop() {
-                    met.insert(record, object);
-                }
-            }
+            met = self.each_to_one(survey, found, &mut seen, plan);
         }
+        let mut taken: HashSet<String> = HashSet::new();
         for record in &survey.order {
             let Some(brief) = survey.wanted.get(record) else { continue };
             if seen.contains(record) {
@@ -263,10 +272,13 @@ impl Planner<'_> {
                         None if !self.abilities.list && self.abilities.find => self.find(record, brief, plan).await?,
                         None => None,
                     };
-                    if plan.ambiguous.iter().any(|one| one.kind == kind && one.record == *record) {
+                    if plan.is_ambiguous(kind, record) {
                         continue;
                     }
                     match object {
+                        Some(object) if !taken.insert(object.id.clone()) => {
+                            self.ambiguous(record, "the object that it matches is another record's", plan);
+                        }
                         Some(object) if self.is_protected(&object) => self.leave(record, "it is protected", plan),
                         Some(object) => self.compare(record, &object, Verb::Link, plan).await?,
                         None => self.create(record, brief, Verb::Create, "there is none", plan).await?,
@@ -296,12 +308,16 @@ impl Planner<'_> {
                 match linked {
                     Some(target) => self.look(id, target, &brief, plan).await,
                     None => match self.find(id, &brief, plan).await? {
+                        Some(object) if plan.takes(&object.id) => {
+                            self.ambiguous(id, "the object that it matches is another record's", plan);
+                            Ok(())
+                        }
                         Some(object) if self.is_protected(&object) => {
                             self.leave(id, "it is protected", plan);
                             Ok(())
                         }
                         Some(object) => self.compare(id, &object, Verb::Link, plan).await,
-                        None if plan.counts.ambiguous > 0 => Ok(()),
+                        None if plan.is_ambiguous(self.part.kind, id) => Ok(()),
                         None => self.create(id, &brief, Verb::Create, "there is none", plan).await,
                     },
                 }
@@ -314,6 +330,12 @@ impl Planner<'_> {
                 plan.counts.out_of_scope += u64::from(record.is_some());
                 if let Some(target) = linked {
                     let why = if record.is_some() { "the record is out of scope" } else { "the record is gone" };
+                    if !self.protected.is_empty()
+                        && let Some(object) = self.target.get(self.part.kind, target).await.map_err(Stop::target)?
+                        && self.is_protected(&object)
+                    {
+                        self.protect(id, false, plan);
+                    }
                     self.take_away(id, target, why, plan);
                 }
                 Ok(())
@@ -324,6 +346,10 @@ impl Planner<'_> {
     /// A linked object that was not in a list: it may be gone, or the list was short.
     async fn look(&self, record: &str, id: &str, brief: &Brief, plan: &mut Plan) -> Result<(), Stop> {
         match self.target.get(self.part.kind, id).await.map_err(Stop::target)? {
+            Some(object) if self.is_protected(&object) => {
+                self.protect(record, true, plan);
+                Ok(())
+            }
             Some(object) => self.compare(record, &object, Verb::Update, plan).await,
             None => self.create(record, brief, Verb::Recreate, "somebody deleted it in the target", plan).await,
         }
@@ -331,14 +357,20 @@ impl Planner<'_> {
 
     /// Asks the target for objects by what the record is found by; the first that finds any decides.
     async fn find(&self, record: &str, brief: &Brief, plan: &mut Plan) -> Result<Option<Found>, Stop> {
-        if !self.abilities.find {
+        if let Some(id) = self.states.shut_of(record)
+            && let Some(object) = self.target.get(self.part.kind, id).await.map_err(Stop::target)?
+            && self.states.record(&object.id).is_none()
+        {
+            return Ok(Some(object));
+        }
+        if !self.abilities.find && !self.abilities.list {
             return Ok(None);
         }
         for (path, value) in &brief.matches {
             let mut found = self.target.find(self.part.kind, path, value).await.map_err(Stop::target)?;
             found.retain(|object| self.states.record(&object.id).is_none());
             if found.len() > 1 {
-                self.ambiguous(record, &found, plan);
+                self.ambiguous(record, &several(&found), plan);
                 return Ok(None);
             }
             if let Some(object) = found.pop() {
@@ -349,11 +381,10 @@ impl Planner<'_> {
     }
 
     /// The payload of a record as it is now; `None` when it is wanted no more since it was surveyed.
-    async fn payload(&self, record: &str) -> Result<Option<Wanted>, Stop> {
+    async fn payload(&self, record: &str, apply: Apply) -> Result<Option<Wanted>, Stop> {
         let Some(found) = self.part.records.one(&self.part.mapping, record).await.map_err(Stop::Failed)? else {
             return Ok(None);
         };
-        let apply = if self.states.target(record).is_some() { Apply::Update } else { Apply::Create };
         Ok(match self.part.make(&found, apply)? {
             Made::Wanted(wanted) => Some(*wanted),
             _ => None,
@@ -361,7 +392,8 @@ impl Planner<'_> {
     }
 
     async fn compare(&self, record: &str, object: &Found, verb: Verb, plan: &mut Plan) -> Result<(), Stop> {
-        let Some(wanted) = self.payload(record).await? else { return Ok(()) };
+        // What is there already is not made: rules for what is made say nothing of it.
+        let Some(wanted) = self.payload(record, Apply::Update).await? else { return Ok(()) };
         let was_sent = self.states.get(record).and_then(|state| state.sent.as_deref()) == Some(wanted.digest.as_str());
         let mut changes = Compared {
             kind: self.part.kind,
@@ -376,6 +408,7 @@ impl Planner<'_> {
         if !self.part.settings.update {
             changes.clear();
         }
+        changes.extend(reopened(self.part, self.states, self.target, record, object));
         if verb == Verb::Update && changes.is_empty() {
             plan.counts.unchanged += 1;
             return Ok(());
@@ -404,7 +437,7 @@ impl Planner<'_> {
             self.leave(record, "objects of this kind are not made (`create = false`)", plan);
             return Ok(());
         }
-        let Some(wanted) = self.payload(record).await? else { return Ok(()) };
+        let Some(wanted) = self.payload(record, Apply::Create).await? else { return Ok(()) };
         plan.actions.push(Action {
             kind: self.part.kind,
             verb,
@@ -424,6 +457,9 @@ impl Planner<'_> {
         let kept = |record: &str| survey.wanted.contains_key(record) || survey.left.contains(record);
         let mut gone: Vec<(&str, &str)> = self.states.linked().filter(|(record, _)| !kept(record)).collect();
         gone.sort_unstable();
+        if survey.records == 0 {
+            plan.counts.without_records += gone.len() as u64;
+        }
         for (record, target) in gone {
             self.take_away(record, target, "the record is gone or out of scope", plan);
         }
@@ -432,6 +468,7 @@ impl Planner<'_> {
     fn take_away(&self, record: &str, target: &str, why: &str, plan: &mut Plan) {
         let verb = match self.part.settings.on_delete(self.part.kind) {
             _ if self.protected.iter().any(|one| one == target) => Verb::Unlink,
+            _ if plan.protected.contains(&(self.part.kind, record.to_owned())) => Verb::Unlink,
             DeleteAction::Delete => Verb::Delete,
             // A group has nothing that could be shut.
             DeleteAction::Disable if self.part.kind == Kind::User => Verb::Disable,
@@ -458,11 +495,62 @@ impl Planner<'_> {
         }
     }
 
-    fn ambiguous(&self, record: &str, objects: &[Found], plan: &mut Plan) {
+    fn ambiguous(&self, record: &str, why: &str, plan: &mut Plan) {
         plan.counts.ambiguous += 1;
-        let ids: Vec<&str> = objects.iter().take(5).map(|object| object.id.as_str()).collect();
-        let reason = format!("{} objects match it ({}): it is linked to none", objects.len(), ids.join(", "));
+        let reason = format!("{why}: it is linked to none");
         plan.ambiguous.push(Skipped { kind: self.part.kind, record: record.to_owned(), reason });
+    }
+
+    /// Notes that the object of a linked record is not to be touched.
+    fn protect(&self, record: &str, is_wanted: bool, plan: &mut Plan) {
+        plan.protected.insert((self.part.kind, record.to_owned()));
+        if is_wanted {
+            self.leave(record, "its object is protected", plan);
+        }
+    }
+
+    /// Notes what is not shown: what the mapping redacts, and what no target gives back.
+    fn keep_secret(&self, plan: &mut Plan) {
+        let kind = self.part.kind;
+        let hidden = self.part.mapping.rules().iter().filter(|rule| rule.is_redacted());
+        plan.secret.extend(hidden.map(|rule| (kind, rule.target().to_owned())));
+    }
+
+    /// Of what was found for each record, one object for one record: several objects are ambiguous, and so are several records
+    /// that an object matches equally well.
+    fn each_to_one(
+        &self,
+        survey: &Survey,
+        mut found: HashMap<String, (usize, Vec<Found>)>,
+        seen: &mut HashSet<String>,
+        plan: &mut Plan,
+    ) -> HashMap<String, Found> {
+        let mut claims: HashMap<String, Vec<(usize, &String)>> = HashMap::new();
+        let mut met = HashMap::new();
+        for record in &survey.order {
+            let Some((place, mut objects)) = found.remove(record) else { continue };
+            if objects.len() > 1 {
+                self.ambiguous(record, &several(&objects), plan);
+                seen.insert(record.clone());
+            } else if let Some(object) = objects.pop() {
+                claims.entry(object.id.clone()).or_default().push((place, record));
+                met.insert(record.clone(), object);
+            }
+        }
+        for record in &survey.order {
+            let claim = met.get(record).and_then(|object| claims.get(&object.id)).filter(|claims| claims.len() > 1);
+            let Some(claims) = claim else { continue };
+            let best = claims.iter().map(|(place, _)| *place).min();
+            let is_best = |claim: &&(usize, &String)| Some(claim.0) == best;
+            let alone = claims.iter().filter(is_best).count() == 1;
+            if !(alone && claims.iter().filter(is_best).any(|claim| claim.1 == record)) {
+                let why = format!("{} records match the same object", claims.len());
+                self.ambiguous(record, &why, plan);
+                seen.insert(record.clone());
+            }
+        }
+        met.retain(|record, _| !seen.contains(record));
+        met
     }
 
     fn is_protected(&self, object: &Found) -> bool {
@@ -476,7 +564,9 @@ impl Planner<'_> {
 
     /// What the unlinked records are found by, to be looked up as objects go by.
     fn unlinked(&self, survey: &Survey) -> Sought {
-        let mut sought = Sought { paths: Vec::new(), records: HashMap::new() };
+        let mut sought = Sought { paths: Vec::new(), records: HashMap::new(), shut: HashMap::new() };
+        let shut = self.states.shut().filter(|(_, record)| survey.wanted.contains_key(*record));
+        sought.shut = shut.map(|(id, record)| (id.to_owned(), record.to_owned())).collect();
         for record in &survey.order {
             let brief = survey.wanted.get(record).filter(|_| self.states.target(record).is_none());
             for (path, value) in brief.into_iter().flat_map(|brief| &brief.matches) {
@@ -494,6 +584,8 @@ struct Sought {
     paths: Vec<String>,
     /// By the place of the path, which is its precedence, and the value.
     records: HashMap<(usize, String), Vec<String>>,
+    /// Objects that were shut, and the records that are back.
+    shut: HashMap<String, String>,
 }
 
 impl Sought {
@@ -506,10 +598,13 @@ impl Sought {
 
     /// Notes an object for every record that it matches, when no match of a higher precedence is known.
     fn offer(&self, target: &dyn Target, kind: Kind, object: Found, found: &mut HashMap<String, (usize, Vec<Found>)>) {
-        for (place, path) in self.paths.iter().enumerate() {
+        if let Some(record) = self.shut.get(&object.id) {
+            found.insert(record.clone(), (0, vec![object.clone()]));
+        }
+        for (place, path) in (1..).zip(&self.paths) {
             let value = at(&object.attributes, path);
             let Some(value) = value.as_str() else { continue };
-            let records = self.records.get(&(place, key(target, kind, path, value)));
+            let records = self.records.get(&(place - 1, key(target, kind, path, value)));
             for record in records.into_iter().flatten() {
                 match found.get_mut(record) {
                     Some((best, _)) if *best < place => {}
@@ -525,6 +620,27 @@ impl Sought {
             }
         }
     }
+}
+
+/// Why nothing is linked.
+fn several(objects: &[Found]) -> String {
+    let ids: Vec<&str> = objects.iter().take(5).map(|object| object.id.as_str()).collect();
+    format!("{} objects match it ({})", objects.len(), ids.join(", "))
+}
+
+/// What opens an account again that we have shut, where no rule says whether it is open.
+pub(super) fn reopened(
+    part: &Part,
+    states: &States,
+    target: &dyn Target,
+    record: &str,
+    object: &Found,
+) -> Option<Difference> {
+    let path = target.open_attribute();
+    let ours = part.kind == Kind::User && states.shut_of(record) == Some(object.id.as_str());
+    let says = || part.mapping.rules().iter().any(|rule| rule.target().eq_ignore_ascii_case(path));
+    let old = at(&object.attributes, path);
+    (ours && !says() && old != Value::Bool(true)).then(|| Difference { path: path.to_owned(), old, new: true.into() })
 }
 
 /// A value as it is compared by the target.
@@ -545,6 +661,34 @@ impl Plan {
     /// How many objects it takes away.
     pub fn taken(&self) -> u64 {
         self.actions.iter().filter(|action| action.verb.takes_away()).count() as u64
+    }
+
+    pub(super) fn is_ambiguous(&self, kind: Kind, record: &str) -> bool {
+        self.ambiguous.iter().any(|one| one.kind == kind && one.record == record)
+    }
+
+    /// Whether an object is to be linked.
+    fn takes(&self, id: &str) -> bool {
+        self.actions.iter().any(|action| action.verb == Verb::Link && action.target.as_deref() == Some(id))
+    }
+
+    /// It as it may be shown and kept in files: secret values are `[redacted]`.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        let mut shown = self.clone();
+        for action in &mut shown.actions {
+            for change in &mut action.changes {
+                let top = change.path.split(['.', '[']).next().unwrap_or_default();
+                if WRITE_ONLY.contains(&top) || self.secret.contains(&(action.kind, change.path.clone())) {
+                    for value in [&mut change.old, &mut change.new] {
+                        if !value.is_null() {
+                            *value = "[redacted]".into();
+                        }
+                    }
+                }
+            }
+        }
+        shown
     }
 
     /// Whether it would do the same as another: the same actions on the same objects with the same values.

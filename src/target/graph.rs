@@ -365,6 +365,10 @@ impl Target for GraphTarget {
         Box::pin(self.write_all(writes))
     }
 
+    fn open_attribute(&self) -> &'static str {
+        "accountEnabled"
+    }
+
     fn preview(&self, write: &Write) -> Vec<Value> {
         self.previewed(write)
     }

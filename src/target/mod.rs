@@ -256,6 +256,11 @@ pub trait Target: Send + Sync {
         true
     }
 
+    /// The attribute that says whether an account is open: what [`Write::Disable`] sets to false.
+    fn open_attribute(&self) -> &'static str {
+        "active"
+    }
+
     /// What a write would send, for plans and dry runs: method, URL and body, without secrets.
     fn preview(&self, write: &Write) -> Vec<Value>;
 }
