@@ -123,7 +123,7 @@ impl Applier<'_> {
         let changes = making
             .map(|job| {
                 let known = states.get(&job.action.record).cloned().unwrap_or_default();
-                let state = State { intent: Some(self.now()), target: None, name: job.wanted.name.clone(), ..known };
+                let state = State { intent: Some(self.now()), name: job.wanted.name.clone(), ..known };
                 (job.action.record.clone(), Some(state))
             })
             .collect();

@@ -269,7 +269,10 @@ impl Planner<'_> {
                 None => {
                     let object = match met.remove(record) {
                         Some(object) => Some(object),
-                        None if !self.abilities.list && self.abilities.find => self.find(record, brief, plan).await?,
+                        // What a run that died has made may be in no list yet.
+                        None if !self.abilities.list || self.states.is_begun(record) => {
+                            self.find(record, brief, plan).await?
+                        }
                         None => None,
                     };
                     if plan.is_ambiguous(kind, record) {
@@ -351,7 +354,12 @@ impl Planner<'_> {
                 Ok(())
             }
             Some(object) => self.compare(record, &object, Verb::Update, plan).await,
-            None => self.create(record, brief, Verb::Recreate, "somebody deleted it in the target", plan).await,
+            // One that was made again by a run that died before it knew has the values that it is found by.
+            None => match self.find(record, brief, plan).await? {
+                Some(object) if !plan.takes(&object.id) => self.compare(record, &object, Verb::Link, plan).await,
+                None if plan.is_ambiguous(self.part.kind, record) => Ok(()),
+                _ => self.create(record, brief, Verb::Recreate, "somebody deleted it in the target", plan).await,
+            },
         }
     }
 

@@ -89,6 +89,11 @@ impl States {
         self.by_record.get(record)?.target.as_deref()
     }
 
+    /// Whether an object was begun for it of which nobody knows the end.
+    pub(super) fn is_begun(&self, record: &str) -> bool {
+        self.by_record.get(record).is_some_and(|state| state.intent.is_some())
+    }
+
     /// Objects that were shut when their records went, and these records.
     pub(super) fn shut(&self) -> impl Iterator<Item = (&str, &str)> {
         self.by_record.iter().filter_map(|(record, state)| Some((state.shut.as_deref()?, record.as_str())))

@@ -56,7 +56,6 @@ kind = "json"
 [attributes]
 userPrincipalName = { expr = '[userName]', match = 1, required = true }
 displayName = 'Join(" ", [givenName], [familyName])'
-mailNickname = { expr = 'Replace([userName], , "@.*$", "", "", , )', apply = "create" }
 givenName = '[givenName]'
 surname = '[familyName]'
 jobTitle = '[title]'
@@ -219,6 +218,7 @@ pub(crate) struct World {
     pub(crate) scratch: Scratch,
     pub(crate) settings: Value,
     pub(crate) clock: Arc<dyn Clock>,
+    data: PathBuf,
     store: Option<Directory>,
     runtime: Runtime,
 }
@@ -240,7 +240,8 @@ impl World {
             "target": target,
         });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        Self { scratch, settings, clock: Arc::new(SystemClock), store: None, runtime }
+        let data = Path::new(&scratch.path("data")).to_path_buf();
+        Self { scratch, settings, clock: Arc::new(SystemClock), data, store: None, runtime }
     }
 
     /// Into a server of its own.
@@ -279,10 +280,15 @@ impl World {
     }
 
     fn directory(&mut self) -> Directory {
-        let path = self.scratch.path("data");
+        let path = self.data.clone();
         let clock = Arc::clone(&self.clock);
-        let open = || Directory::new(Arc::new(SledStore::open(Path::new(&path), Options::default()).unwrap()), clock);
+        let open = || Directory::new(Arc::new(SledStore::open(&path, Options::default()).unwrap()), clock);
         self.store.get_or_insert_with(open).clone()
+    }
+
+    /// Uses the data directory of a server.
+    pub(crate) fn set_data(&mut self, data: &Path) {
+        self.data = data.to_path_buf();
     }
 
     /// Closes the store, as the end of the process does.
@@ -341,7 +347,7 @@ impl World {
         let config = self.scratch.write("provisor.toml", format!("sync = [{}]\n", inline(&self.settings)));
         let (what, rest) = arguments.split_first().unwrap();
         let mut command = crate::support::provisor();
-        command.args(["sync", what, "onward", "--config", &config, "--data", &self.scratch.path("data")]).args(rest);
+        command.args(["sync", what, "onward", "--config", &config, "--data"]).arg(&self.data).args(rest);
         command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         command.spawn().unwrap()
     }
