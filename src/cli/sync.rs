@@ -122,6 +122,7 @@ pub(super) fn run(command: &Command) -> Outcome {
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
 fn told(error: SyncError) -> Failure {
     Failure::told(error.to_string())
 }

@@ -258,7 +258,7 @@ impl Applier<'_> {
             TargetError::Exists { .. } if matches!(job.action.verb, Verb::Create | Verb::Recreate) => {
                 match self.find(&job.wanted, states).await? {
                     Some(found) => {
-                        job.action.reason = "the target has it already".to_owned();
+                        "the target has it already".clone_into(&mut job.action.reason);
                         Ok(Ok(self.linking(job, found, states).await?))
                     }
                     None => Ok(Err(job.action)),
@@ -270,7 +270,7 @@ impl Applier<'_> {
                 }
                 job.action.verb = Verb::Recreate;
                 job.action.target = None;
-                job.action.reason = "somebody deleted it in the target".to_owned();
+                "somebody deleted it in the target".clone_into(&mut job.action.reason);
                 let action = job.action.clone();
                 Ok(self.job(job.action).await?.ok_or(action))
             }
@@ -300,8 +300,9 @@ impl Applier<'_> {
         job.action.verb = Verb::Link;
         job.action.target = Some(found.id.clone());
         job.action.changes = if self.part.settings.update { self.differences(&job.wanted, &found) } else { Vec::new() };
-        let record = job.action.record.clone();
-        job.action.changes.extend(super::plan::reopened(self.part, states, self.target, &record, &found));
+        let of = (job.action.record.as_str(), &job.wanted.payload);
+        let opened = super::plan::reopened(self.part.kind, states, self.target, of, &found);
+        job.action.changes.extend(opened);
         Ok(job)
     }
 
@@ -342,7 +343,7 @@ impl Applier<'_> {
             for action in wave {
                 let Some(id) = states.target(&action.record).map(str::to_owned) else { continue };
                 let Some(Job { wanted, .. }) = self.job((*action).clone()).await? else { continue };
-                let manager = match wanted.manager.flatten() {
+                let manager = match wanted.manager {
                     None => None,
                     Some(record) => match states.target(&record) {
                         Some(target) => Some(target.to_owned()),

@@ -10,6 +10,7 @@ mod apply;
 mod difference;
 mod halt;
 mod keeping;
+mod matching;
 mod part;
 mod patient;
 mod plan;
@@ -277,8 +278,7 @@ impl Sync {
             let Some(of) = self.settings.of(kind) else { continue };
             let path = self.beside.join(&of.mapping);
             let text = std::fs::read_to_string(&path).unwrap_or_default();
-            use sha2::Digest as _;
-            if part::hex(&sha2::Sha256::digest(text.as_bytes())) == halt.digest {
+            if part::hex(&<sha2::Sha256 as sha2::Digest>::digest(text.as_bytes())) == halt.digest {
                 let SyncHalt { mapping, digest, rule, code, place, record, report, .. } = halt;
                 let told = Box::new(Told { rule, code, place, report });
                 return Err(Stop::Halt { mapping, digest, record, told });
@@ -344,6 +344,7 @@ impl Sync {
                 part,
                 states,
                 target: &self.target,
+                now: self.clock.now(),
                 abilities: &stage.abilities,
                 protected: &self.settings.guard.protected,
             };

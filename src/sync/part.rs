@@ -37,8 +37,8 @@ pub(super) struct Wanted {
     pub(super) matches: Vec<(String, String)>,
     /// What people call it.
     pub(super) name: String,
-    /// The record that is its manager, and whether the mapping writes one at all.
-    pub(super) manager: Option<Option<String>>,
+    /// The record that is its manager.
+    pub(super) manager: Option<String>,
 }
 
 /// What became of a record.
@@ -133,7 +133,7 @@ impl Part {
     }
 
     /// Takes the manager out, who is written when everybody is there.
-    fn take_manager(&self, payload: &mut Object) -> Option<Option<String>> {
+    fn take_manager(&self, payload: &mut Object) -> Option<String> {
         let writes = |path: &str| is_reference(path) && !path.starts_with("members");
         if !self.mapping.rules().iter().any(|rule| writes(rule.target())) {
             return None;
@@ -151,7 +151,7 @@ impl Part {
             Some(Value::String(id)) => Some(id),
             _ => None,
         };
-        Some(id.filter(|id| !id.is_empty()))
+        id.filter(|id| !id.is_empty())
     }
 
     /// The target of the mapping that writes the manager.

@@ -202,6 +202,10 @@ impl Target for Patient {
         self.inner.shows_members()
     }
 
+    fn is_eventual(&self) -> bool {
+        self.inner.is_eventual()
+    }
+
     fn open_attribute(&self) -> &'static str {
         self.inner.open_attribute()
     }

@@ -7,14 +7,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::difference::{Compared, WRITE_ONLY, at, paths};
+use super::matching::several;
 use super::part::{Made, Part, Wanted};
+use super::patient::Patient;
 use super::records::Scope;
 use super::settings::DeleteAction;
-use super::state::States;
+use super::state::{State, States};
 use super::{Stop, SyncError};
+use crate::clock::Millis;
 use crate::mapping::Apply;
 use crate::scim::compare::fold;
-use crate::target::{Abilities, Difference, Found, Kind, Object, Target};
+use crate::target::{Abilities, Difference, Found, Kind, Object, Target, TargetError};
 
 /// What is to be done with one object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -148,6 +151,8 @@ pub struct PlanCounts {
     pub without_records: u64,
 }
 
+/// For how long an object may be unknown after it was made, in targets that have such times, in milliseconds.
+const YOUNG: Millis = 60_000;
 /// The most skipped records that a plan names.
 const MAX_NAMED: usize = 1_000;
 
@@ -155,7 +160,7 @@ const MAX_NAMED: usize = 1_000;
 pub(super) struct Survey {
     pub(super) wanted: HashMap<String, Brief>,
     /// In the order of the records.
-    order: Vec<String>,
+    pub(super) order: Vec<String>,
     /// Records that are left out this time; their objects are left alone.
     left: HashSet<String>,
     /// How many records there are, in scope or not.
@@ -171,7 +176,7 @@ impl Survey {
 
 /// A wanted record, in few bytes.
 pub(super) struct Brief {
-    matches: Vec<(String, String)>,
+    pub(super) matches: Vec<(String, String)>,
     pub(super) name: String,
 }
 
@@ -217,7 +222,8 @@ pub(super) async fn survey(part: &Part, scope: &Scope, states: &States, plan: &m
 pub(super) struct Planner<'p> {
     pub(super) part: &'p Part,
     pub(super) states: &'p States,
-    pub(super) target: &'p dyn Target,
+    pub(super) target: &'p Patient,
+    pub(super) now: Millis,
     pub(super) abilities: &'p Abilities,
     pub(super) protected: &'p [String],
 }
@@ -248,7 +254,7 @@ impl Planner<'_> {
                                 self.compare(&record, &object, Verb::Update, plan).await?;
                             }
                         }
-                        None => unlinked.offer(self.target, kind, object, &mut found),
+                        None => unlinked.offer(self.target, kind, &object, &mut found),
                     }
                 }
                 next = page.next;
@@ -348,7 +354,17 @@ impl Planner<'_> {
 
     /// A linked object that was not in a list: it may be gone, or the list was short.
     async fn look(&self, record: &str, id: &str, brief: &Brief, plan: &mut Plan) -> Result<(), Stop> {
-        match self.target.get(self.part.kind, id).await.map_err(Stop::target)? {
+        let mut found = self.target.get(self.part.kind, id).await.map_err(Stop::target)?;
+        // Of groups the target would take a second one without a word.
+        let is_group = self.part.kind == Kind::Group;
+        for attempt in 0.. {
+            let unknown = TargetError::Weather { what: "it is not known everywhere yet".to_owned(), wait: None };
+            if found.is_some() || !(is_group && self.is_young(record) && self.target.wait(attempt, &unknown).await) {
+                break;
+            }
+            found = self.target.get(self.part.kind, id).await.map_err(Stop::target)?;
+        }
+        match found {
             Some(object) if self.is_protected(&object) => {
                 self.protect(record, true, plan);
                 Ok(())
@@ -361,6 +377,14 @@ impl Planner<'_> {
                 _ => self.create(record, brief, Verb::Recreate, "somebody deleted it in the target", plan).await,
             },
         }
+    }
+
+    /// Whether the object was made so shortly ago that the target need not know it yet.
+    fn is_young(&self, record: &str) -> bool {
+        let made = |state: &State| {
+            matches!(state.outcome.as_str(), "created" | "recreated") && state.at.saturating_add(YOUNG) > self.now
+        };
+        self.target.is_eventual() && self.states.get(record).is_some_and(made)
     }
 
     /// Asks the target for objects by what the record is found by; the first that finds any decides.
@@ -416,7 +440,7 @@ impl Planner<'_> {
         if !self.part.settings.update {
             changes.clear();
         }
-        changes.extend(reopened(self.part, self.states, self.target, record, object));
+        changes.extend(reopened(self.part.kind, self.states, self.target, (record, &wanted.payload), object));
         if verb == Verb::Update && changes.is_empty() {
             plan.counts.unchanged += 1;
             return Ok(());
@@ -503,7 +527,7 @@ impl Planner<'_> {
         }
     }
 
-    fn ambiguous(&self, record: &str, why: &str, plan: &mut Plan) {
+    pub(super) fn ambiguous(&self, record: &str, why: &str, plan: &mut Plan) {
         plan.counts.ambiguous += 1;
         let reason = format!("{why}: it is linked to none");
         plan.ambiguous.push(Skipped { kind: self.part.kind, record: record.to_owned(), reason });
@@ -524,43 +548,6 @@ impl Planner<'_> {
         plan.secret.extend(hidden.map(|rule| (kind, rule.target().to_owned())));
     }
 
-    /// Of what was found for each record, one object for one record: several objects are ambiguous, and so are several records
-    /// that an object matches equally well.
-    fn each_to_one(
-        &self,
-        survey: &Survey,
-        mut found: HashMap<String, (usize, Vec<Found>)>,
-        seen: &mut HashSet<String>,
-        plan: &mut Plan,
-    ) -> HashMap<String, Found> {
-        let mut claims: HashMap<String, Vec<(usize, &String)>> = HashMap::new();
-        let mut met = HashMap::new();
-        for record in &survey.order {
-            let Some((place, mut objects)) = found.remove(record) else { continue };
-            if objects.len() > 1 {
-                self.ambiguous(record, &several(&objects), plan);
-                seen.insert(record.clone());
-            } else if let Some(object) = objects.pop() {
-                claims.entry(object.id.clone()).or_default().push((place, record));
-                met.insert(record.clone(), object);
-            }
-        }
-        for record in &survey.order {
-            let claim = met.get(record).and_then(|object| claims.get(&object.id)).filter(|claims| claims.len() > 1);
-            let Some(claims) = claim else { continue };
-            let best = claims.iter().map(|(place, _)| *place).min();
-            let is_best = |claim: &&(usize, &String)| Some(claim.0) == best;
-            let alone = claims.iter().filter(is_best).count() == 1;
-            if !(alone && claims.iter().filter(is_best).any(|claim| claim.1 == record)) {
-                let why = format!("{} records match the same object", claims.len());
-                self.ambiguous(record, &why, plan);
-                seen.insert(record.clone());
-            }
-        }
-        met.retain(|record, _| !seen.contains(record));
-        met
-    }
-
     fn is_protected(&self, object: &Found) -> bool {
         self.protected.iter().any(|one| {
             *one == object.id
@@ -569,91 +556,21 @@ impl Planner<'_> {
                 })
         })
     }
-
-    /// What the unlinked records are found by, to be looked up as objects go by.
-    fn unlinked(&self, survey: &Survey) -> Sought {
-        let mut sought = Sought { paths: Vec::new(), records: HashMap::new(), shut: HashMap::new() };
-        let shut = self.states.shut().filter(|(_, record)| survey.wanted.contains_key(*record));
-        sought.shut = shut.map(|(id, record)| (id.to_owned(), record.to_owned())).collect();
-        for record in &survey.order {
-            let brief = survey.wanted.get(record).filter(|_| self.states.target(record).is_none());
-            for (path, value) in brief.into_iter().flat_map(|brief| &brief.matches) {
-                let place = sought.place(path);
-                let value = key(self.target, self.part.kind, path, value);
-                sought.records.entry((place, value)).or_default().push(record.clone());
-            }
-        }
-        sought
-    }
 }
 
-/// What unlinked records are found by.
-struct Sought {
-    paths: Vec<String>,
-    /// By the place of the path, which is its precedence, and the value.
-    records: HashMap<(usize, String), Vec<String>>,
-    /// Objects that were shut, and the records that are back.
-    shut: HashMap<String, String>,
-}
-
-impl Sought {
-    fn place(&mut self, path: &str) -> usize {
-        self.paths.iter().position(|known| known == path).unwrap_or_else(|| {
-            self.paths.push(path.to_owned());
-            self.paths.len() - 1
-        })
-    }
-
-    /// Notes an object for every record that it matches, when no match of a higher precedence is known.
-    fn offer(&self, target: &dyn Target, kind: Kind, object: Found, found: &mut HashMap<String, (usize, Vec<Found>)>) {
-        if let Some(record) = self.shut.get(&object.id) {
-            found.insert(record.clone(), (0, vec![object.clone()]));
-        }
-        for (place, path) in (1..).zip(&self.paths) {
-            let value = at(&object.attributes, path);
-            let Some(value) = value.as_str() else { continue };
-            let records = self.records.get(&(place - 1, key(target, kind, path, value)));
-            for record in records.into_iter().flatten() {
-                match found.get_mut(record) {
-                    Some((best, _)) if *best < place => {}
-                    Some((best, objects)) if *best == place => {
-                        if objects.iter().all(|one| one.id != object.id) {
-                            objects.push(object.clone());
-                        }
-                    }
-                    _ => {
-                        found.insert(record.clone(), (place, vec![object.clone()]));
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Why nothing is linked.
-fn several(objects: &[Found]) -> String {
-    let ids: Vec<&str> = objects.iter().take(5).map(|object| object.id.as_str()).collect();
-    format!("{} objects match it ({})", objects.len(), ids.join(", "))
-}
-
-/// What opens an account again that we have shut, where no rule says whether it is open.
+/// What opens an account again that we have shut, where the record and its payload do not say whether it is open.
 pub(super) fn reopened(
-    part: &Part,
+    kind: Kind,
     states: &States,
     target: &dyn Target,
-    record: &str,
+    (record, payload): (&str, &Object),
     object: &Found,
 ) -> Option<Difference> {
     let path = target.open_attribute();
-    let ours = part.kind == Kind::User && states.shut_of(record) == Some(object.id.as_str());
-    let says = || part.mapping.rules().iter().any(|rule| rule.target().eq_ignore_ascii_case(path));
+    let ours = kind == Kind::User && states.shut_of(record) == Some(object.id.as_str());
+    let says = || !at(payload, path).is_null();
     let old = at(&object.attributes, path);
     (ours && !says() && old != Value::Bool(true)).then(|| Difference { path: path.to_owned(), old, new: true.into() })
-}
-
-/// A value as it is compared by the target.
-fn key(target: &dyn Target, kind: Kind, path: &str, value: &str) -> String {
-    if target.folds(kind, path) { fold(value).into_owned() } else { value.to_owned() }
 }
 
 /// A whole payload as differences from nothing.

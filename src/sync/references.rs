@@ -187,7 +187,7 @@ async fn managers(
         let Some(found) = part.records.one(&part.mapping, record).await.map_err(Stop::Failed)? else { continue };
         let apply = if states.target(record).is_some() { Apply::Update } else { Apply::Create };
         let Made::Wanted(wanted) = part.make(&found, apply)? else { continue };
-        let Some(manager) = wanted.manager else { continue };
+        let manager = wanted.manager;
         let is_made = |record: &str| made.contains(&(part.kind, record.to_owned()));
         let known = states.get(record).and_then(|state| state.manager.clone()).filter(|_| !is_made(record));
         let stays = match manager.as_deref() {

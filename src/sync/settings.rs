@@ -40,6 +40,7 @@ pub struct SyncSettings {
 /// What is done with one kind of object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that is done or left")]
 pub struct KindSettings {
     /// The mapping file.
     pub mapping: PathBuf,

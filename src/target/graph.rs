@@ -365,6 +365,10 @@ impl Target for GraphTarget {
         Box::pin(self.write_all(writes))
     }
 
+    fn is_eventual(&self) -> bool {
+        true
+    }
+
     fn open_attribute(&self) -> &'static str {
         "accountEnabled"
     }

@@ -256,6 +256,11 @@ pub trait Target: Send + Sync {
         true
     }
 
+    /// Whether an object may be unknown for a while after it was made.
+    fn is_eventual(&self) -> bool {
+        false
+    }
+
     /// The attribute that says whether an account is open: what [`Write::Disable`] sets to false.
     fn open_attribute(&self) -> &'static str {
         "active"

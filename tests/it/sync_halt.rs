@@ -33,10 +33,16 @@ fn a18_ten_thousand_users_and_a_broken_mapping_are_one_error_and_no_write() {
         let halt = &status["halt"];
         assert!(halt["place"].as_str().unwrap().contains("users.toml:"), "{halt}");
         if record {
-            assert_eq!((&halt["mapping"], &halt["record"], &halt["rule"]), (&json!("people"), &json!(["user", "r2"]), &json!("title")));
+            assert_eq!(
+                (&halt["mapping"], &halt["record"], &halt["rule"]),
+                (&json!("people"), &json!(["user", "r2"]), &json!("title"))
+            );
             assert!(halt["report"].as_str().unwrap().contains("Engineer"), "{halt}");
         }
-        assert_eq!((&status["runs"][0]["outcome"], &status["runs"][0]["counts"]["failed"]), (&json!("halted"), &json!(0)));
+        assert_eq!(
+            (&status["runs"][0]["outcome"], &status["runs"][0]["counts"]["failed"]),
+            (&json!("halted"), &json!(0))
+        );
         // It says the same again, and since when.
         far.requests();
         let (code, second) = world.command(&["run"]);
@@ -87,7 +93,9 @@ fn resume_runs_and_a_group_s_mapping_stops_the_users_too() {
     let (mut world, far) = World::to_scim("halt-resume");
     world.set_users(&people(0..3));
     world.set_groups(&[team("g1", "Team", &["r0"]), json!({"id": "g2", "displayName": "true", "members": []})]);
-    world.scratch.write("groups.toml", GROUPS.replace("[attributes]", "[attributes]\nexternalId = 'CBool([displayName])'"));
+    world
+        .scratch
+        .write("groups.toml", GROUPS.replace("[attributes]", "[attributes]\nexternalId = 'CBool([displayName])'"));
     let report = world.run();
     assert_eq!(report.outcome, Ended::Halted);
     assert_eq!(far.writes(), []);
@@ -112,7 +120,10 @@ fn resume_runs_and_a_group_s_mapping_stops_the_users_too() {
 #[test]
 fn what_a_rule_bears_does_not_halt_and_what_is_required_is_skipped() {
     let (mut world, far) = World::to_scim("borne");
-    world.scratch.write("users.toml", USERS.replace("title = '[title]'", "title = { expr = 'CBool([title])', on_error = \"skip\" }"));
+    world.scratch.write(
+        "users.toml",
+        USERS.replace("title = '[title]'", "title = { expr = 'CBool([title])', on_error = \"skip\" }"),
+    );
     let mut users = people(0..4);
     users[0]["title"] = "true".into();
     users[1]["title"] = "true".into();

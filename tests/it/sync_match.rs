@@ -1,6 +1,7 @@
 //! Whose object is whose: precedence, letter case, odd values, several hits, and what is never touched.
 
 use provisor::sync::Ended;
+use provisor::target::Kind;
 use serde_json::{Value, json};
 
 use crate::graph_fake::GraphFake;
@@ -111,10 +112,7 @@ fn the_first_match_that_hits_decides() {
             let ids: Vec<Value> = objects.iter().map(|object| put(&far, object.clone())["id"].clone()).collect();
             world.set_users(std::slice::from_ref(record));
             far.requests();
-            let report = match alone {
-                true => world.one(provisor::target::Kind::User, record["id"].as_str().unwrap()),
-                false => world.good(),
-            };
+            let report = if alone { world.one(Kind::User, record["id"].as_str().unwrap()) } else { world.good() };
             let name = |name: &str| objects.iter().position(|object| object["userName"] == name).unwrap();
             let counts = report.counts;
             match fate {
@@ -128,7 +126,7 @@ fn the_first_match_that_hits_decides() {
                     assert_eq!(far.users().len(), objects.len() + 1, "{why}");
                 }
                 Fate::Ambiguous => {
-                    assert!(if alone { counts.ambiguous == 1 } else { counts.ambiguous == 1 }, "{why}: {report:?}");
+                    assert_eq!(counts.ambiguous, 1, "{why}: {report:?}");
                     assert_eq!(far.writes(), [], "{why}");
                 }
             }
@@ -156,7 +154,12 @@ fn two_records_are_never_one_object() {
     assert_eq!((far.writes().len(), far.users().len()), (1, 2));
     assert_eq!(far.user("y")["title"], "r3");
     let plan = world.plan().unwrap();
-    assert!(plan.ambiguous.iter().all(|one| one.reason.contains("match the same object") || one.reason.contains("linked to none")), "{plan:?}");
+    assert!(
+        plan.ambiguous
+            .iter()
+            .all(|one| one.reason.contains("match the same object") || one.reason.contains("linked to none")),
+        "{plan:?}"
+    );
 }
 
 #[test]
@@ -182,7 +185,10 @@ fn what_is_not_in_scope_is_never_adopted_and_never_removed() {
     users[2]["title"] = "Robot".into();
     world.set_users(&users);
     assert_eq!(world.good().counts.deleted, 1);
-    assert_eq!(far.users().into_keys().collect::<Vec<_>>(), ["nobody@contoso.com", "user0@contoso.com", "user1@contoso.com"]);
+    assert_eq!(
+        far.users().into_keys().collect::<Vec<_>>(),
+        ["nobody@contoso.com", "user0@contoso.com", "user1@contoso.com"]
+    );
 }
 
 #[test]
@@ -194,7 +200,10 @@ fn what_is_protected_is_not_touched() {
     world.settings["guard"] = json!({"protected": ["USER0@contoso.com"]});
     let report = world.good();
     assert_eq!((report.counts.linked, report.counts.created, report.counts.skipped), (0, 4, 1), "{report:?}");
-    assert_eq!(far.user("user0@contoso.com"), far.server.scim("GET", &format!("/Users/{}", admin["id"].as_str().unwrap()), None).json());
+    assert_eq!(
+        far.user("user0@contoso.com"),
+        far.server.scim("GET", &format!("/Users/{}", admin["id"].as_str().unwrap()), None).json()
+    );
     assert_eq!(far.user("user0@contoso.com")["title"], "Admin");
     // Protected when they are linked already: by name, by id.
     let id = far.user("user2@contoso.com")["id"].clone();
@@ -224,7 +233,13 @@ fn what_is_protected_is_not_touched() {
 #[test]
 fn rules_for_what_is_made_say_nothing_of_what_is_found() {
     let (mut world, far) = World::to_scim("create-only");
-    world.scratch.write("users.toml", BY_THREE.replace("title = '[title]'", "title = { expr = '[title]', apply = \"create\" }\npassword = 'Join(\"-\", [id], \"S3cret!\")'"));
+    world.scratch.write(
+        "users.toml",
+        BY_THREE.replace(
+            "title = '[title]'",
+            "title = { expr = '[title]', apply = \"create\" }\npassword = 'Join(\"-\", [id], \"S3cret!\")'",
+        ),
+    );
     put(&far, json!({"userName": "user0@contoso.com", "title": "theirs"}));
     world.set_users(&people(0..2));
     world.good();
@@ -253,7 +268,12 @@ fn a4_users_of_graph_by_address() {
         ("the address", json!([{"mail": "ada@contoso.com"}]), "ada@contoso.com", Some(0)),
         ("another case", json!([{"mail": "ADA@Contoso.com"}]), "ada@contoso.com", Some(0)),
         ("none", json!([{"mail": null}]), "ada@contoso.com", None),
-        ("a second address only", json!([{"mail": null, "proxyAddresses": ["smtp:ada@contoso.com"]}]), "ada@contoso.com", None),
+        (
+            "a second address only",
+            json!([{"mail": null, "proxyAddresses": ["smtp:ada@contoso.com"]}]),
+            "ada@contoso.com",
+            None,
+        ),
         ("an apostrophe", json!([{"mail": "o'hara@contoso.com"}]), "o'hara@contoso.com", Some(0)),
         ("two", json!([{"mail": "ada@contoso.com"}, {"mail": "Ada@contoso.com"}]), "ada@contoso.com", None),
     ];
@@ -269,10 +289,7 @@ fn a4_users_of_graph_by_address() {
             let mut record = person(number);
             record["mail"] = address.into();
             world.set_users(&[record]);
-            let report = match alone {
-                true => world.one(provisor::target::Kind::User, &format!("r{number}")),
-                false => world.good(),
-            };
+            let report = if alone { world.one(Kind::User, &format!("r{number}")) } else { world.good() };
             match expected {
                 Some(place) => {
                     assert_eq!((report.counts.linked, graph.users().len()), (1, ids.len()), "{why}: {report:?}");
@@ -282,7 +299,9 @@ fn a4_users_of_graph_by_address() {
                 None if why == "two" => {
                     assert_eq!((report.counts.ambiguous, report.counts.writes(), graph.writes()), (1, 0, 0), "{why}");
                 }
-                None => assert_eq!((report.counts.created, graph.users().len()), (1, ids.len() + 1), "{why}: {report:?}"),
+                None => {
+                    assert_eq!((report.counts.created, graph.users().len()), (1, ids.len() + 1), "{why}: {report:?}");
+                }
             }
         }
     }

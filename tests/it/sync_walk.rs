@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::server::USER;
 use crate::sync_world::{USERS, World, people, person, team};
+use crate::target_web::{Odd, service};
 
 const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
@@ -43,7 +44,8 @@ fn a_walk_from_files_to_a_second_server() {
 
     // A2: what somebody changed behind our back is as it was; what no rule writes is theirs.
     let id = far.user("user3@contoso.com")["id"].as_str().unwrap().to_owned();
-    let drift = json!([{"op": "replace", "path": "title", "value": "Boss"}, {"op": "add", "path": "nickName", "value": "Bob"}]);
+    let drift =
+        json!([{"op": "replace", "path": "title", "value": "Boss"}, {"op": "add", "path": "nickName", "value": "Bob"}]);
     assert_eq!(far.server.patch(&format!("/Users/{id}"), drift).status, 200);
     let report = world.good();
     assert_eq!(report.counts.updated, 1);
@@ -85,7 +87,9 @@ fn a_walk_from_files_to_a_second_server() {
 #[test]
 fn who_was_shut_comes_back_also_when_no_rule_writes_whether_they_are_active() {
     let (mut world, far) = World::to_scim("back");
-    world.scratch.write("users.toml", USERS.replace("active = {", "nickName = {").replace("default = true", "default = \"x\""));
+    world
+        .scratch
+        .write("users.toml", USERS.replace("active = {", "nickName = {").replace("default = true", "default = \"x\""));
     world.set_users(&people(0..3));
     world.good();
     world.set_users(&people(0..2));
@@ -126,7 +130,11 @@ fn settings_of_a_kind() {
 
     let (mut world, far) = World::to_scim("create-update");
     world.settings["users"]["create"] = false.into();
-    far.server.scim("POST", "/Users", Some(&json!({"schemas": [USER], "userName": "USER0@contoso.com", "title": "old"})));
+    far.server.scim(
+        "POST",
+        "/Users",
+        Some(&json!({"schemas": [USER], "userName": "USER0@contoso.com", "title": "old"})),
+    );
     world.set_users(&people(0..2));
     far.requests();
     let report = world.good();
@@ -246,7 +254,11 @@ fn a_group_that_is_found_gets_its_members_at_once() {
     world.set_users(&people(0..3));
     world.set_groups(&[team("g1", "Team", &["r0", "r2"])]);
     let report = world.good();
-    assert_eq!((report.counts.linked, report.counts.members_added, report.counts.members_removed), (3, 1, 1), "{report:?}");
+    assert_eq!(
+        (report.counts.linked, report.counts.members_added, report.counts.members_removed),
+        (3, 1, 1),
+        "{report:?}"
+    );
     let name = far.groups().into_keys().next().unwrap();
     assert_eq!(far.members(&name), ["user0@contoso.com", "user2@contoso.com", "x@x.example"]);
     far.requests();
@@ -310,4 +322,70 @@ fn files_that_cannot_be_read_are_told_and_touch_nothing() {
     std::fs::remove_file(world.scratch.path("users.jsonl")).unwrap();
     assert_eq!(world.run().outcome, Ended::Failed);
     assert_eq!(far.writes(), []);
+}
+
+#[test]
+fn a_file_of_operations_is_a_target_too() {
+    let mut world = World::to_file("file");
+    let mut users = people(0..3);
+    users[1]["boss"] = "r0".into();
+    world.set_users(&users);
+    world.set_groups(&[team("g1", "Team", &["r0", "r2"])]);
+    world.good();
+    let kinds = |world: &World| -> Vec<String> {
+        let lines = crate::support::json_lines(&world.scratch.read("out.jsonl"));
+        lines
+            .iter()
+            .map(|line| format!("{} {}", line["op"].as_str().unwrap(), line["kind"].as_str().unwrap()))
+            .collect()
+    };
+    let first = ["create User", "create User", "create User", "update User", "create Group", "members Group"];
+    assert_eq!(kinds(&world), first);
+    world.good();
+    assert_eq!(kinds(&world).len(), first.len());
+    world.set_users(&users[..2]);
+    world.set_groups(&[]);
+    let options = provisor::sync::RunOptions { allow_deletes: true, ..Default::default() };
+    assert_eq!(world.try_run(&options).unwrap().outcome, Ended::Complete);
+    // The group goes as a whole; nobody is taken out of it first.
+    assert_eq!(kinds(&world)[first.len()..], ["delete Group", "disable User"]);
+}
+
+#[test]
+fn services_of_all_ways_come_to_rest() {
+    let odd = [
+        Odd { name: "no filter", filter: false, ..Odd::PLAIN },
+        Odd { name: "no description", described: false, ..Odd::PLAIN },
+        Odd { name: "no patch", patch: false, ..Odd::PLAIN },
+        Odd { name: "bulk", bulk: 7, ..Odd::PLAIN },
+        Odd { name: "small pages", page: 3, ..Odd::PLAIN },
+        Odd { name: "cursors", page: 3, cursor: true, ..Odd::PLAIN },
+        Odd { name: "no total", page: 3, total: |_, _| None, ..Odd::PLAIN },
+    ];
+    for odd in odd {
+        let web = service(odd);
+        let url = format!("{}/v2", web.url());
+        let mut world =
+            World::new(&format!("odd-{}", odd.name.replace(' ', "-")), |_| json!({"kind": "scim", "url": url}));
+        world.scratch.write(
+            "users.toml",
+            "name = \"few\"\nresource = \"User\"\n[attributes]\n\
+            userName = { expr = '[userName]', match = 1 }\ntitle = '[title]'\n",
+        );
+        world.settings["groups"] = Value::Null;
+        world.set_users(&people(0..20));
+        assert_eq!(world.good().counts.created, 20, "{}", odd.name);
+        let mut users = people(0..20);
+        users[11]["title"] = "New".into();
+        world.set_users(&users);
+        assert_eq!(world.good().counts.updated, 1, "{}", odd.name);
+        assert_eq!(world.one(Kind::User, "r3").counts.writes(), 0, "{}", odd.name);
+        // Another sync finds all of them.
+        world.settings["name"] = "other".into();
+        assert_eq!(world.one(Kind::User, "r3").counts.linked, 1, "{}", odd.name);
+        assert_eq!(world.good().counts.linked, 19, "{}", odd.name);
+        web.requests();
+        assert_eq!(world.good().counts.writes(), 0, "{}", odd.name);
+        assert!(web.requests().iter().all(|request| request.method == "GET"), "{}", odd.name);
+    }
 }

@@ -55,7 +55,10 @@ fn two_states(world: &mut World, graph: &GraphFake, mut tick: impl FnMut(&GraphF
         }
         world.set_users(&users);
         let members = if second { ["r1", "r7", "r29"] } else { ["r0", "r1", "r9"] };
-        world.set_groups(&[team("g1", "One", &members), team(if second { "g3" } else { "g2" }, if second { "Three" } else { "Two" }, &["r2"])]);
+        world.set_groups(&[
+            team("g1", "One", &members),
+            team(if second { "g3" } else { "g2" }, if second { "Three" } else { "Two" }, &["r2"]),
+        ]);
         let mut done = false;
         for _ in 0..40 {
             tick(graph);
@@ -237,7 +240,10 @@ fn one_object_that_is_refused_is_told_once_and_the_rest_is_done() {
     assert_eq!((report.outcome, report.counts.created, report.counts.failed), (Ended::Complete, 4, 1), "{report:?}");
     let failure = &report.failures[0];
     assert!(failure.record == "r1" && failure.reason.contains("userName"), "{failure:?}");
-    let posts = far.writes().into_iter().filter(|(method, _, body)| method == "POST" && body["userName"] == "user1@contoso.com");
+    let posts = far
+        .writes()
+        .into_iter()
+        .filter(|(method, _, body)| method == "POST" && body["userName"] == "user1@contoso.com");
     assert_eq!(posts.count(), 1);
     assert_eq!(far.members("Team"), ["user0@contoso.com", "user3@contoso.com"]);
     let (code, status) = world.command(&["status", "--json"]);

@@ -27,6 +27,7 @@ fn target(url: &str) -> Box<dyn Target> {
     open(&settings(json!({"kind": "scim", "url": format!("{url}/v2"), "timeout": 5})), Path::new(".")).unwrap()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is always made on the spot")]
 fn object(value: Value) -> Object {
     value.as_object().unwrap().clone()
 }
@@ -203,6 +204,7 @@ fn odd_services_are_taken_as_they_are() {
 fn weather_is_told_from_refusal() {
     let later = httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_secs(1_000_090));
     let date = httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000));
+    #[expect(clippy::type_complexity, reason = "a table, read by its rows")]
     let cases: Vec<(u16, Vec<(&'static str, String)>, &str, &str, Option<u64>)> = vec![
         (429, vec![("Retry-After", "7".into())], "", "weather", Some(7)),
         (429, vec![("Retry-After", later), ("Date", date)], "", "weather", Some(90)),

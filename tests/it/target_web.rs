@@ -122,6 +122,7 @@ fn serve(mut stream: TcpStream, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Requ
 
 /// How a service is odd.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one way to be odd")]
 pub(crate) struct Odd {
     pub(crate) name: &'static str,
     /// Whether it says what it is.
