@@ -77,7 +77,7 @@ impl Applier<'_> {
             self.note_intents(&jobs, states).await?;
             let fates = self.send(&jobs).await?;
             let mut changes = Vec::new();
-            let mut again = Vec::new();
+            let (mut again, mut later) = (Vec::new(), Vec::new());
             let mut weather = None;
             let mut stop = denied(fates.iter().map(|fate| match fate {
                 Fate::Failed(error) => Err(error),
@@ -87,8 +87,11 @@ impl Applier<'_> {
                 match fate {
                     Fate::Did(done) => changes.push(self.did(&job, &done, states)),
                     Fate::Failed(error @ TargetError::Weather { .. }) => {
+                        // A target that asks to wait has not begun, and takes nobody's name twice.
+                        let is_refusal = matches!(&error, TargetError::Weather { wait: Some(_), .. });
+                        let place = if is_refusal && self.part.kind == Kind::User { &mut later } else { &mut again };
+                        place.push(job);
                         weather = Some(error);
-                        again.push(job);
                     }
                     // What is done is kept, whatever else ends the run.
                     Fate::Failed(_) if stop.is_some() => {}
@@ -112,6 +115,7 @@ impl Applier<'_> {
                 again = self.look_again(again, states).await?;
             }
             attempt += 1;
+            again.append(&mut later);
             jobs = again;
         }
         Ok(())

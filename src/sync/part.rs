@@ -161,6 +161,15 @@ impl Part {
     }
 }
 
+/// The id of the manager that an object of the target has.
+pub(super) fn manager_in(object: &Object, path: &str) -> Option<String> {
+    match at(object, path) {
+        Value::String(id) if !id.is_empty() => Some(id),
+        Value::Object(fields) => fields.get("value").and_then(Value::as_str).map(str::to_owned),
+        _ => None,
+    }
+}
+
 /// A digest of a payload, to know it again.
 pub(super) fn digest(payload: &Object) -> String {
     let text = serde_json::to_vec(payload).unwrap_or_default();

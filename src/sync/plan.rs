@@ -109,6 +109,9 @@ pub struct Plan {
     pub ambiguous: Vec<Skipped>,
     /// How many of each.
     pub counts: PlanCounts,
+    /// The managers that the target shows, by the record of whose they are.
+    #[serde(skip)]
+    pub(super) managers: HashMap<String, String>,
     /// Linked records whose objects are protected.
     #[serde(skip)]
     pub(super) protected: HashSet<(Kind, String)>,
@@ -233,7 +236,8 @@ impl Planner<'_> {
     pub(super) async fn plan(&self, survey: &Survey, plan: &mut Plan) -> Result<(), Stop> {
         let kind = self.part.kind;
         self.keep_secret(plan);
-        let targets = paths(&self.part.mapping, None);
+        let mut targets = paths(&self.part.mapping, None);
+        targets.extend(self.part.manager_path().map(str::to_owned));
         let mut met: HashMap<String, Found> = HashMap::new();
         let mut seen: HashSet<String> = HashSet::new();
         if self.abilities.list {
@@ -426,6 +430,8 @@ impl Planner<'_> {
     async fn compare(&self, record: &str, object: &Found, verb: Verb, plan: &mut Plan) -> Result<(), Stop> {
         // What is there already is not made: rules for what is made say nothing of it.
         let Some(wanted) = self.payload(record, Apply::Update).await? else { return Ok(()) };
+        let manager = self.part.manager_path().and_then(|path| super::part::manager_in(&object.attributes, path));
+        plan.managers.extend(manager.map(|id| (record.to_owned(), id)));
         let was_sent = self.states.get(record).and_then(|state| state.sent.as_deref()) == Some(wanted.digest.as_str());
         let mut changes = Compared {
             kind: self.part.kind,

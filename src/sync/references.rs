@@ -183,13 +183,21 @@ async fn managers(
     plan: &mut Plan,
 ) -> Result<(), Stop> {
     let Some(path) = part.manager_path() else { return Ok(()) };
+    let shows = !plan.managers.is_empty();
     for record in records {
         let Some(found) = part.records.one(&part.mapping, record).await.map_err(Stop::Failed)? else { continue };
         let apply = if states.target(record).is_some() { Apply::Update } else { Apply::Create };
         let Made::Wanted(wanted) = part.make(&found, apply)? else { continue };
         let manager = wanted.manager;
         let is_made = |record: &str| made.contains(&(part.kind, record.to_owned()));
-        let known = states.get(record).and_then(|state| state.manager.clone()).filter(|_| !is_made(record));
+        let sent = states.get(record).and_then(|state| state.manager.clone()).filter(|_| !is_made(record));
+        let known = match plan.managers.get(record) {
+            // What the target shows counts, but a manager that others have named is cleared by nobody.
+            Some(shown) if manager.is_some() => Some(shown.clone()),
+            // One that shows managers would show this one.
+            None if manager.is_some() && shows => None,
+            _ => sent,
+        };
         let stays = match manager.as_deref() {
             None => known.is_none(),
             // One who is made again is another object, which nobody has named yet.

@@ -81,6 +81,13 @@ fn a17_a_user_that_was_deleted_is_made_again_with_memberships_and_reports() {
     graph.forget_requests();
     world.good();
     assert_eq!(graph.writes(), 0);
+    // Somebody names another manager.
+    let (zero, three) = (id("user0@contoso.com"), id("user3@contoso.com"));
+    graph.set_manager(&zero, &three);
+    graph.forget_requests();
+    world.good();
+    assert_eq!(graph.writes(), 1);
+    all_is_well();
     // By a run for that user alone: made again at once; the next full run sees to the rest.
     graph.delete(&id("user1@contoso.com"));
     let report = world.one(Kind::User, "r1");

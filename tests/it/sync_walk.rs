@@ -188,6 +188,25 @@ fn managers_are_named_when_everybody_is_there_and_follow() {
     far.requests();
     world.good();
     assert_eq!(far.writes(), []);
+    // A2: somebody names another, or none.
+    let url = format!("/Users/{}", id("user0@contoso.com").as_str().unwrap());
+    let drift = [
+        json!([{"op": "replace", "path": format!("{MANAGER}:manager"), "value": id("user1@contoso.com")}]),
+        json!([{"op": "remove", "path": format!("{MANAGER}:manager")}]),
+    ];
+    users[2]["boss"] = "r1".into();
+    world.set_users(&users);
+    world.good();
+    for drift in drift {
+        assert!(far.server.patch(&url, drift).status < 300);
+        far.requests();
+        world.good();
+        assert_eq!((far.writes().len(), manager("user0@contoso.com")), (1, id("user3@contoso.com")));
+    }
+    users[2].as_object_mut().unwrap().remove("boss");
+    world.set_users(&users);
+    world.good();
+    far.requests();
     // Another one, and none.
     users[0]["boss"] = "r2".into();
     world.set_users(&users);
