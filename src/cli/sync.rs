@@ -180,10 +180,10 @@ async fn plan(sync: &Sync, common: &Common, out: Option<&Path>) -> Outcome {
         }
     };
     if let Some(file) = out {
-        let text = serde_json::to_string_pretty(&plan).map_err(|error| Failure::told(error.to_string()))?;
+        let text = serde_json::to_string_pretty(&plan.shown()).map_err(|error| Failure::told(error.to_string()))?;
         std::fs::write(file, text).map_err(|error| Failure::told(format!("{}: {error}", file.display())))?;
     }
-    print(&if common.json { format!("{}\n", json!(plan)) } else { shown(&plan) })?;
+    print(&if common.json { format!("{}\n", json!(plan.shown())) } else { shown(&plan.shown()) })?;
     Ok(Ending::Clean)
 }
 
@@ -208,7 +208,7 @@ async fn run_it(sync: &Sync, common: &Common, options: &RunOptions) -> Outcome {
 
 async fn discover(sync: &Sync, common: &Common) -> Outcome {
     let plan = match planned(sync).await? {
-        Ok(plan) => plan,
+        Ok(plan) => plan.shown(),
         Err(report) => {
             print(&format!("{report}\n"))?;
             return Ok(Ending::Halted);

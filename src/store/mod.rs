@@ -107,6 +107,11 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Answer<'a, Page<Record>>;
 
+    /// Whether one process has it at a time: then whatever another process holds in it, it holds no more.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
     /// What the store says about itself.
     fn stats(&self) -> Result<Stats, StoreError>;
 

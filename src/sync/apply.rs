@@ -31,6 +31,8 @@ pub(super) struct Applier<'a> {
 struct Job {
     action: Action,
     wanted: Wanted,
+    /// The digest of what an update would send, by which a later run knows that nothing changed.
+    sent: String,
 }
 
 /// What became of one.
@@ -49,9 +51,7 @@ impl Applier<'_> {
         for wave in actions.chunks(WAVE) {
             let mut jobs = Vec::with_capacity(wave.len());
             for action in wave {
-                if let Some(wanted) = self.wanted(action, states).await? {
-                    jobs.push(Job { action: (*action).clone(), wanted });
-                }
+                jobs.extend(self.job((*action).clone()).await?);
             }
             self.wave(jobs, states).await?;
         }
@@ -60,15 +60,15 @@ impl Applier<'_> {
 
     /// The payload of a record as it is now. It was mapped before anything was written; what changed since then and fails now
     /// stops the run all the same.
-    async fn wanted(&self, action: &Action, states: &States) -> Result<Option<Wanted>, Stop> {
+    async fn job(&self, action: Action) -> Result<Option<Job>, Stop> {
         let found = self.part.records.one(&self.part.mapping, &action.record).await.map_err(Stop::Failed)?;
         let Some(record) = found else { return Ok(None) };
         let makes = matches!(action.verb, Verb::Create | Verb::Recreate);
-        let apply = if makes || states.target(&record.id).is_none() { Apply::Create } else { Apply::Update };
-        Ok(match self.part.make(&record, apply)? {
-            Made::Wanted(wanted) => Some(*wanted),
-            _ => None,
-        })
+        let Made::Wanted(wanted) = self.part.make(&record, if makes { Apply::Create } else { Apply::Update })? else {
+            return Ok(None);
+        };
+        let sent = if makes { self.part.digest_of_update(&record, &wanted)? } else { wanted.digest.clone() };
+        Ok(Some(Job { action, wanted: *wanted, sent }))
     }
 
     async fn wave(&self, mut jobs: Vec<Job>, states: &mut States) -> Result<(), Stop> {
@@ -77,23 +77,36 @@ impl Applier<'_> {
             self.note_intents(&jobs, states).await?;
             let fates = self.send(&jobs).await?;
             let mut changes = Vec::new();
-            let mut again = Vec::new();
+            let (mut again, mut later) = (Vec::new(), Vec::new());
             let mut weather = None;
+            let mut stop = denied(fates.iter().map(|fate| match fate {
+                Fate::Failed(error) => Err(error),
+                Fate::Did(_) => Ok(()),
+            }));
             for (job, fate) in jobs.into_iter().zip(fates) {
                 match fate {
                     Fate::Did(done) => changes.push(self.did(&job, &done, states)),
                     Fate::Failed(error @ TargetError::Weather { .. }) => {
+                        // A target that asks to wait has not begun, and takes nobody's name twice.
+                        let is_refusal = matches!(&error, TargetError::Weather { wait: Some(_), .. });
+                        let place = if is_refusal && self.part.kind == Kind::User { &mut later } else { &mut again };
+                        place.push(job);
                         weather = Some(error);
-                        again.push(job);
                     }
-                    Fate::Failed(error) => match self.otherwise(job, &error, states).await? {
-                        Ok(job) if attempt < 2 => again.push(job),
-                        Ok(job) => changes.push(self.did_not(&job.action, &error, states)),
-                        Err(action) => changes.push(self.did_not(&action, &error, states)),
+                    // What is done is kept, whatever else ends the run.
+                    Fate::Failed(_) if stop.is_some() => {}
+                    Fate::Failed(error) => match self.otherwise(job, &error, states).await {
+                        Ok(Ok(job)) if attempt < 2 => again.push(job),
+                        Ok(Ok(job)) => changes.push(self.did_not(&job.action, &error, states)),
+                        Ok(Err(action)) => changes.push(self.did_not(&action, &error, states)),
+                        Err(other) => stop = Some(other),
                     },
                 }
             }
             states.put(changes).await.map_err(Stop::store)?;
+            if let Some(stop) = stop {
+                return Err(stop);
+            }
             if let Some(error) = weather {
                 if !self.target.wait(attempt, &error).await {
                     return Err(Stop::Weather(error.to_string()));
@@ -102,6 +115,7 @@ impl Applier<'_> {
                 again = self.look_again(again, states).await?;
             }
             attempt += 1;
+            again.append(&mut later);
             jobs = again;
         }
         Ok(())
@@ -113,7 +127,7 @@ impl Applier<'_> {
         let changes = making
             .map(|job| {
                 let known = states.get(&job.action.record).cloned().unwrap_or_default();
-                let state = State { intent: Some(self.now()), target: None, name: job.wanted.name.clone(), ..known };
+                let state = State { intent: Some(self.now()), name: job.wanted.name.clone(), ..known };
                 (job.action.record.clone(), Some(state))
             })
             .collect();
@@ -177,7 +191,6 @@ impl Applier<'_> {
             for (places, result) in join_all(calls).await {
                 match result {
                     Ok(results) => answers.extend(places.into_iter().zip(results)),
-                    Err(error @ TargetError::Denied { .. }) => return Err(Stop::target(error)),
                     Err(error) => answers.extend(places.into_iter().map(|place| (place, Err(error.clone())))),
                 }
             }
@@ -202,12 +215,14 @@ impl Applier<'_> {
             _ => counts.updated += 1,
         });
         let known = states.get(&job.action.record).cloned().unwrap_or_default();
-        // Who was made anew has no manager yet.
-        let manager = if job.action.verb == Verb::Recreate { None } else { known.manager };
+        // In another object than before nothing has been named yet.
+        let is_other = job.action.verb != Verb::Update;
         let state = State {
             target: Some(done.id.clone()),
-            sent: Some(job.wanted.digest.clone()),
-            manager,
+            sent: Some(job.sent.clone()),
+            manager: known.manager.filter(|_| !is_other),
+            members: if is_other { Vec::new() } else { known.members },
+            shut: None,
             intent: None,
             outcome: outcome.to_owned(),
             reason: Some(job.action.reason.clone()),
@@ -217,8 +232,23 @@ impl Applier<'_> {
         (job.action.record.clone(), Some(state))
     }
 
+    /// What is remembered of who was shut, to be let in again.
+    fn shut(&self, action: &Action) -> State {
+        State {
+            shut: action.target.clone(),
+            outcome: "disabled".to_owned(),
+            reason: Some(action.reason.clone()),
+            at: self.now(),
+            name: action.name.clone(),
+            ..State::default()
+        }
+    }
+
     fn did_not(&self, action: &Action, error: &TargetError, states: &States) -> (String, Option<State>) {
         self.tally.failed(action, &error.to_string());
+        if matches!(error, TargetError::Denied { .. }) {
+            self.tally.was_denied(error);
+        }
         let known = states.get(&action.record).cloned().unwrap_or_default();
         let (reason, at) = (Some(error.to_string()), self.now());
         let state =
@@ -232,22 +262,22 @@ impl Applier<'_> {
             TargetError::Exists { .. } if matches!(job.action.verb, Verb::Create | Verb::Recreate) => {
                 match self.find(&job.wanted, states).await? {
                     Some(found) => {
-                        job.action.verb = Verb::Link;
-                        job.action.changes = self.differences(&job.wanted, &found);
-                        job.action.target = Some(found.id);
-                        job.action.reason = "the target has it already".to_owned();
-                        Ok(Ok(job))
+                        "the target has it already".clone_into(&mut job.action.reason);
+                        Ok(Ok(self.linking(job, found, states).await?))
                     }
                     None => Ok(Err(job.action)),
                 }
             }
             TargetError::Missing { .. } if matches!(job.action.verb, Verb::Update | Verb::Link) => {
+                if !self.part.settings.create {
+                    return Ok(Err(job.action));
+                }
                 job.action.verb = Verb::Recreate;
                 job.action.target = None;
-                job.action.reason = "somebody deleted it in the target".to_owned();
-                Ok(Ok(job))
+                "somebody deleted it in the target".clone_into(&mut job.action.reason);
+                let action = job.action.clone();
+                Ok(self.job(job.action).await?.ok_or(action))
             }
-            TargetError::Denied { .. } => Err(Stop::target(error.clone())),
             _ => Ok(Err(job.action)),
         }
     }
@@ -259,17 +289,29 @@ impl Applier<'_> {
             if matches!(job.action.verb, Verb::Create | Verb::Recreate)
                 && let Some(found) = self.find(&job.wanted, states).await?
             {
-                job.action.changes = self.differences(&job.wanted, &found);
-                job.action.target = Some(found.id);
-                job.action.verb = Verb::Link;
+                job = self.linking(job, found, states).await?;
             }
             again.push(job);
         }
         Ok(again)
     }
 
+    /// The job of linking what was found where something was to be made.
+    async fn linking(&self, job: Job, found: Found, states: &States) -> Result<Job, Stop> {
+        let action = Action { verb: Verb::Link, target: Some(found.id.clone()), ..job.action.clone() };
+        // What is there is not made: rules for what is made say nothing of it.
+        let mut job = self.job(action).await?.unwrap_or(Job { action: job.action, ..job });
+        job.action.verb = Verb::Link;
+        job.action.target = Some(found.id.clone());
+        job.action.changes = if self.part.settings.update { self.differences(&job.wanted, &found) } else { Vec::new() };
+        let of = (job.action.record.as_str(), &job.wanted.payload);
+        let opened = super::plan::reopened(self.part.kind, states, self.target, of, &found);
+        job.action.changes.extend(opened);
+        Ok(job)
+    }
+
     async fn find(&self, wanted: &Wanted, states: &States) -> Result<Option<Found>, Stop> {
-        if !self.abilities.find {
+        if !self.abilities.find && !self.abilities.list {
             return Ok(None);
         }
         for (path, value) in &wanted.matches {
@@ -304,24 +346,26 @@ impl Applier<'_> {
             let (mut writes, mut meant) = (Vec::new(), Vec::new());
             for action in wave {
                 let Some(id) = states.target(&action.record).map(str::to_owned) else { continue };
-                let Some(wanted) = self.wanted(action, states).await? else { continue };
-                let manager = wanted.manager.flatten();
-                let new = match &manager {
-                    None => serde_json::Value::Null,
-                    Some(record) => match states.target(record) {
-                        Some(target) => target.into(),
+                let Some(Job { wanted, .. }) = self.job((*action).clone()).await? else { continue };
+                let manager = match wanted.manager {
+                    None => None,
+                    Some(record) => match states.target(&record) {
+                        Some(target) => Some(target.to_owned()),
                         // Not in the target, so not to be named: the next run looks again.
                         None => continue,
                     },
                 };
+                let new = manager.clone().map_or(serde_json::Value::Null, serde_json::Value::String);
                 let change = Difference { path: path.clone(), old: serde_json::Value::Null, new: new.clone() };
                 let mut payload = wanted.payload;
                 super::difference::set(&mut payload, &path, new);
                 writes.push((meant.len(), Write::Update { kind: self.part.kind, id, changes: vec![change], payload }));
                 meant.push((*action, manager));
             }
-            let mut changes = Vec::new();
-            for (place, answer) in self.in_batches(writes).await? {
+            let (mut changes, mut weather) = (Vec::new(), None);
+            let answers = self.in_batches(writes).await?;
+            let stop = denied(answers.iter().map(|(_, answer)| answer.as_ref().map(|_| ())));
+            for (place, answer) in answers {
                 let Some((action, manager)) = meant.get(place) else { continue };
                 match answer {
                     Ok(_) => {
@@ -329,11 +373,14 @@ impl Applier<'_> {
                         let known = states.get(&action.record).cloned().unwrap_or_default();
                         changes.push((action.record.clone(), Some(State { manager: manager.clone(), ..known })));
                     }
-                    Err(error @ TargetError::Weather { .. }) => return Err(Stop::Weather(error.to_string())),
+                    Err(error @ TargetError::Weather { .. }) => weather = Some(Stop::Weather(error.to_string())),
                     Err(error) => changes.push(self.did_not(action, &error, states)),
                 }
             }
             states.put(changes).await.map_err(Stop::store)?;
+            if let Some(stop) = stop.or(weather) {
+                return Err(stop);
+            }
         }
         Ok(())
     }
@@ -361,33 +408,54 @@ impl Applier<'_> {
                     meant.push(*action);
                 }
             }
-            let sizes: Vec<(u64, u64)> = writes
+            let said: Vec<(Vec<String>, Vec<String>)> = writes
                 .iter()
                 .map(|(_, write)| match write {
-                    Write::Members { add, remove, .. } => (add.len() as u64, remove.len() as u64),
-                    _ => (0, 0),
+                    Write::Members { add, remove, .. } => (add.clone(), remove.clone()),
+                    _ => <_>::default(),
                 })
                 .collect();
-            let mut changes = Vec::new();
-            for (place, answer) in self.in_batches(writes).await? {
+            let (mut changes, mut weather) = (Vec::new(), None);
+            let mut written: HashMap<String, Vec<String>> = HashMap::new();
+            let answers = self.in_batches(writes).await?;
+            let stop = denied(answers.iter().map(|(_, answer)| answer.as_ref().map(|_| ())));
+            for (place, answer) in answers {
                 let Some(action) = meant.get(place) else { continue };
-                let (added, removed) = sizes.get(place).copied().unwrap_or_default();
+                let Some((add, remove)) = said.get(place) else { continue };
                 match answer {
                     Ok(done) => {
-                        let refused = done.refused.len() as u64;
+                        let refused = |id: &String| done.refused.iter().any(|(member, _)| member == id);
+                        let added: Vec<String> = add.iter().filter(|id| !refused(id)).cloned().collect();
+                        let removed: Vec<&String> = remove.iter().filter(|id| !refused(id)).collect();
                         self.tally.add(|counts| {
-                            counts.members_added += added.saturating_sub(refused);
-                            counts.members_removed += removed;
+                            counts.members_added += added.len() as u64;
+                            counts.members_removed += removed.len() as u64;
                         });
+                        if !self.target.shows_members() {
+                            let known = || states.get(&action.record).map(|state| state.members.clone());
+                            let members =
+                                written.entry(action.record.clone()).or_insert_with(|| known().unwrap_or_default());
+                            members.retain(|member| !removed.contains(&member) && !added.contains(member));
+                            members.extend(added);
+                        }
                         for (member, why) in &done.refused {
                             self.tally.failed(action, &format!("member {member:?}: {why}"));
                         }
                     }
-                    Err(error @ TargetError::Weather { .. }) => return Err(Stop::Weather(error.to_string())),
+                    Err(error @ TargetError::Weather { .. }) => weather = Some(Stop::Weather(error.to_string())),
                     Err(error) => changes.push(self.did_not(action, &error, states)),
                 }
             }
             states.put(changes).await.map_err(Stop::store)?;
+            let written = written.into_iter().map(|(record, members)| {
+                let known = states.get(&record).cloned().unwrap_or_default();
+                (record, Some(State { members, ..known }))
+            });
+            let written = written.collect();
+            states.put(written).await.map_err(Stop::store)?;
+            if let Some(stop) = stop.or(weather) {
+                return Err(stop);
+            }
         }
         Ok(())
     }
@@ -407,7 +475,9 @@ impl Applier<'_> {
                     }
                 }
             }
-            for (place, answer) in self.in_batches(writes).await? {
+            let answers = self.in_batches(writes).await?;
+            let mut stop = denied(answers.iter().map(|(_, answer)| answer.as_ref().map(|_| ())));
+            for (place, answer) in answers {
                 let Some(action) = wave.get(place) else { continue };
                 match answer {
                     // What is gone already is as it is to be.
@@ -416,20 +486,35 @@ impl Applier<'_> {
                             Verb::Disable => counts.disabled += 1,
                             _ => counts.deleted += 1,
                         });
-                        changes.push((action.record.clone(), None));
+                        let is_shut = action.verb == Verb::Disable && answer.is_ok();
+                        changes.push((action.record.clone(), is_shut.then(|| self.shut(action))));
                     }
                     // The link stays until the target has said that it is done.
-                    Err(error @ TargetError::Weather { .. }) => {
-                        states.put(changes).await.map_err(Stop::store)?;
-                        return Err(Stop::Weather(error.to_string()));
-                    }
+                    Err(error @ TargetError::Weather { .. }) => stop = Some(Stop::Weather(error.to_string())),
                     Err(error) => changes.push(self.did_not(action, &error, states)),
                 }
             }
             states.put(changes).await.map_err(Stop::store)?;
+            if let Some(stop) = stop {
+                return Err(stop);
+            }
         }
         Ok(())
     }
+}
+
+/// Why the run ends, when all of several writes are denied: then it is not about the objects.
+fn denied<'a>(results: impl Iterator<Item = Result<(), &'a TargetError>>) -> Option<Stop> {
+    let mut last = None;
+    let mut count = 0;
+    for result in results {
+        match result {
+            Err(error @ TargetError::Denied { .. }) => last = Some(error),
+            _ => return None,
+        }
+        count += 1;
+    }
+    last.filter(|_| count > 1).map(|error| Stop::target(error.clone()))
 }
 
 impl Stop {

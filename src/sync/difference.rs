@@ -8,7 +8,7 @@ use crate::target::{Difference, Kind, Object, Target};
 use crate::value::{Arena, AttributePath, from_json, to_json};
 
 /// Attributes that a target takes and never gives back.
-const WRITE_ONLY: [&str; 2] = ["password", "passwordProfile"];
+pub(super) const WRITE_ONLY: [&str; 2] = ["password", "passwordProfile"];
 /// Attributes that are references, which are written in a pass of their own.
 const REFERENCES: [&str; 3] =
     ["manager", "members", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager"];

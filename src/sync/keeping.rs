@@ -1,10 +1,16 @@
 //! What a sync keeps in the store beside its links: the lease by which one run is under way at a time, and the last runs.
 
+use std::sync::LazyLock;
+
 use super::{KEPT_RUNS, LEASE, Report, Sync, SyncError};
+use crate::clock::Millis;
 use crate::store::{Operation, StoreError, Table, Transaction, When};
 
 /// How many records are read at once.
 const PAGE: usize = 200;
+
+/// This process, among all that ever had the store.
+static PROCESS: LazyLock<String> = LazyLock::new(|| uuid::Uuid::new_v4().to_string());
 
 impl Sync {
     pub(super) fn lease_key(&self) -> Vec<u8> {
@@ -16,11 +22,10 @@ impl Sync {
         let key = self.lease_key();
         let now = self.clock.now();
         let held = self.store().record(Table::Leases, &key).await?;
-        let until = |value: &[u8]| -> Option<u64> { std::str::from_utf8(value).ok()?.split(' ').next()?.parse().ok() };
-        if held.as_deref().and_then(until).is_some_and(|until| until > now) {
+        if held.as_deref().and_then(|lease| self.held_until(lease)).is_some() {
             return Err(SyncError::Busy);
         }
-        let value = format!("{} {}", now.saturating_add(LEASE), uuid::Uuid::new_v4()).into_bytes();
+        let value = format!("{} {}/{}", now.saturating_add(LEASE), *PROCESS, uuid::Uuid::new_v4()).into_bytes();
         let when = held.map_or(When::Absent, When::Equals);
         let put = Operation::Put { table: Table::Leases, key, value: value.clone(), when };
         match self.store().commit(Transaction::new("").with(put)).await {
@@ -28,6 +33,13 @@ impl Sync {
             Err(StoreError::Changed { .. }) => Err(SyncError::Busy),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Until when a lease is held; `None` when it is over, or when who had it has died.
+    pub(super) fn held_until(&self, lease: &[u8]) -> Option<Millis> {
+        let (until, holder) = std::str::from_utf8(lease).ok()?.split_once(' ')?;
+        let lives = !self.store().is_exclusive() || holder.starts_with(PROCESS.as_str());
+        until.parse().ok().filter(|until| lives && *until > self.clock.now())
     }
 
     /// Renews the lease until the run is over; comes only when it is lost.
@@ -51,11 +63,16 @@ impl Sync {
         }
     }
 
-    /// Gives the lease back.
-    pub(super) async fn give_lease(&self, _: &[u8]) -> Result<(), SyncError> {
-        let erase = Operation::Erase { table: Table::Leases, key: self.lease_key(), when: When::Always };
-        self.store().commit(Transaction::new("").with(erase)).await?;
-        Ok(())
+    /// Gives the lease back, unless another has it by now.
+    pub(super) async fn give_lease(&self, first: &[u8]) -> Result<(), SyncError> {
+        let holder = first.split(|byte| *byte == b' ').next_back().unwrap_or_default();
+        let held = self.store().record(Table::Leases, &self.lease_key()).await?;
+        let Some(held) = held.filter(|held| held.ends_with(holder)) else { return Ok(()) };
+        let erase = Operation::Erase { table: Table::Leases, key: self.lease_key(), when: When::Equals(held) };
+        match self.store().commit(Transaction::new("").with(erase)).await {
+            Ok(_) | Err(StoreError::Changed { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn runs_prefix(&self) -> Vec<u8> {

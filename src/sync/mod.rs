@@ -11,6 +11,7 @@ mod difference;
 mod direct;
 mod halt;
 mod keeping;
+mod matching;
 mod notice;
 mod part;
 mod patient;
@@ -157,7 +158,9 @@ struct Stage {
     parts: Vec<Part>,
     states: HashMap<Kind, States>,
     scope: Scope,
-    abilities: Abilities,
+    /// What the target can do, once it was asked: after all records are mapped, so that a target that is down does not hide
+    /// a mapping that fails.
+    abilities: Option<Abilities>,
 }
 
 impl Sync {
@@ -193,8 +196,8 @@ impl Sync {
     /// # Errors
     /// It cannot be said; a mapping that fails is [`Ended::Halted`] in the report of a run, and a finding here.
     pub async fn plan(&self) -> Result<Plan, PlanError> {
-        let stage = self.stage(None).await.map_err(PlanError::from)?;
-        self.planned(&stage, None).await.map(|(plan, _)| plan).map_err(PlanError::from)
+        let mut stage = self.stage(None).await.map_err(PlanError::from)?;
+        self.planned(&mut stage, None).await.map(|(plan, _)| plan).map_err(PlanError::from)
     }
 
     /// Runs it, once at a time.
@@ -219,8 +222,8 @@ impl Sync {
             }
             Err(Stop::Halt { mapping, digest, record, told }) => {
                 let halt = SyncHalt::new(self.name(), self.clock.now(), mapping, digest, record, *told);
-                halt::write(self.store(), &halt).await?;
                 tracing::error!(target: "sync", sync = self.name(), mapping = halt.mapping, place = halt.place, code = halt.code, "the sync is halted");
+                halt::write(self.store(), &halt).await?;
                 (Ended::Halted, Some(halt.report), 0)
             }
             Err(Stop::Standing(halt)) => {
@@ -266,9 +269,9 @@ impl Sync {
         // A full run looks at everything anew.
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut stage = self.stage(kept.filter(|_| options.only.is_some())).await?;
-        let (plan, surveys) = self.planned(&stage, options.only.as_deref()).await?;
+        let (plan, surveys) = self.planned(&mut stage, options.only.as_deref()).await?;
         if let Some(wanted) = &options.plan {
-            wanted.agrees(&plan).map_err(|lines| Stop::Failed(SyncError::Changed(lines)))?;
+            wanted.shown().agrees(&plan.shown()).map_err(|lines| Stop::Failed(SyncError::Changed(lines)))?;
         }
         tally.add(|counts| {
             counts.unchanged = plan.counts.unchanged;
@@ -278,8 +281,12 @@ impl Sync {
         });
         drop(surveys);
         let held_back = self.carry_out(&plan, &mut stage, tally, options).await?;
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((stage.states, stage.abilities));
-        Ok(held_back)
+        let kept = stage.abilities.map(|abilities| (stage.states, abilities));
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+        match tally.denied() {
+            Some(error) => Err(Stop::target(error)),
+            None => Ok(held_back),
+        }
     }
 
     /// Whether what halted the sync is another by now; if not, it stays halted.
@@ -294,7 +301,7 @@ impl Sync {
         halt::lift(self.store(), self.name()).await.map_err(Stop::store)
     }
 
-    /// Reads mappings, records, links, and what the target can do.
+    /// Reads mappings, records and links.
     async fn stage(&self, kept: Option<(HashMap<Kind, States>, Abilities)>) -> Result<Stage, Stop> {
         let seed = self.seed().await?;
         let directory = self.source.as_ref().map(|source| (&self.directory, source));
@@ -308,15 +315,14 @@ impl Sync {
         let directory = self.source.as_deref().map(|source| (&self.directory, source));
         let scope = Scope::of(&self.settings.scope, directory).await.map_err(Stop::Failed)?;
         if let Some((states, abilities)) = kept {
-            return Ok(Stage { parts, states, scope, abilities });
+            return Ok(Stage { parts, states, scope, abilities: Some(abilities) });
         }
         let mut states = HashMap::new();
         for kind in [Kind::User, Kind::Group] {
             let of = States::load(Arc::clone(self.store()), self.name(), kind).await.map_err(Stop::store)?;
             states.insert(kind, of);
         }
-        let abilities = self.target.open().await.map_err(Stop::target)?;
-        Ok(Stage { parts, states, scope, abilities })
+        Ok(Stage { parts, states, scope, abilities: None })
     }
 
     /// The seed of the sync's random values: the same in every run, so that a plan says what a run does.
@@ -337,7 +343,7 @@ impl Sync {
     /// Evaluates all records, looks at the target, and decides.
     async fn planned(
         &self,
-        stage: &Stage,
+        stage: &mut Stage,
         only: Option<&[(Kind, String)]>,
     ) -> Result<(Plan, HashMap<Kind, Survey>), Stop> {
         let mut plan = Plan { sync: self.name().to_owned(), ..Plan::default() };
@@ -351,13 +357,19 @@ impl Sync {
                 surveys.insert(part.kind, plan::survey(part, &stage.scope, states, &mut plan).await?);
             }
         }
+        let abilities = match stage.abilities.take() {
+            Some(abilities) => abilities,
+            None => self.target.open().await.map_err(Stop::target)?,
+        };
+        let abilities = &*stage.abilities.insert(abilities);
         for part in &stage.parts {
             let Some(states) = stage.states.get(&part.kind) else { continue };
             let planner = Planner {
                 part,
                 states,
                 target: &self.target,
-                abilities: &stage.abilities,
+                now: self.clock.now(),
+                abilities,
                 protected: &self.settings.guard.protected,
             };
             match (only, surveys.get(&part.kind)) {
@@ -383,7 +395,7 @@ impl Sync {
         options: &RunOptions,
     ) -> Result<u64, Stop> {
         let guarded = !options.allow_deletes && self.takes_too_much(plan);
-        let Stage { parts, states, abilities, .. } = stage;
+        let Stage { parts, states, abilities: Some(abilities), .. } = stage else { return Ok(0) };
         for part in &*parts {
             let applier = self.applier(part, abilities, tally);
             let Some(of) = states.get_mut(&part.kind) else { continue };
@@ -421,7 +433,8 @@ impl Sync {
     fn takes_too_much(&self, plan: &Plan) -> bool {
         let (taken, linked) = (plan.taken(), plan.counts.linked);
         let share = linked > 20 && taken * 100 > linked * u64::from(self.settings.guard.share);
-        taken > 0 && (plan.counts.records == 0 || taken > self.settings.guard.deletes || share)
+        // Records of a kind that are all gone at once are more likely a mishap than meant.
+        taken > 0 && (plan.counts.without_records > 0 || taken > self.settings.guard.deletes || share)
     }
 
     /// Lets a halted sync run again; false when it was not halted.
@@ -455,11 +468,10 @@ impl Sync {
         all.reverse();
         all.truncate(runs);
         let lease = self.store().record(Table::Leases, &self.lease_key()).await?;
-        let until = lease.and_then(|lease| String::from_utf8(lease).ok()?.split(' ').next()?.parse().ok());
         Ok(Status {
             sync: self.name().to_owned(),
             halt: halt::read(self.store(), self.name()).await?,
-            running_until: until.filter(|until| *until > self.clock.now()),
+            running_until: lease.and_then(|lease| self.held_until(&lease)),
             runs: all,
             linked,
             quarantine: self.quarantined().await?,

@@ -12,7 +12,7 @@ use super::settings::{KindSettings, SyncSettings};
 use super::{Stop, SyncError};
 use crate::directory::{Directory, Source as Endpoint};
 use crate::function::{Env, Seed};
-use crate::mapping::{Apply, Mapping, Ran, Told};
+use crate::mapping::{Apply, Mapping, Ran, Rule, Told};
 use crate::target::{Kind, Object};
 use crate::text::Source;
 
@@ -37,8 +37,8 @@ pub(super) struct Wanted {
     pub(super) matches: Vec<(String, String)>,
     /// What people call it.
     pub(super) name: String,
-    /// The record that is its manager, and whether the mapping writes one at all.
-    pub(super) manager: Option<Option<String>>,
+    /// The record that is its manager.
+    pub(super) manager: Option<String>,
 }
 
 /// What became of a record.
@@ -101,6 +101,17 @@ impl Part {
         }
     }
 
+    /// The digest of what an update of the record would send: what is sent on creation alone is no part of it.
+    pub(super) fn digest_of_update(&self, record: &Record, made: &Wanted) -> Result<String, Stop> {
+        if !self.mapping.rules().iter().any(Rule::is_create_only) {
+            return Ok(made.digest.clone());
+        }
+        Ok(match self.make(record, Apply::Update)? {
+            Made::Wanted(wanted) => wanted.digest,
+            _ => made.digest.clone(),
+        })
+    }
+
     fn wanted(&self, mut payload: Object) -> Wanted {
         let manager = self.take_manager(&mut payload);
         payload.shift_remove("members");
@@ -122,7 +133,7 @@ impl Part {
     }
 
     /// Takes the manager out, who is written when everybody is there.
-    fn take_manager(&self, payload: &mut Object) -> Option<Option<String>> {
+    fn take_manager(&self, payload: &mut Object) -> Option<String> {
         let writes = |path: &str| is_reference(path) && !path.starts_with("members");
         if !self.mapping.rules().iter().any(|rule| writes(rule.target())) {
             return None;
@@ -140,13 +151,22 @@ impl Part {
             Some(Value::String(id)) => Some(id),
             _ => None,
         };
-        Some(id.filter(|id| !id.is_empty()))
+        id.filter(|id| !id.is_empty())
     }
 
     /// The target of the mapping that writes the manager.
     pub(super) fn manager_path(&self) -> Option<&str> {
-        let mut targets = self.mapping.rules().iter().map(super::super::mapping::Rule::target);
+        let mut targets = self.mapping.rules().iter().map(Rule::target);
         targets.find(|path| is_reference(path) && !path.starts_with("members"))
+    }
+}
+
+/// The id of the manager that an object of the target has.
+pub(super) fn manager_in(object: &Object, path: &str) -> Option<String> {
+    match at(object, path) {
+        Value::String(id) if !id.is_empty() => Some(id),
+        Value::Object(fields) => fields.get("value").and_then(Value::as_str).map(str::to_owned),
+        _ => None,
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Patient {
     in_a_row: AtomicU32,
     /// Calls that were made again.
     again: AtomicU64,
+    /// How many calls the target takes at once, as it said when it was opened.
+    most: AtomicUsize,
     /// How many calls may be under way, while the target asks for fewer; 0 for as many as it can.
     fewer: AtomicUsize,
 }
@@ -25,8 +27,9 @@ pub struct Patient {
 impl Patient {
     /// Patience with this target.
     pub fn new(inner: Box<dyn Target>, settings: WeatherSettings) -> Self {
-        let (in_a_row, again, fewer) = (AtomicU32::new(0), AtomicU64::new(0), AtomicUsize::new(0));
-        Self { inner, settings, in_a_row, again, fewer }
+        let (in_a_row, again) = (AtomicU32::new(0), AtomicU64::new(0));
+        let (most, fewer) = (AtomicUsize::new(1), AtomicUsize::new(0));
+        Self { inner, settings, in_a_row, again, most, fewer }
     }
 
     /// How many calls were made again.
@@ -47,15 +50,16 @@ impl Patient {
         self.in_a_row.load(Ordering::Relaxed) >= self.settings.give_up
     }
 
-    fn fared(&self, result: Result<(), &TargetError>, most: usize) {
+    fn fared(&self, result: Result<(), &TargetError>) {
+        let most = self.most.load(Ordering::Relaxed);
         match result {
-            Err(TargetError::Weather { wait, .. }) => {
+            // It is there, and it is too much at once: half of it.
+            Err(TargetError::Weather { wait: Some(_), .. }) => {
+                let now = self.at_once(most);
+                self.fewer.store((now / 2).max(1), Ordering::Relaxed);
+            }
+            Err(TargetError::Weather { wait: None, .. }) => {
                 self.in_a_row.fetch_add(1, Ordering::Relaxed);
-                if wait.is_some() {
-                    // It is too much at once: half of it.
-                    let now = self.at_once(most);
-                    self.fewer.store((now / 2).max(1), Ordering::Relaxed);
-                }
             }
             _ => {
                 self.in_a_row.store(0, Ordering::Relaxed);
@@ -90,7 +94,7 @@ impl Patient {
     async fn patiently<'a, T>(&'a self, call: impl Fn() -> Answer<'a, T>) -> Result<T, TargetError> {
         for attempt in 0.. {
             let result = call().await;
-            self.fared(result.as_ref().map(|_| ()), usize::MAX);
+            self.fared(result.as_ref().map(|_| ()));
             match result {
                 Err(error) if self.wait(attempt, &error).await => {}
                 result => return result,
@@ -109,11 +113,11 @@ impl Patient {
                 Ok(answers) => answers,
                 // Whether an object was made is not known: whoever sent it looks before it is made again.
                 Err(error) if creates => {
-                    self.fared(Err(&error), usize::MAX);
+                    self.fared(Err(&error));
                     open.iter().map(|_| Err(error.clone())).collect()
                 }
                 Err(error) => {
-                    self.fared(Err(&error), usize::MAX);
+                    self.fared(Err(&error));
                     if self.wait(attempt, &error).await {
                         continue;
                     }
@@ -130,14 +134,14 @@ impl Patient {
                     weather = Some(error.clone());
                     left.push(place);
                 } else {
-                    self.fared(answer.as_ref().map(|_| ()), usize::MAX);
+                    self.fared(answer.as_ref().map(|_| ()));
                 }
                 if let Some(result) = results.get_mut(place) {
                     *result = Some(answer);
                 }
             }
             let Some(weather) = weather else { break };
-            self.fared(Err(&weather), usize::MAX);
+            self.fared(Err(&weather));
             open = left;
             if !self.wait(attempt, &weather).await {
                 break;
@@ -158,7 +162,14 @@ impl Target for Patient {
     }
 
     fn open(&self) -> Answer<'_, Abilities> {
-        Box::pin(self.patiently(|| self.inner.open()))
+        Box::pin(async {
+            // A run begins without what the one before met.
+            self.in_a_row.store(0, Ordering::Relaxed);
+            self.fewer.store(0, Ordering::Relaxed);
+            let abilities = self.patiently(|| self.inner.open()).await?;
+            self.most.store(abilities.concurrent.max(1), Ordering::Relaxed);
+            Ok(abilities)
+        })
     }
 
     fn find<'a>(&'a self, kind: Kind, path: &'a str, value: &'a str) -> Answer<'a, Vec<Found>> {
@@ -185,6 +196,18 @@ impl Target for Patient {
 
     fn write(&self, writes: Vec<Write>) -> Answer<'_, Vec<Result<Done, TargetError>>> {
         Box::pin(self.write_patiently(writes))
+    }
+
+    fn shows_members(&self) -> bool {
+        self.inner.shows_members()
+    }
+
+    fn is_eventual(&self) -> bool {
+        self.inner.is_eventual()
+    }
+
+    fn open_attribute(&self) -> &'static str {
+        self.inner.open_attribute()
     }
 
     fn preview(&self, write: &Write) -> Vec<Value> {

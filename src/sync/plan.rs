@@ -6,15 +6,18 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::difference::{Compared, at, paths};
+use super::difference::{Compared, WRITE_ONLY, at, paths};
+use super::matching::several;
 use super::part::{Made, Part, Wanted};
+use super::patient::Patient;
 use super::records::Scope;
 use super::settings::DeleteAction;
-use super::state::States;
+use super::state::{State, States};
 use super::{Stop, SyncError};
+use crate::clock::Millis;
 use crate::mapping::Apply;
 use crate::scim::compare::fold;
-use crate::target::{Abilities, Difference, Found, Kind, Object, Target};
+use crate::target::{Abilities, Difference, Found, Kind, Object, Target, TargetError};
 
 /// What is to be done with one object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,6 +109,15 @@ pub struct Plan {
     pub ambiguous: Vec<Skipped>,
     /// How many of each.
     pub counts: PlanCounts,
+    /// The managers that the target shows, by the record of whose they are.
+    #[serde(skip)]
+    pub(super) managers: HashMap<String, String>,
+    /// Linked records whose objects are protected.
+    #[serde(skip)]
+    pub(super) protected: HashSet<(Kind, String)>,
+    /// Attributes whose values are not shown, by kind.
+    #[serde(skip)]
+    pub(super) secret: HashSet<(Kind, String)>,
 }
 
 /// A record that is left out.
@@ -137,8 +149,13 @@ pub struct PlanCounts {
     pub objects: u64,
     /// Linked objects.
     pub linked: u64,
+    /// Objects that would be taken away because there is not one record of their kind.
+    #[serde(default)]
+    pub without_records: u64,
 }
 
+/// For how long an object may be unknown after it was made, in targets that have such times, in milliseconds.
+const YOUNG: Millis = 60_000;
 /// The most skipped records that a plan names.
 const MAX_NAMED: usize = 1_000;
 
@@ -146,9 +163,11 @@ const MAX_NAMED: usize = 1_000;
 pub(super) struct Survey {
     pub(super) wanted: HashMap<String, Brief>,
     /// In the order of the records.
-    order: Vec<String>,
+    pub(super) order: Vec<String>,
     /// Records that are left out this time; their objects are left alone.
     left: HashSet<String>,
+    /// How many records there are, in scope or not.
+    records: u64,
 }
 
 impl Survey {
@@ -160,18 +179,19 @@ impl Survey {
 
 /// A wanted record, in few bytes.
 pub(super) struct Brief {
-    matches: Vec<(String, String)>,
+    pub(super) matches: Vec<(String, String)>,
     pub(super) name: String,
 }
 
 /// Evaluates every record of a kind before anything is written.
 pub(super) async fn survey(part: &Part, scope: &Scope, states: &States, plan: &mut Plan) -> Result<Survey, Stop> {
-    let mut survey = Survey { wanted: HashMap::new(), order: Vec::new(), left: HashSet::new() };
+    let mut survey = Survey { wanted: HashMap::new(), order: Vec::new(), left: HashSet::new(), records: 0 };
     let mut after = None;
     loop {
         let (records, next) = part.records.page(&part.mapping, after).await.map_err(Stop::Failed)?;
         for record in records {
             plan.counts.records += 1;
+            survey.records += 1;
             if part.kind == Kind::User && !scope.takes(&record) {
                 plan.counts.out_of_scope += 1;
                 continue;
@@ -205,7 +225,8 @@ pub(super) async fn survey(part: &Part, scope: &Scope, states: &States, plan: &m
 pub(super) struct Planner<'p> {
     pub(super) part: &'p Part,
     pub(super) states: &'p States,
-    pub(super) target: &'p dyn Target,
+    pub(super) target: &'p Patient,
+    pub(super) now: Millis,
     pub(super) abilities: &'p Abilities,
     pub(super) protected: &'p [String],
 }
@@ -214,7 +235,9 @@ impl Planner<'_> {
     /// Decides for every record and every object of the kind.
     pub(super) async fn plan(&self, survey: &Survey, plan: &mut Plan) -> Result<(), Stop> {
         let kind = self.part.kind;
-        let targets = paths(&self.part.mapping, None);
+        self.keep_secret(plan);
+        let mut targets = paths(&self.part.mapping, None);
+        targets.extend(self.part.manager_path().map(str::to_owned));
         let mut met: HashMap<String, Found> = HashMap::new();
         let mut seen: HashSet<String> = HashSet::new();
         if self.abilities.list {
@@ -229,11 +252,13 @@ impl Planner<'_> {
                     match self.states.record(&object.id).map(str::to_owned) {
                         Some(record) => {
                             seen.insert(record.clone());
-                            if survey.wanted.contains_key(&record) {
+                            if self.is_protected(&object) {
+                                self.protect(&record, survey.wanted.contains_key(&record), plan);
+                            } else if survey.wanted.contains_key(&record) {
                                 self.compare(&record, &object, Verb::Update, plan).await?;
                             }
                         }
-                        None => unlinked.offer(self.target, kind, object, &mut found),
+                        None => unlinked.offer(self.target, kind, &object, &mut found),
                     }
                 }
                 next = page.next;
@@ -241,15 +266,9 @@ impl Planner<'_> {
                     break;
                 }
             }
-            for (record, (_, mut objects)) in found {
-                if objects.len() > 1 {
-                    self.ambiguous(&record, &objects, plan);
-                    seen.insert(record);
-                } else if let Some(object) = objects.pop() {
-                    met.insert(record, object);
-                }
-            }
+            met = self.each_to_one(survey, found, &mut seen, plan);
         }
+        let mut taken: HashSet<String> = HashSet::new();
         for record in &survey.order {
             let Some(brief) = survey.wanted.get(record) else { continue };
             if seen.contains(record) {
@@ -260,13 +279,19 @@ impl Planner<'_> {
                 None => {
                     let object = match met.remove(record) {
                         Some(object) => Some(object),
-                        None if !self.abilities.list && self.abilities.find => self.find(record, brief, plan).await?,
+                        // What a run that died has made may be in no list yet.
+                        None if !self.abilities.list || self.states.is_begun(record) => {
+                            self.find(record, brief, plan).await?
+                        }
                         None => None,
                     };
-                    if plan.ambiguous.iter().any(|one| one.kind == kind && one.record == *record) {
+                    if plan.is_ambiguous(kind, record) {
                         continue;
                     }
                     match object {
+                        Some(object) if !taken.insert(object.id.clone()) => {
+                            self.ambiguous(record, "the object that it matches is another record's", plan);
+                        }
                         Some(object) if self.is_protected(&object) => self.leave(record, "it is protected", plan),
                         Some(object) => self.compare(record, &object, Verb::Link, plan).await?,
                         None => self.create(record, brief, Verb::Create, "there is none", plan).await?,
@@ -296,12 +321,16 @@ impl Planner<'_> {
                 match linked {
                     Some(target) => self.look(id, target, &brief, plan).await,
                     None => match self.find(id, &brief, plan).await? {
+                        Some(object) if plan.takes(&object.id) => {
+                            self.ambiguous(id, "the object that it matches is another record's", plan);
+                            Ok(())
+                        }
                         Some(object) if self.is_protected(&object) => {
                             self.leave(id, "it is protected", plan);
                             Ok(())
                         }
                         Some(object) => self.compare(id, &object, Verb::Link, plan).await,
-                        None if plan.counts.ambiguous > 0 => Ok(()),
+                        None if plan.is_ambiguous(self.part.kind, id) => Ok(()),
                         None => self.create(id, &brief, Verb::Create, "there is none", plan).await,
                     },
                 }
@@ -314,6 +343,12 @@ impl Planner<'_> {
                 plan.counts.out_of_scope += u64::from(record.is_some());
                 if let Some(target) = linked {
                     let why = if record.is_some() { "the record is out of scope" } else { "the record is gone" };
+                    if !self.protected.is_empty()
+                        && let Some(object) = self.target.get(self.part.kind, target).await.map_err(Stop::target)?
+                        && self.is_protected(&object)
+                    {
+                        self.protect(id, false, plan);
+                    }
                     self.take_away(id, target, why, plan);
                 }
                 Ok(())
@@ -323,22 +358,55 @@ impl Planner<'_> {
 
     /// A linked object that was not in a list: it may be gone, or the list was short.
     async fn look(&self, record: &str, id: &str, brief: &Brief, plan: &mut Plan) -> Result<(), Stop> {
-        match self.target.get(self.part.kind, id).await.map_err(Stop::target)? {
-            Some(object) => self.compare(record, &object, Verb::Update, plan).await,
-            None => self.create(record, brief, Verb::Recreate, "somebody deleted it in the target", plan).await,
+        let mut found = self.target.get(self.part.kind, id).await.map_err(Stop::target)?;
+        // Of groups the target would take a second one without a word.
+        let is_group = self.part.kind == Kind::Group;
+        for attempt in 0.. {
+            let unknown = TargetError::Weather { what: "it is not known everywhere yet".to_owned(), wait: None };
+            if found.is_some() || !(is_group && self.is_young(record) && self.target.wait(attempt, &unknown).await) {
+                break;
+            }
+            found = self.target.get(self.part.kind, id).await.map_err(Stop::target)?;
         }
+        match found {
+            Some(object) if self.is_protected(&object) => {
+                self.protect(record, true, plan);
+                Ok(())
+            }
+            Some(object) => self.compare(record, &object, Verb::Update, plan).await,
+            // One that was made again by a run that died before it knew has the values that it is found by.
+            None => match self.find(record, brief, plan).await? {
+                Some(object) if !plan.takes(&object.id) => self.compare(record, &object, Verb::Link, plan).await,
+                None if plan.is_ambiguous(self.part.kind, record) => Ok(()),
+                _ => self.create(record, brief, Verb::Recreate, "somebody deleted it in the target", plan).await,
+            },
+        }
+    }
+
+    /// Whether the object was made so shortly ago that the target need not know it yet.
+    fn is_young(&self, record: &str) -> bool {
+        let made = |state: &State| {
+            matches!(state.outcome.as_str(), "created" | "recreated") && state.at.saturating_add(YOUNG) > self.now
+        };
+        self.target.is_eventual() && self.states.get(record).is_some_and(made)
     }
 
     /// Asks the target for objects by what the record is found by; the first that finds any decides.
     async fn find(&self, record: &str, brief: &Brief, plan: &mut Plan) -> Result<Option<Found>, Stop> {
-        if !self.abilities.find {
+        if let Some(id) = self.states.shut_of(record)
+            && let Some(object) = self.target.get(self.part.kind, id).await.map_err(Stop::target)?
+            && self.states.record(&object.id).is_none()
+        {
+            return Ok(Some(object));
+        }
+        if !self.abilities.find && !self.abilities.list {
             return Ok(None);
         }
         for (path, value) in &brief.matches {
             let mut found = self.target.find(self.part.kind, path, value).await.map_err(Stop::target)?;
             found.retain(|object| self.states.record(&object.id).is_none());
             if found.len() > 1 {
-                self.ambiguous(record, &found, plan);
+                self.ambiguous(record, &several(&found), plan);
                 return Ok(None);
             }
             if let Some(object) = found.pop() {
@@ -349,11 +417,10 @@ impl Planner<'_> {
     }
 
     /// The payload of a record as it is now; `None` when it is wanted no more since it was surveyed.
-    async fn payload(&self, record: &str) -> Result<Option<Wanted>, Stop> {
+    async fn payload(&self, record: &str, apply: Apply) -> Result<Option<Wanted>, Stop> {
         let Some(found) = self.part.records.one(&self.part.mapping, record).await.map_err(Stop::Failed)? else {
             return Ok(None);
         };
-        let apply = if self.states.target(record).is_some() { Apply::Update } else { Apply::Create };
         Ok(match self.part.make(&found, apply)? {
             Made::Wanted(wanted) => Some(*wanted),
             _ => None,
@@ -361,7 +428,10 @@ impl Planner<'_> {
     }
 
     async fn compare(&self, record: &str, object: &Found, verb: Verb, plan: &mut Plan) -> Result<(), Stop> {
-        let Some(wanted) = self.payload(record).await? else { return Ok(()) };
+        // What is there already is not made: rules for what is made say nothing of it.
+        let Some(wanted) = self.payload(record, Apply::Update).await? else { return Ok(()) };
+        let manager = self.part.manager_path().and_then(|path| super::part::manager_in(&object.attributes, path));
+        plan.managers.extend(manager.map(|id| (record.to_owned(), id)));
         let was_sent = self.states.get(record).and_then(|state| state.sent.as_deref()) == Some(wanted.digest.as_str());
         let mut changes = Compared {
             kind: self.part.kind,
@@ -376,6 +446,7 @@ impl Planner<'_> {
         if !self.part.settings.update {
             changes.clear();
         }
+        changes.extend(reopened(self.part.kind, self.states, self.target, (record, &wanted.payload), object));
         if verb == Verb::Update && changes.is_empty() {
             plan.counts.unchanged += 1;
             return Ok(());
@@ -404,7 +475,7 @@ impl Planner<'_> {
             self.leave(record, "objects of this kind are not made (`create = false`)", plan);
             return Ok(());
         }
-        let Some(wanted) = self.payload(record).await? else { return Ok(()) };
+        let Some(wanted) = self.payload(record, Apply::Create).await? else { return Ok(()) };
         plan.actions.push(Action {
             kind: self.part.kind,
             verb,
@@ -424,6 +495,9 @@ impl Planner<'_> {
         let kept = |record: &str| survey.wanted.contains_key(record) || survey.left.contains(record);
         let mut gone: Vec<(&str, &str)> = self.states.linked().filter(|(record, _)| !kept(record)).collect();
         gone.sort_unstable();
+        if survey.records == 0 {
+            plan.counts.without_records += gone.len() as u64;
+        }
         for (record, target) in gone {
             self.take_away(record, target, "the record is gone or out of scope", plan);
         }
@@ -432,6 +506,7 @@ impl Planner<'_> {
     fn take_away(&self, record: &str, target: &str, why: &str, plan: &mut Plan) {
         let verb = match self.part.settings.on_delete(self.part.kind) {
             _ if self.protected.iter().any(|one| one == target) => Verb::Unlink,
+            _ if plan.protected.contains(&(self.part.kind, record.to_owned())) => Verb::Unlink,
             DeleteAction::Delete => Verb::Delete,
             // A group has nothing that could be shut.
             DeleteAction::Disable if self.part.kind == Kind::User => Verb::Disable,
@@ -458,11 +533,25 @@ impl Planner<'_> {
         }
     }
 
-    fn ambiguous(&self, record: &str, objects: &[Found], plan: &mut Plan) {
+    pub(super) fn ambiguous(&self, record: &str, why: &str, plan: &mut Plan) {
         plan.counts.ambiguous += 1;
-        let ids: Vec<&str> = objects.iter().take(5).map(|object| object.id.as_str()).collect();
-        let reason = format!("{} objects match it ({}): it is linked to none", objects.len(), ids.join(", "));
+        let reason = format!("{why}: it is linked to none");
         plan.ambiguous.push(Skipped { kind: self.part.kind, record: record.to_owned(), reason });
+    }
+
+    /// Notes that the object of a linked record is not to be touched.
+    fn protect(&self, record: &str, is_wanted: bool, plan: &mut Plan) {
+        plan.protected.insert((self.part.kind, record.to_owned()));
+        if is_wanted {
+            self.leave(record, "its object is protected", plan);
+        }
+    }
+
+    /// Notes what is not shown: what the mapping redacts, and what no target gives back.
+    fn keep_secret(&self, plan: &mut Plan) {
+        let kind = self.part.kind;
+        let hidden = self.part.mapping.rules().iter().filter(|rule| rule.is_redacted());
+        plan.secret.extend(hidden.map(|rule| (kind, rule.target().to_owned())));
     }
 
     fn is_protected(&self, object: &Found) -> bool {
@@ -473,63 +562,21 @@ impl Planner<'_> {
                 })
         })
     }
-
-    /// What the unlinked records are found by, to be looked up as objects go by.
-    fn unlinked(&self, survey: &Survey) -> Sought {
-        let mut sought = Sought { paths: Vec::new(), records: HashMap::new() };
-        for record in &survey.order {
-            let brief = survey.wanted.get(record).filter(|_| self.states.target(record).is_none());
-            for (path, value) in brief.into_iter().flat_map(|brief| &brief.matches) {
-                let place = sought.place(path);
-                let value = key(self.target, self.part.kind, path, value);
-                sought.records.entry((place, value)).or_default().push(record.clone());
-            }
-        }
-        sought
-    }
 }
 
-/// What unlinked records are found by.
-struct Sought {
-    paths: Vec<String>,
-    /// By the place of the path, which is its precedence, and the value.
-    records: HashMap<(usize, String), Vec<String>>,
-}
-
-impl Sought {
-    fn place(&mut self, path: &str) -> usize {
-        self.paths.iter().position(|known| known == path).unwrap_or_else(|| {
-            self.paths.push(path.to_owned());
-            self.paths.len() - 1
-        })
-    }
-
-    /// Notes an object for every record that it matches, when no match of a higher precedence is known.
-    fn offer(&self, target: &dyn Target, kind: Kind, object: Found, found: &mut HashMap<String, (usize, Vec<Found>)>) {
-        for (place, path) in self.paths.iter().enumerate() {
-            let value = at(&object.attributes, path);
-            let Some(value) = value.as_str() else { continue };
-            let records = self.records.get(&(place, key(target, kind, path, value)));
-            for record in records.into_iter().flatten() {
-                match found.get_mut(record) {
-                    Some((best, _)) if *best < place => {}
-                    Some((best, objects)) if *best == place => {
-                        if objects.iter().all(|one| one.id != object.id) {
-                            objects.push(object.clone());
-                        }
-                    }
-                    _ => {
-                        found.insert(record.clone(), (place, vec![object.clone()]));
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// A value as it is compared by the target.
-fn key(target: &dyn Target, kind: Kind, path: &str, value: &str) -> String {
-    if target.folds(kind, path) { fold(value).into_owned() } else { value.to_owned() }
+/// What opens an account again that we have shut, where the record and its payload do not say whether it is open.
+pub(super) fn reopened(
+    kind: Kind,
+    states: &States,
+    target: &dyn Target,
+    (record, payload): (&str, &Object),
+    object: &Found,
+) -> Option<Difference> {
+    let path = target.open_attribute();
+    let ours = kind == Kind::User && states.shut_of(record) == Some(object.id.as_str());
+    let says = || !at(payload, path).is_null();
+    let old = at(&object.attributes, path);
+    (ours && !says() && old != Value::Bool(true)).then(|| Difference { path: path.to_owned(), old, new: true.into() })
 }
 
 /// A whole payload as differences from nothing.
@@ -545,6 +592,34 @@ impl Plan {
     /// How many objects it takes away.
     pub fn taken(&self) -> u64 {
         self.actions.iter().filter(|action| action.verb.takes_away()).count() as u64
+    }
+
+    pub(super) fn is_ambiguous(&self, kind: Kind, record: &str) -> bool {
+        self.ambiguous.iter().any(|one| one.kind == kind && one.record == record)
+    }
+
+    /// Whether an object is to be linked.
+    fn takes(&self, id: &str) -> bool {
+        self.actions.iter().any(|action| action.verb == Verb::Link && action.target.as_deref() == Some(id))
+    }
+
+    /// It as it may be shown and kept in files: secret values are `[redacted]`.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        let mut shown = self.clone();
+        for action in &mut shown.actions {
+            for change in &mut action.changes {
+                let top = change.path.split(['.', '[']).next().unwrap_or_default();
+                if WRITE_ONLY.contains(&top) || self.secret.contains(&(action.kind, change.path.clone())) {
+                    for value in [&mut change.old, &mut change.new] {
+                        if !value.is_null() {
+                            *value = "[redacted]".into();
+                        }
+                    }
+                }
+            }
+        }
+        shown
     }
 
     /// Whether it would do the same as another: the same actions on the same objects with the same values.

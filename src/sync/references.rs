@@ -10,7 +10,7 @@ use super::plan::{Action, Plan, Survey, Verb};
 use super::state::States;
 use super::{Stage, Stop, Sync};
 use crate::mapping::Apply;
-use crate::target::{Difference, Kind, Target as _};
+use crate::target::{Difference, Kind, Target as _, TargetError};
 
 impl Sync {
     /// Adds to a plan whose manager changes, and who comes into and goes out of which group.
@@ -42,12 +42,14 @@ impl Sync {
                 (None, Some(survey)) => survey.order().to_vec(),
                 (None, None) => Vec::new(),
             };
-            let records: Vec<String> = records.into_iter().filter(|record| is_there(part.kind, record)).collect();
+            let is_free = |record: &String| !plan.protected.contains(&(part.kind, record.clone()));
+            let records: Vec<String> =
+                records.into_iter().filter(|record| is_free(record) && is_there(part.kind, record)).collect();
             if part.manager_path().is_some() {
-                managers(part, states, &records, &is_there, plan).await?;
+                managers(part, states, &records, &is_there, &made, plan).await?;
             }
             if part.kind == Kind::Group && part.settings.members {
-                self.plan_members(part, stage, &records, &is_there, &made, plan).await?;
+                self.plan_members(part, stage, &records, &is_there, plan).await?;
             }
         }
         Ok(())
@@ -59,39 +61,40 @@ impl Sync {
         stage: &Stage,
         groups: &[String],
         is_there: &(dyn Fn(Kind, &str) -> bool + Send + std::marker::Sync),
-        made: &HashSet<(Kind, String)>,
         plan: &mut Plan,
     ) -> Result<(), Stop> {
         let Some(states) = stage.states.get(&Kind::Group) else { return Ok(()) };
         let kinds: &[Kind] = if part.settings.nested { &[Kind::User, Kind::Group] } else { &[Kind::User] };
-        let at_once = self.target.at_once(stage.abilities.concurrent);
+        let most = stage.abilities.as_ref().map_or(1, |abilities| abilities.concurrent);
+        let at_once = self.target.at_once(most);
+        let shows = self.target.shows_members();
+        let links = Links::of(plan, &stage.states, kinds);
         for some in groups.chunks(at_once) {
-            let calls = some.iter().map(|group| async move {
-                let is_new = made.contains(&(Kind::Group, group.clone()));
-                match states.target(group).filter(|_| !is_new) {
-                    Some(id) => self.target.members(id).await.map_err(Stop::target),
-                    // One that is only found now may have members; the next run sees to those who are to go.
+            let calls = some.iter().map(|group| async {
+                match links.target(Kind::Group, group) {
+                    Some(id) if shows => match self.target.members(id).await {
+                        Ok(members) => Ok(members),
+                        // It went while we looked; the next run makes it again.
+                        Err(TargetError::Missing { .. }) => Ok(Vec::new()),
+                        Err(error) => Err(Stop::target(error)),
+                    },
+                    Some(_) => Ok(states.get(group).map(|state| state.members.clone()).unwrap_or_default()),
                     None => Ok(Vec::new()),
                 }
             });
             for (group, current) in some.iter().zip(join_all(calls).await) {
                 let current: HashSet<String> = current?.into_iter().collect();
                 let wanted = part.records.members(group).await.map_err(Stop::Failed)?;
-                let object = |record: &str| {
-                    kinds.iter().find_map(|kind| stage.states.get(kind)?.target(record).map(str::to_owned))
-                };
+                let object = |record: &str| kinds.iter().find_map(|kind| links.target(*kind, record));
                 let add: Vec<String> = wanted
                     .iter()
                     .filter(|record| kinds.iter().any(|kind| is_there(*kind, record)))
-                    .filter(|record| object(record).is_none_or(|id| !current.contains(&id)))
+                    .filter(|record| object(record).is_none_or(|id| !current.contains(id)))
                     .cloned()
                     .collect();
                 let stays: HashSet<&String> = wanted.iter().collect();
                 // Only who is ours goes: a member that somebody else added is somebody else's.
-                let ours = |id: &String| {
-                    let record = kinds.iter().find_map(|kind| stage.states.get(kind)?.record(id));
-                    record.is_some_and(|record| !stays.contains(&record.to_owned()))
-                };
+                let ours = |id: &String| links.record(id).is_some_and(|record| !stays.contains(&record.to_owned()));
                 let mut remove: Vec<String> = current.iter().filter(|id| ours(id)).cloned().collect();
                 remove.sort_unstable();
                 if add.is_empty() && remove.is_empty() {
@@ -101,8 +104,8 @@ impl Sync {
                     kind: Kind::Group,
                     verb: Verb::Members,
                     record: group.clone(),
-                    target: states.target(group).map(str::to_owned),
-                    name: states.get(group).map(|state| state.name.clone()).unwrap_or_default(),
+                    target: links.target(Kind::Group, group).map(str::to_owned),
+                    name: links.name(group).unwrap_or_default(),
                     changes: Vec::new(),
                     reason: "its members are others".to_owned(),
                     add,
@@ -114,25 +117,100 @@ impl Sync {
     }
 }
 
+/// Which object is whose when the plan is carried out.
+struct Links<'l> {
+    states: &'l HashMap<Kind, States>,
+    kinds: &'l [Kind],
+    /// Objects that are to be linked, by kind and record.
+    found: HashMap<(Kind, String), String>,
+    /// The same the other way round.
+    records: HashMap<String, String>,
+    /// Records whose objects are made again: the link is to what is gone.
+    lost: HashSet<(Kind, String)>,
+    /// What groups are called that the plan makes or changes.
+    names: HashMap<String, String>,
+}
+
+impl<'l> Links<'l> {
+    fn of(plan: &Plan, states: &'l HashMap<Kind, States>, kinds: &'l [Kind]) -> Self {
+        let (mut found, mut records, mut lost, mut names) =
+            (HashMap::new(), HashMap::new(), HashSet::new(), HashMap::new());
+        for action in &plan.actions {
+            match (action.verb, &action.target) {
+                (Verb::Link, Some(id)) => {
+                    found.insert((action.kind, action.record.clone()), id.clone());
+                    if kinds.contains(&action.kind) {
+                        records.insert(id.clone(), action.record.clone());
+                    }
+                }
+                (Verb::Recreate, _) => {
+                    lost.insert((action.kind, action.record.clone()));
+                }
+                _ => {}
+            }
+            if action.kind == Kind::Group {
+                names.insert(action.record.clone(), action.name.clone());
+            }
+        }
+        Self { states, kinds, found, records, lost, names }
+    }
+
+    fn target(&self, kind: Kind, record: &str) -> Option<&str> {
+        let key = (kind, record.to_owned());
+        if self.lost.contains(&key) {
+            return None;
+        }
+        let linked = || self.states.get(&kind)?.target(record);
+        self.found.get(&key).map(String::as_str).or_else(linked)
+    }
+
+    fn record(&self, id: &str) -> Option<&str> {
+        let linked = || self.kinds.iter().find_map(|kind| self.states.get(kind)?.record(id));
+        self.records.get(id).map(String::as_str).or_else(linked)
+    }
+
+    fn name(&self, group: &str) -> Option<String> {
+        let known = || Some(self.states.get(&Kind::Group)?.get(group)?.name.clone());
+        self.names.get(group).cloned().or_else(known)
+    }
+}
+
 async fn managers(
     part: &Part,
     states: &States,
     records: &[String],
     is_there: &(dyn Fn(Kind, &str) -> bool + Send + std::marker::Sync),
+    made: &HashSet<(Kind, String)>,
     plan: &mut Plan,
 ) -> Result<(), Stop> {
     let Some(path) = part.manager_path() else { return Ok(()) };
+    let shows = !plan.managers.is_empty();
     for record in records {
         let Some(found) = part.records.one(&part.mapping, record).await.map_err(Stop::Failed)? else { continue };
         let apply = if states.target(record).is_some() { Apply::Update } else { Apply::Create };
         let Made::Wanted(wanted) = part.make(&found, apply)? else { continue };
-        let Some(manager) = wanted.manager else { continue };
-        let known = states.get(record).and_then(|state| state.manager.clone());
-        let made_anew = plan.actions.iter().any(|action| action.record == *record && action.verb == Verb::Recreate);
-        let known = known.filter(|_| !made_anew);
-        if manager == known || manager.as_deref().is_some_and(|manager| !is_there(part.kind, manager)) {
+        let manager = wanted.manager;
+        let is_made = |record: &str| made.contains(&(part.kind, record.to_owned()));
+        let sent = states.get(record).and_then(|state| state.manager.clone()).filter(|_| !is_made(record));
+        let known = match plan.managers.get(record) {
+            // What the target shows counts, but a manager that others have named is cleared by nobody.
+            Some(shown) if manager.is_some() => Some(shown.clone()),
+            // One that shows managers would show this one.
+            None if manager.is_some() && shows => None,
+            _ => sent,
+        };
+        let stays = match manager.as_deref() {
+            None => known.is_none(),
+            // One who is made again is another object, which nobody has named yet.
+            Some(manager) => {
+                !is_there(part.kind, manager)
+                    || !is_made(manager) && known.is_some() && known.as_deref() == states.target(manager)
+            }
+        };
+        if stays {
             continue;
         }
+        let known = known.map(|id| states.record(&id).map(str::to_owned).unwrap_or(id));
         let text = |id: Option<String>| id.map_or(Value::Null, Value::String);
         plan.actions.push(Action {
             kind: part.kind,

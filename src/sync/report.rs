@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Action;
 use crate::clock::Millis;
-use crate::target::Kind;
+use crate::target::{Kind, TargetError};
 
 /// The most failures that a report names.
 const MAX_NAMED: usize = 100;
@@ -133,6 +133,7 @@ fn is_zero(number: &u64) -> bool {
 pub(super) struct Tally {
     counts: Mutex<(Counts, Vec<Failed>)>,
     calls: AtomicU64,
+    denied: Mutex<Option<TargetError>>,
 }
 
 impl Tally {
@@ -157,6 +158,17 @@ impl Tally {
                 reason: reason.to_owned(),
             });
         }
+    }
+
+    /// Notes that the target denies us something.
+    pub(super) fn was_denied(&self, error: &TargetError) {
+        *self.denied.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+    }
+
+    /// The denial, when the target denied us something and let us do nothing at all.
+    pub(super) fn denied(&self) -> Option<TargetError> {
+        let denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        denied.filter(|_| self.taken().0.writes() == 0)
     }
 
     /// What was counted, and the calls that wrote.

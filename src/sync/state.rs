@@ -26,6 +26,12 @@ pub struct State {
     /// The id in the target of the manager that was sent last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manager: Option<String>,
+    /// The id of the object that was shut when the record went; it has no link any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shut: Option<String>,
+    /// The members that were written last, by their ids in the target; of groups in targets that do not show them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<String>,
     /// When a creation was begun of which the end is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intent: Option<Millis>,
@@ -83,9 +89,24 @@ impl States {
         self.by_record.get(record)?.target.as_deref()
     }
 
+    /// Whether an object was begun for it of which nobody knows the end.
+    pub(super) fn is_begun(&self, record: &str) -> bool {
+        self.by_record.get(record).is_some_and(|state| state.intent.is_some())
+    }
+
+    /// Objects that were shut when their records went, and these records.
+    pub(super) fn shut(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.by_record.iter().filter_map(|(record, state)| Some((state.shut.as_deref()?, record.as_str())))
+    }
+
     /// The record of an object.
     pub(super) fn record(&self, target: &str) -> Option<&str> {
         self.by_target.get(target).map(String::as_str)
+    }
+
+    /// The object of a record that was shut when it went.
+    pub(super) fn shut_of(&self, record: &str) -> Option<&str> {
+        self.by_record.get(record)?.shut.as_deref()
     }
 
     /// Records with an object.

@@ -386,6 +386,14 @@ impl Target for GraphTarget {
         Box::pin(self.write_all(writes))
     }
 
+    fn is_eventual(&self) -> bool {
+        true
+    }
+
+    fn open_attribute(&self) -> &'static str {
+        "accountEnabled"
+    }
+
     fn preview(&self, write: &Write) -> Vec<Value> {
         self.previewed(write)
     }

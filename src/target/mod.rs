@@ -260,6 +260,16 @@ pub trait Target: Send + Sync {
         true
     }
 
+    /// Whether an object may be unknown for a while after it was made.
+    fn is_eventual(&self) -> bool {
+        false
+    }
+
+    /// The attribute that says whether an account is open: what [`Write::Disable`] sets to false.
+    fn open_attribute(&self) -> &'static str {
+        "active"
+    }
+
     /// What a write would send, for plans and dry runs: method, URL and body, without secrets.
     fn preview(&self, write: &Write) -> Vec<Value>;
 }

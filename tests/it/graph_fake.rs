@@ -199,6 +199,11 @@ impl GraphFake {
         self.state().directory.members.insert(group.into(), members.iter().cloned().collect());
     }
 
+    /// Names a user's manager.
+    pub(crate) fn set_manager(&self, user: &str, manager: &str) {
+        self.state().directory.managers.insert(user.into(), manager.into());
+    }
+
     /// From now on a new object is unknown to the first `requests` that name it, and is in no list until then.
     pub(crate) fn lag(&self, requests: usize) {
         self.state().directory.lag = requests;

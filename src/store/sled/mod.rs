@@ -151,6 +151,10 @@ impl Drop for SledStore {
 }
 
 impl Store for SledStore {
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
     fn commit(&self, transaction: Transaction) -> Answer<'static, Committed> {
         self.ask(|reply| Job::Commit(transaction, reply))
     }

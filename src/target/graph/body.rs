@@ -61,7 +61,8 @@ pub(super) fn create(kind: Kind, payload: &Object, domain: Option<&str>) -> Resu
         let nothing = value.is_null() || value.as_str() == Some("");
         match name.as_str() {
             "manager" => body.manager = reference(value).map_or(Manager::Stays, Manager::Is),
-            "id" | "members" => {}
+            // `schemas` is SCIM's, which a mapping for SCIM writes by itself.
+            "id" | "members" | "schemas" => {}
             _ if nothing => {}
             _ => {
                 body.attributes.insert(name.clone(), value.clone());
