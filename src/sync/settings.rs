@@ -47,7 +47,6 @@ pub struct SyncSettings {
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one thing that is done or left")]
 pub struct KindSettings {
     /// The mapping file.
     pub mapping: PathBuf,

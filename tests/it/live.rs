@@ -41,7 +41,8 @@ displayName = { expr = '[displayName]', match = 1 }
 /// A source that pushes on into a target, and the target.
 struct Pair {
     home: Data,
-    _other: Data,
+    /// The target's data, which go with it.
+    other: Data,
     target: Server,
     source: Server,
 }
@@ -60,7 +61,7 @@ impl Pair {
         );
         fs::write(home.0.join("provisor.toml"), config).unwrap();
         let source = Self::source(&home.0);
-        Self { home, _other: other, target, source }
+        Self { home, other, target, source }
     }
 
     fn source(home: &Path) -> Server {
@@ -161,10 +162,10 @@ fn a_failing_mapping_halts_and_a_mended_one_goes_on() {
     assert!(report["error"].as_str().unwrap().starts_with("still halted since"), "{report}");
     pair.users("bob", 0);
     // It outlives the process.
-    let Pair { home, _other, target, source } = pair;
+    let Pair { home, other, target, source } = pair;
     source.kill();
     let source = Pair::source(&home.0);
-    let pair = Pair { home, _other, target, source };
+    let pair = Pair { home, other, target, source };
     assert!(!pair.status()["halt"].is_null());
     fs::write(&people, PEOPLE).unwrap();
     let report = pair.source.api("POST", "/syncs/onward/run", &[], "{\"wait\": true}").json();

@@ -195,7 +195,7 @@ fn the_walk_of_the_sync_works_as_printed() {
         .replace("examples/users.jsonl", "users.jsonl");
     let file = scratch.write("provisor.toml", &config);
     let people = fs::read_to_string(root().join("examples/users.jsonl")).unwrap();
-    scratch.write("users.jsonl", &people.lines().take(40).collect::<Vec<_>>().join("\n"));
+    scratch.write("users.jsonl", people.lines().take(40).collect::<Vec<_>>().join("\n"));
     let directory = Path::new(&file).parent().unwrap();
     let printed = bash(&shell(&readme, "sync plan demo"), directory, &[("TOKEN", SCIM)]);
     assert!(printed.contains("40 create") && printed.contains("demo complete: 40 created"), "{printed}");
