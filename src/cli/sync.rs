@@ -103,7 +103,10 @@ pub(super) fn run(command: &Command) -> Outcome {
                     kind: (!only.is_empty()).then_some("object"),
                     only: (!only.is_empty()).then_some(only),
                 };
-                run_it(&sync, common, &options).await
+                match options.only.as_deref() {
+                    Some([(kind, id)]) => demand(&sync, common, *kind, id, &options).await,
+                    _ => run_it(&sync, common, &options).await,
+                }
             }
             Command::Status { runs, .. } => {
                 let status = sync.status(*runs).await.map_err(told)?;
@@ -191,6 +194,33 @@ fn read_plan(file: &Path) -> Result<Plan, Failure> {
     let name = file.display();
     let text = std::fs::read_to_string(file).map_err(|error| Failure::told(format!("{name}: {error}")))?;
     serde_json::from_str(&text).map_err(|error| Failure::told(format!("{name} is no plan: {error}")))
+}
+
+/// One record, step by step.
+async fn demand(sync: &Sync, common: &Common, kind: Kind, id: &str, options: &RunOptions) -> Outcome {
+    let told = sync.demand(kind, id, options).await.map_err(told)?;
+    if common.json {
+        print(&format!("{}\n", json!(told)))?;
+    } else {
+        let mut out = String::new();
+        for (number, step) in (1..).zip(&told.steps) {
+            let sign = if step.fine { "ok" } else { "!!" };
+            let _ = writeln!(out, "{number} {:<10} {sign}  {}", step.step, step.outcome.trim_end());
+            if !step.data.is_null() {
+                let _ = writeln!(out, "               {}", step.data);
+            }
+        }
+        print(&out)?;
+    }
+    let halted = told.report.as_ref().is_some_and(|report| report.outcome == Ended::Halted);
+    let fine = told.steps.iter().all(|step| step.fine);
+    Ok(if halted {
+        Ending::Halted
+    } else if fine {
+        Ending::Clean
+    } else {
+        Ending::Findings
+    })
 }
 
 async fn run_it(sync: &Sync, common: &Common, options: &RunOptions) -> Outcome {

@@ -7,6 +7,7 @@
 //! on, for what is done already is then unchanged.
 
 mod apply;
+mod demand;
 mod difference;
 mod direct;
 mod halt;
@@ -37,6 +38,7 @@ use crate::mapping::Told;
 use crate::store::{Operation, Store, StoreError, Table, Transaction, When};
 use crate::target::{Abilities, Kind, Target, TargetError};
 
+pub use demand::{Demand, DemandStep};
 pub use halt::SyncHalt;
 pub use patient::Patient;
 pub use plan::{Action, Plan, PlanCounts, Skipped, Verb};

@@ -201,4 +201,18 @@ fn the_walk_of_the_sync_works_as_printed() {
     assert!(printed.contains("40 create") && printed.contains("demo complete: 40 created"), "{printed}");
     assert!(printed.contains("demo: 40 users and 0 groups linked"), "{printed}");
     assert_eq!(server.scim("GET", "/Users?count=0", None).json()["totalResults"], 40);
+    // One of them on demand, step by step.
+    let first: Value = serde_json::from_str(people.lines().next().unwrap()).unwrap();
+    let id = first["objectId"].as_str().unwrap();
+    let again = format!("provisor sync run demo --data sync-data --user {id}");
+    let printed = bash(&again, directory, &[("TOKEN", SCIM)]);
+    for step in
+        ["1 connection", "2 import", "3 scope", "4 match", "5 action", "it is linked to", "nothing was to be done"]
+    {
+        assert!(printed.contains(step), "{step:?} is not in {printed}");
+    }
+    let nobody = format!("{again}x --json");
+    let printed: Value = serde_json::from_str(bash(&nobody, directory, &[("TOKEN", SCIM)]).trim()).unwrap();
+    assert_eq!(printed["steps"][1]["outcome"], "there is no such record (any more)", "{printed}");
+    assert_eq!(printed["report"]["calls"], 0);
 }
