@@ -193,7 +193,7 @@ fn the_walk_of_the_sync_works_as_printed() {
         .replace("127.0.0.1:8080", &format!("127.0.0.1:{}", server.port))
         .replace("mappings/", &format!("{}/mappings/", root().display()))
         .replace("examples/users.jsonl", "users.jsonl");
-    let file = scratch.write("provisor.toml", &config);
+    let file = scratch.write("demo.toml", &config);
     let people = fs::read_to_string(root().join("examples/users.jsonl")).unwrap();
     scratch.write("users.jsonl", people.lines().take(40).collect::<Vec<_>>().join("\n"));
     let directory = Path::new(&file).parent().unwrap();
@@ -204,7 +204,7 @@ fn the_walk_of_the_sync_works_as_printed() {
     // One of them on demand, step by step.
     let first: Value = serde_json::from_str(people.lines().next().unwrap()).unwrap();
     let id = first["objectId"].as_str().unwrap();
-    let again = format!("provisor sync run demo --data sync-data --user {id}");
+    let again = format!("provisor sync run demo --config demo.toml --user {id}");
     let printed = bash(&again, directory, &[("TOKEN", SCIM)]);
     for step in
         ["1 connection", "2 import", "3 scope", "4 match", "5 action", "it is linked to", "nothing was to be done"]
