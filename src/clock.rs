@@ -3,8 +3,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::dotnet::date::Moment;
+
 /// Milliseconds since 1970-01-01 UTC.
 pub type Millis = u64;
+
+/// The moment of so many milliseconds; the first there is for those beyond the calendar.
+pub fn moment(at: Millis) -> Moment {
+    i64::try_from(at).ok().and_then(Moment::from_unix_millis).unwrap_or(Moment::MIN)
+}
 
 /// Says what time it is.
 pub trait Clock: Send + Sync {

@@ -17,7 +17,7 @@ const BY: &str = "configuration";
 pub(super) async fn declare(service: &Service, sources: &[SourceRecord], beside: &Path) -> Result<(), Failure> {
     let registry = &service.registry;
     for declared in sources {
-        let known = registry.sources().into_iter().find(|record| record.slug == declared.slug);
+        let known = registry.record(&declared.slug);
         let mut record = declared.clone();
         let mut broken = Vec::new();
         let before = known.as_ref().map(|known| (known.user_mapping.clone(), known.group_mapping.clone()));

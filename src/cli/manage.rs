@@ -304,8 +304,7 @@ pub(super) fn source(command: &Source) -> Outcome {
 }
 
 fn known(service: &Service, slug: &str) -> Result<SourceRecord, Failure> {
-    let found = service.registry.sources().into_iter().find(|record| record.slug == slug);
-    found.ok_or_else(|| Failure::told(format!("there is no source {slug:?}")))
+    service.registry.record(slug).ok_or_else(|| Failure::told(format!("there is no source {slug:?}")))
 }
 
 fn tokens(service: &Service, of: Option<&str>) -> String {

@@ -11,8 +11,7 @@ use uuid::Uuid;
 use super::halt::Halt;
 use super::library::Held;
 use super::{Call, Directory, fields, refused};
-use crate::clock::Millis;
-use crate::dotnet::date::Moment;
+use crate::clock::{Millis, moment};
 use crate::function::{Env, Seed};
 use crate::mapping::{Apply, Ran, Told};
 use crate::scim::discovery::ResourceType;
@@ -282,8 +281,7 @@ fn environment(now: Millis) -> Env {
     let mut seed = [0; 32];
     let random = [Uuid::new_v4(), Uuid::new_v4()];
     seed.iter_mut().zip(random.iter().flat_map(Uuid::as_bytes)).for_each(|(place, byte)| *place = *byte);
-    let moment = i64::try_from(now).ok().and_then(Moment::from_unix_millis).unwrap_or(Moment::MIN);
-    Env::new(moment, Seed::from_bytes(seed))
+    Env::new(moment(now), Seed::from_bytes(seed))
 }
 
 fn nothing(held: &Held, reason: &str) -> Vec<u8> {

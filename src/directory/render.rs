@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Call, Directory, fields, refused};
-use crate::dotnet::date::{Moment, write_iso};
+use crate::dotnet::date::write_iso;
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
 use crate::scim::etag;
@@ -157,9 +157,8 @@ pub(super) fn meta(call: &Call<'_>, kind: &ResourceType, stored: &Stored) -> Met
 
 /// A time as RFC 3339 has it, to the millisecond.
 pub fn time(at: u64) -> String {
-    let moment = i64::try_from(at).ok().and_then(Moment::from_unix_millis).unwrap_or(Moment::MIN);
     let mut text = String::with_capacity(24);
     // Writing to a String does not fail.
-    let _ = write_iso(moment, &mut text).and_then(|()| write!(text, ".{:03}Z", at % 1_000));
+    let _ = write_iso(crate::clock::moment(at), &mut text).and_then(|()| write!(text, ".{:03}Z", at % 1_000));
     text
 }

@@ -135,8 +135,10 @@ async fn profile(
 }
 
 pub(super) fn known(state: &State, slug: &str) -> Result<SourceRecord, Problem> {
-    let found = state.registry.sources().into_iter().find(|record| record.slug == slug);
-    found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no source {slug:?}")))
+    state
+        .registry
+        .record(slug)
+        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no source {slug:?}")))
 }
 
 fn missing(name: &str) -> Problem {

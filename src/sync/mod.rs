@@ -30,9 +30,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::clock::{Clock, Millis};
+use crate::directory::token::hash;
 use crate::directory::{Directory, Source};
 use crate::mapping::Told;
 use crate::store::{Operation, Store, StoreError, Table, Transaction, When};
@@ -296,7 +296,7 @@ impl Sync {
         for kind in [Kind::User, Kind::Group] {
             let Some(of) = self.settings.of(kind) else { continue };
             let text = std::fs::read_to_string(self.beside.join(&of.mapping)).unwrap_or_default();
-            if part::hex(&Sha256::digest(text.as_bytes())) == halt.digest {
+            if hash(&text) == halt.digest {
                 return Err(Stop::Standing(Box::new(halt)));
             }
         }

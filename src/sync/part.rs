@@ -10,6 +10,8 @@ use super::difference::{at, is_reference};
 use super::records::{Record, Records};
 use super::settings::{KindSettings, SyncSettings};
 use super::{Stop, SyncError};
+use crate::clock::{Millis, moment};
+use crate::directory::token::hash;
 use crate::directory::{Directory, Source as Endpoint};
 use crate::function::{Env, Seed};
 use crate::mapping::{Apply, Mapping, Ran, Rule, Told};
@@ -62,7 +64,7 @@ impl Part {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Stop::Failed(SyncError::Settings(format!("{file}: {error}"))))?;
-        let digest = hex(&Sha256::digest(text.as_bytes()));
+        let digest = hash(&text);
         let compiled = Mapping::compile(&Source::new(file.clone(), text));
         let Some(mapping) = compiled.mapping else {
             let found = compiled.diagnostics;
@@ -170,25 +172,15 @@ pub(super) fn manager_in(object: &Object, path: &str) -> Option<String> {
     }
 }
 
-/// A digest of a payload, to know it again.
+/// A digest of a payload, to know it again: half of a hash is enough for that.
 pub(super) fn digest(payload: &Object) -> String {
-    let text = serde_json::to_vec(payload).unwrap_or_default();
-    hex(Sha256::digest(text).get(..16).unwrap_or_default())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let text = serde_json::to_string(payload).unwrap_or_default();
+    hash(&text).get(..32).unwrap_or_default().to_owned()
 }
 
 /// The environment of a run: its clock, and the seed of the sync.
-pub(super) fn environment(now: crate::clock::Millis, seed: [u8; 32]) -> Env {
-    let moment = i64::try_from(now).ok().and_then(crate::dotnet::date::Moment::from_unix_millis);
-    Env::new(moment.unwrap_or(crate::dotnet::date::Moment::MIN), Seed::from_bytes(seed))
+pub(super) fn environment(now: Millis, seed: [u8; 32]) -> Env {
+    Env::new(moment(now), Seed::from_bytes(seed))
 }
 
 fn unknown() -> Told {

@@ -19,7 +19,6 @@ use serde_json::Value;
 use super::{Object, TargetError};
 pub(super) use reqwest::{Method, Url};
 pub(super) use token::Credentials;
-#[allow(unused_imports, reason = "the target that signs its token requests names it")]
 pub(super) use token::Form;
 
 /// The most bytes of an answer, unpacked: a group of 100,000 members fits with room to spare.

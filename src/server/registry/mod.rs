@@ -100,6 +100,12 @@ impl Registry {
         sources.get(slug).map(|(_, source)| Arc::clone(source))
     }
 
+    /// A source as it is kept.
+    pub fn record(&self, slug: &str) -> Option<SourceRecord> {
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        sources.get(slug).map(|(record, _)| record.clone())
+    }
+
     /// All sources, by slug.
     pub fn sources(&self) -> Vec<SourceRecord> {
         let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
@@ -139,8 +145,8 @@ impl Registry {
     /// # Errors
     /// There is none; what is declared cannot be; there are users, and whether their addresses are unique would change.
     pub async fn set_source(&self, mut record: SourceRecord) -> Result<(), RegistryError> {
-        let before = self.sources().into_iter().find(|known| known.slug == record.slug);
-        let before = before.ok_or_else(|| RegistryError::Missing(format!("source {:?}", record.slug)))?;
+        let before =
+            self.record(&record.slug).ok_or_else(|| RegistryError::Missing(format!("source {:?}", record.slug)))?;
         record.created = before.created;
         if record == before {
             return Ok(());
