@@ -145,7 +145,9 @@ async fn set_source(
     }
     // A source may not be given a mapping that its administrator may not see: the mapping would be shown with it.
     for name in [&record.user_mapping, &record.group_mapping].into_iter().flatten() {
-        admin.mapping(&state, name).map_err(|problem| problem.with_status(StatusCode::UNPROCESSABLE_ENTITY))?;
+        if !admin.sees_mapping(&state, name) {
+            admin.mapping(&state, name)?;
+        }
     }
     state.registry.set_source(record).await?;
     Ok(Json(SourceShown { source: admin.source(&state, &slug)? }))

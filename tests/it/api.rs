@@ -539,5 +539,5 @@ fn a_token_of_two_sources_sees_both_and_no_third() {
     // Nor does it give its source a mapping of another's, by which that would be shown.
     let body = "{\"userMapping\": \"other-users\"}";
     let reply = world.server.send("PUT", "/api/v1/sources/acme", &headers, body.as_bytes());
-    assert!(reply.status == 422 && reply.text().contains("there is no mapping"), "{}", reply.text());
+    assert!(reply.status == 404 && reply.text().contains("there is no mapping"), "{}", reply.text());
 }
