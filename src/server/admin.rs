@@ -22,6 +22,8 @@ pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/sources", get(sources).post(add_source))
         .route("/sources/{slug}", get(source).put(set_source))
+        .merge(super::dry_run::routes())
+        .merge(super::editor::routes())
         .merge(super::log::routes())
         .merge(super::provisioned::routes())
         .route("/tokens", get(tokens).post(make_token))

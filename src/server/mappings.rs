@@ -147,5 +147,5 @@ fn missing(name: &str) -> Problem {
 
 /// Findings as the API shows them: code, severity, message, place, excerpt.
 pub(super) fn findings(found: &Diagnostics) -> Value {
-    found.iter().map(|finding| render::json(found.source(), finding)).collect()
+    found.iter().map(|finding| render::told(found.source(), finding)).collect()
 }

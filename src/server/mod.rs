@@ -5,6 +5,8 @@ mod backup;
 mod bare;
 mod clients;
 mod door;
+mod dry_run;
+mod editor;
 mod expiry;
 mod gate;
 mod health;
