@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
 use super::State;
-use super::admin::Admin;
+use super::admin::{Caller, Reader};
 use super::log::{Parameters, bad};
 use super::problem::Problem;
 use crate::clock::moment;
@@ -115,7 +115,7 @@ async fn read(state: &State, request: Request) -> Result<(Wanted, Option<Body>),
 }
 
 async fn dry_run(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     headers: HeaderMap,
     request: Request,
@@ -128,9 +128,9 @@ async fn dry_run(
     if wanted.records.is_none() && body.is_none() && !wanted.options.tests {
         return Err(bad("there are no `records`: a list, or {\"source\": \"…\"}"));
     }
-    let chosen = wanted.mapping.compile(&state).await?;
+    let chosen = wanted.mapping.compile(&state, &reader).await?;
     let kind = kind_of(&chosen);
-    let aim = aim(&state, wanted.options.target.as_ref())?;
+    let aim = aim(&state, &reader, wanted.options.target.as_ref())?;
     let begun = Begun::new(&state).await?;
     let most = if streams { MOST_STREAMED } else { MOST_RECORDS };
     let links = match &aim {
@@ -138,7 +138,8 @@ async fn dry_run(
         _ => None,
     };
     let feed =
-        feeding(&state, (wanted.records, body), (&[&chosen], links), DEFAULT_PICKED, (most, begun.until)).await?;
+        feeding((&state, &reader), (wanted.records, body), (&[&chosen], links), DEFAULT_PICKED, (most, begun.until))
+            .await?;
     let options = wanted.options;
     // A bad option is told before anything is sent.
     let env = options.given.over(&chosen.mapping.env(&begun.env)).map_err(bad)?;
@@ -173,7 +174,7 @@ fn accepts_json(headers: &HeaderMap) -> bool {
 }
 
 async fn impact(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     request: Request,
 ) -> Result<Json<Value>, Problem> {
@@ -181,13 +182,18 @@ async fn impact(
     if wanted.records.is_none() && body.is_none() {
         return Err(bad("there are no `records`: a list, or {\"source\": \"…\"}"));
     }
-    let new = wanted.mapping.compile(&state).await?;
+    let new = wanted.mapping.compile(&state, &reader).await?;
     let against = wanted.against.unwrap_or_else(|| Named::Newest(new.mapping.name().to_owned()));
-    let old = against.compile(&state).await?;
+    let old = against.compile(&state, &reader).await?;
     let begun = Begun::new(&state).await?;
-    let feed =
-        feeding(&state, (wanted.records, body), (&[&old, &new], None), DEFAULT_COMPARED, (MOST_COMPARED, begun.until))
-            .await?;
+    let feed = feeding(
+        (&state, &reader),
+        (wanted.records, body),
+        (&[&old, &new], None),
+        DEFAULT_COMPARED,
+        (MOST_COMPARED, begun.until),
+    )
+    .await?;
     let Options { given, apply, samples, .. } = wanted.options;
     given.over(&begun.env).map_err(bad)?;
     let done = tokio::task::spawn_blocking(move || {
@@ -219,10 +225,10 @@ fn kind_of(chosen: &Chosen) -> Kind {
 }
 
 /// What is asked about a target.
-fn aim(state: &State, target: Option<&Value>) -> Result<Option<Aim>, Problem> {
+fn aim(state: &State, caller: &Caller, target: Option<&Value>) -> Result<Option<Aim>, Problem> {
     let Some(target) = target else { return Ok(None) };
     if let Some(name) = target.as_str() {
-        return Ok(Some(Aim::Sync(Arc::clone(&state.syncs.get(name)?.sync))));
+        return Ok(Some(Aim::Sync(Arc::clone(&state.syncs.get(name, caller)?.sync))));
     }
     let kind = target.get("kind").and_then(Value::as_str).and_then(crate::target::sample);
     let (target, base) =
@@ -232,7 +238,7 @@ fn aim(state: &State, target: Option<&Value>) -> Result<Option<Aim>, Problem> {
 
 /// Sets the records of a request on their way.
 async fn feeding(
-    state: &State,
+    (state, caller): (&State, &Caller),
     (records, body): (Option<Records>, Option<Body>),
     (mappings, links): (&[&Chosen], Option<(Arc<crate::sync::Sync>, Kind)>),
     usual: u64,
@@ -256,6 +262,7 @@ async fn feeding(
             if limit > most {
                 return Err(bad(format!("`limit` is {most} at most here, not {limit}")));
             }
+            caller.source(state, &pick.source)?;
             let source = state.registry.source(&pick.source);
             let missing = || Problem::new(StatusCode::NOT_FOUND, format!("there is no source {:?}", pick.source));
             let source = source.ok_or_else(missing)?;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::State;
-use super::admin::Admin;
+use super::admin::Reader;
 use super::log::{Parameters, bad};
 use super::mappings::findings;
 use super::problem::Problem;
@@ -34,7 +34,7 @@ struct Text {
 
 /// The findings of a mapping file's text. A text that does not compile is an answer, and no error.
 async fn check(
-    _: Admin,
+    _: Reader,
     extract::State(_): extract::State<State>,
     body: Result<Json<Text>, extract::rejection::JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
@@ -66,13 +66,18 @@ fn checked(text: &str, file: &str) -> Value {
 
 /// Functions, filters and attributes. With `resource` the attributes of that type, with `source` as well those that the source
 /// declares.
-async fn reference(_: Admin, extract::State(state): extract::State<State>, uri: Uri) -> Result<Json<Value>, Problem> {
+async fn reference(
+    reader: Reader,
+    extract::State(state): extract::State<State>,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
     let parameters = Parameters::read(&uri, &["resource", "source"])?;
     let resource = parameters.get("resource").unwrap_or("User");
     let none = || Problem::new(StatusCode::NOT_FOUND, format!("there is no resource type {resource:?}"));
     let attributes = match parameters.get("source") {
         None => attributes(&ResourceSchema::for_resource(resource).ok_or_else(none)?),
         Some(slug) => {
+            reader.source(&state, slug)?;
             let source = state.registry.source(slug).ok_or_else(|| bad(format!("there is no source {slug:?}")))?;
             attributes(&source.named(resource).ok_or_else(none)?.schema)
         }

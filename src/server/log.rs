@@ -16,7 +16,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::State;
-use super::admin::Admin;
+use super::admin::Reader;
 use super::problem::Problem;
 use crate::config::Retention;
 use crate::directory::token::DAY;
@@ -133,7 +133,7 @@ impl Form {
 }
 
 async fn log(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     headers: HeaderMap,
     uri: Uri,
@@ -155,6 +155,15 @@ async fn log(
     let parameters = Parameters::read(&uri, &known)?;
     let form = Form::asked(&parameters, &headers)?;
     let mut filter = filter(&parameters, state.directory.now())?;
+    if let Some(source) = filter.query.source.as_deref().filter(|source| !reader.sees(source)) {
+        // The words of a source that is not there.
+        reader.source(&state, source)?;
+    }
+    match reader.grant.sources.as_slice() {
+        [] => {}
+        [only] => filter.query.source = Some(only.clone()),
+        several => filter.sources = several.to_vec(),
+    }
     if form == Form::Json {
         filter.query.limit = filter.query.limit.min(MAX_PAGE);
         let page = state.directory.log(&filter).await?;
@@ -203,6 +212,7 @@ fn filter(parameters: &Parameters<'_>, now: u64) -> Result<LogFilter, Problem> {
         resource: text("resource"),
         token: text("token"),
         operation: text("operation"),
+        sources: Vec::new(),
     })
 }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod backup;
 mod bare;
+mod caller;
 mod clients;
 mod door;
 mod dry_run;

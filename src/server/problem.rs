@@ -38,6 +38,11 @@ impl Problem {
             ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, counted(found.errors()))
         }
     }
+
+    /// The same words with another status.
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
 }
 
 impl From<StoreError> for Problem {

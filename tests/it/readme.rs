@@ -60,7 +60,7 @@ fn the_examples_are_what_the_program_prints() {
     fs::write(directory.join("workers.jsonl"), workers.join("\n")).unwrap();
 
     let sessions: Vec<String> = blocks(&readme, "text").into_iter().filter(|block| block.starts_with("$ ")).collect();
-    assert_eq!(sessions.len(), 6, "languages, import, check, test, eval, map");
+    assert_eq!(sessions.len(), 7, "languages, import, check, test, eval, diff, map");
     for (index, wanted) in sessions.iter().enumerate() {
         let file = if wanted.starts_with("$ provisor check") {
             mapping.replace("'Switch(", "'Swich(")

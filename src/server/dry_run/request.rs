@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::super::State;
+use super::super::admin::Caller;
 use super::super::log::{Parameters, bad};
 use super::super::mappings::findings;
 use super::super::problem::Problem;
@@ -65,18 +66,21 @@ impl Named {
     }
 
     /// Compiles it, as it is compiled to run.
-    pub(super) async fn compile(self, state: &State) -> Result<Chosen, Problem> {
-        let missing = |what: String| Problem::new(StatusCode::NOT_FOUND, format!("there is no mapping {what}"));
-        let library = state.directory.library();
+    pub(super) async fn compile(self, state: &State, caller: &Caller) -> Result<Chosen, Problem> {
         let (file, text, revision) = match self {
             Self::Text(text) => ("<mapping>".to_owned(), text, None),
             Self::Newest(name) => {
-                let held = library.get(&name).ok_or_else(|| missing(format!("{:?}", shorten(&name))))?;
+                let held = caller.mapping(state, &name)?;
                 (held.revision.file.clone(), held.revision.text.clone(), Some(held.revision.revision))
             }
             Self::Revision(name, number) => {
-                let found = library.history(&name).await?.into_iter().find(|one| one.revision == number);
-                let found = found.ok_or_else(|| missing(format!("{:?}, revision {number}", shorten(&name))))?;
+                caller.mapping(state, &name)?;
+                let history = state.directory.library().history(&name).await?;
+                let missing = || {
+                    let detail = format!("there is no mapping {:?}, revision {number}", shorten(&name));
+                    Problem::new(StatusCode::NOT_FOUND, detail)
+                };
+                let found = history.into_iter().find(|one| one.revision == number).ok_or_else(missing)?;
                 (found.file, found.text, Some(number))
             }
         };
