@@ -91,7 +91,9 @@ impl<'m> Comparer<'m> {
         impact.changed += 1;
         // One who comes or goes as a whole is counted as that, and not attribute by attribute.
         if before.ended == after.ended {
-            changes.iter().for_each(|change| impact.touch(change));
+            for change in &changes {
+                impact.touch(change);
+            }
         }
         if impact.samples.len() < impact.most_samples {
             let named = if before.ended == Ended::Payload { &old } else { &new };

@@ -54,7 +54,7 @@ const AT_ONCE: usize = 4;
 /// How many pieces wait on the way in and out.
 const WAITING: usize = 4;
 /// How much of a request's time a run may take, in a hundred: the rest is for its answer.
-const SHARE: u32 = 90;
+const SHARE: u32 = 80;
 
 static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 
@@ -75,14 +75,14 @@ struct Begun {
 }
 
 impl Begun {
-    async fn new(state: &State) -> Result<Self, Problem> {
+    async fn new(state: &State, since: Instant) -> Result<Self, Problem> {
         let wait = Duration::from_secs(state.limits.wait);
         let busy = || {
             let why = format!("{AT_ONCE} dry runs are worked on already: come again a little later");
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, why)
         };
         let turn = timeout(wait, TURNS.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?;
-        let until = Instant::now() + Duration::from_secs(state.limits.timeout) * SHARE / 100;
+        let until = since + Duration::from_secs(state.limits.timeout) * SHARE / 100;
         // The same random values each time: a preview that changes by itself helps nobody.
         let env = Env::new(moment(state.directory.now()), Seed::from_number(0));
         Ok(Self { turn, until, env })
@@ -120,6 +120,7 @@ async fn dry_run(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
+    let since = Instant::now();
     let (wanted, body) = read(&state, request).await?;
     let streams = is_lines(headers.get(header::ACCEPT)) || body.is_some() && !accepts_json(&headers);
     if wanted.against.is_some() {
@@ -131,7 +132,7 @@ async fn dry_run(
     let chosen = wanted.mapping.compile(&state, &reader).await?;
     let kind = kind_of(&chosen);
     let aim = aim(&state, &reader, wanted.options.target.as_ref())?;
-    let begun = Begun::new(&state).await?;
+    let begun = Begun::new(&state, since).await?;
     let most = if streams { MOST_STREAMED } else { MOST_RECORDS };
     let links = match &aim {
         Some(Aim::Sync(sync)) => Some((Arc::clone(sync), kind)),
@@ -178,6 +179,7 @@ async fn impact(
     extract::State(state): extract::State<State>,
     request: Request,
 ) -> Result<Json<Value>, Problem> {
+    let since = Instant::now();
     let (wanted, body) = read(&state, request).await?;
     if wanted.records.is_none() && body.is_none() {
         return Err(bad("there are no `records`: a list, or {\"source\": \"…\"}"));
@@ -185,7 +187,7 @@ async fn impact(
     let new = wanted.mapping.compile(&state, &reader).await?;
     let against = wanted.against.unwrap_or_else(|| Named::Newest(new.mapping.name().to_owned()));
     let old = against.compile(&state, &reader).await?;
-    let begun = Begun::new(&state).await?;
+    let begun = Begun::new(&state, since).await?;
     let feed = feeding(
         (&state, &reader),
         (wanted.records, body),

@@ -15,7 +15,7 @@ use super::mappings::findings;
 use super::problem::Problem;
 use crate::function::{Spec, TABLE};
 use crate::language::liquid::{FILTERS, Filter};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, Rule};
 use crate::scim::schema::{Attribute, ResourceSchema};
 use crate::text::Source;
 
@@ -59,7 +59,7 @@ fn checked(text: &str, file: &str) -> Value {
         fields.insert("rules".into(), mapping.rules().len().into());
         fields.insert("tests".into(), mapping.cases().len().into());
         fields.insert("reads".into(), names(&mut mapping.layout().reads()).into());
-        fields.insert("writes".into(), names(&mut mapping.rules().iter().map(|rule| rule.target())).into());
+        fields.insert("writes".into(), names(&mut mapping.rules().iter().map(Rule::target)).into());
     }
     answer
 }
