@@ -21,6 +21,7 @@ mod cli;
 mod conformance;
 mod credentials;
 mod diagnostics;
+mod dry_run;
 mod graph_fake;
 mod http;
 mod inbound;
