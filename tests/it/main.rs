@@ -20,6 +20,7 @@ mod cli;
 mod conformance;
 mod credentials;
 mod diagnostics;
+#[path = "../support/graph/mod.rs"]
 mod graph_fake;
 mod http;
 mod inbound;

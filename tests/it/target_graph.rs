@@ -625,7 +625,7 @@ fn a_token_endpoint_that_is_down_is_weather_and_a_wrong_secret_is_denied() {
 }
 
 fn pem() -> PathBuf {
-    root().join("tests/it/graph_fake/application.pem")
+    root().join("tests/support/graph/application.pem")
 }
 
 #[test]

@@ -9,6 +9,8 @@
 //! // … a sync against graph.settings(…) …
 //! assert_eq!(graph.count("POST /users"), 3);
 //! ```
+//!
+//! It stands apart from the tests so that a bench can have it too: `#[path = "../tests/support/graph/mod.rs"] mod graph;`.
 #![allow(dead_code, reason = "a face for several tests, each of which uses a part")]
 
 mod directory;
@@ -28,8 +30,6 @@ use serde_json::{Map, Value, json};
 use directory::Directory;
 use login::Login;
 use wire::{Answer, Request, Wire};
-
-use crate::support::Scratch;
 
 pub(crate) const TENANT: &str = "contoso.onmicrosoft.com";
 pub(crate) const CLIENT: &str = "6731de76-14a6-49ae-97bc-6eba6914391e";
@@ -125,9 +125,10 @@ impl GraphFake {
         format!("http://127.0.0.1:{}/{TENANT}/oauth2/v2.0/token", self.wire.port)
     }
 
-    /// The settings of a target with the client's secret, which is written to a file there.
-    pub(crate) fn settings(&self, scratch: &Scratch) -> GraphSettings {
-        let secret = scratch.write("client-secret", SECRET).into();
+    /// The settings of a target with the client's secret, which is written to a file in this directory.
+    pub(crate) fn settings(&self, directory: impl AsRef<Path>) -> GraphSettings {
+        let secret = directory.as_ref().join("client-secret");
+        std::fs::write(&secret, SECRET).unwrap();
         GraphSettings {
             tenant: TENANT.into(),
             client_id: CLIENT.into(),
