@@ -55,6 +55,7 @@ pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/syncs", get(all))
         .route("/syncs/{name}", get(status))
+        .route("/syncs/{name}/check", post(check))
         .route("/syncs/{name}/plan", post(plan))
         .route("/syncs/{name}/run", post(run))
         .route("/syncs/{name}/resume", post(resume))
@@ -74,6 +75,15 @@ async fn status(
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     Ok(Json(json!(state.syncs.get(&name)?.sync.status(RUNS).await?)))
+}
+
+/// What a run needs, and whether it is there; nothing is written.
+async fn check(
+    _: Admin,
+    extract::State(state): extract::State<State>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(json!(state.syncs.get(&name)?.sync.check().await?)))
 }
 
 /// What a run would do; a mapping that fails is 422 with its finding.

@@ -8,6 +8,7 @@
 //! is weather for a minute.
 
 mod body;
+mod check;
 mod cloud;
 mod error;
 mod login;
@@ -23,7 +24,9 @@ use reqwest::header::HeaderName;
 use serde_json::{Map, Value, json};
 
 use super::http::{Call, Caller, Method, Reply, Url};
-use super::{Abilities, Answer, Done, Found, GraphSettings, Kind, Object, Page, Target, TargetError, Write};
+use super::{
+    Abilities, Answer, Checked, Done, Found, GraphSettings, Kind, Need, Object, Page, Target, TargetError, Write,
+};
 use cloud::Cloud;
 use error::Said;
 use query::{collection, escape, filter, found, is_gone, select_all, selected};
@@ -210,13 +213,20 @@ impl GraphTarget {
         answers(&reply, count)
     }
 
-    async fn opened(&self) -> Result<Abilities, TargetError> {
+    /// The tenant's verified domains, which are kept.
+    async fn read_domains(&self) -> Result<Vec<String>, TargetError> {
         let url = self.url("/organization?$select=id,verifiedDomains")?;
         let organization = self.read(url, &[], "organization", "Organization.Read.All").await?;
         let domains = organization.get("value").and_then(|value| value.pointer("/0/verifiedDomains"));
         let domains = domains.and_then(Value::as_array).into_iter().flatten();
-        let domains = domains.filter_map(|domain| domain.get("name")?.as_str()).map(str::to_owned).collect();
-        self.known().domains = domains;
+        let names = domains.filter_map(|domain| domain.get("name")?.as_str()).map(str::to_owned);
+        let domains: Vec<String> = names.collect();
+        self.known().domains.clone_from(&domains);
+        Ok(domains)
+    }
+
+    async fn opened(&self) -> Result<Abilities, TargetError> {
+        self.read_domains().await?;
         let kinds = [Kind::User, Kind::Group];
         let paths = kinds.map(|kind| format!("/{}?$select=id&$top=1", collection(kind)));
         let said = self.batch(paths.iter().map(|path| ("GET", path.as_str(), None))).await?;
@@ -392,6 +402,10 @@ impl Target for GraphTarget {
 
     fn open_attribute(&self) -> &'static str {
         "accountEnabled"
+    }
+
+    fn check<'a>(&'a self, needs: &'a [Need]) -> Answer<'a, Vec<Checked>> {
+        Box::pin(async { Ok(self.checked(needs).await) })
     }
 
     fn preview(&self, write: &Write) -> Vec<Value> {

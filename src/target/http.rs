@@ -221,6 +221,11 @@ impl Caller {
         &self.home
     }
 
+    /// The token that the next request would have; `None` where there are none.
+    pub(super) async fn token(&self) -> Result<Option<Hidden>, TargetError> {
+        self.credentials.token(&self.client).await
+    }
+
     /// Sends a request and sorts what comes: `Ok` is a status below 300. `id`: the object it is about, for errors.
     pub(super) async fn call(&self, call: Call, id: &str) -> Result<Reply, TargetError> {
         self.send(call).await?.ok(id)

@@ -5,6 +5,7 @@
 
 mod adapt;
 mod bulk;
+mod check;
 mod list;
 mod profile;
 mod write;
@@ -21,7 +22,9 @@ use self::list::Place;
 use self::profile::Profile;
 use super::attribute::{alike, field, values};
 use super::http::{Call, Caller, Credentials, Hidden, Method, Reply, Url};
-use super::{Abilities, Answer, Done, Found, Kind, Object, Page, ScimSettings, Target, TargetError, Write};
+use super::{
+    Abilities, Answer, Checked, Done, Found, Kind, Need, Object, Page, ScimSettings, Target, TargetError, Write,
+};
 
 /// What stands unencoded in a path or query (RFC 3986, 2.3).
 const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -348,6 +351,10 @@ impl Target for ScimTarget {
 
     fn shows_members(&self) -> bool {
         self.service().shows_members
+    }
+
+    fn check<'a>(&'a self, needs: &'a [Need]) -> Answer<'a, Vec<Checked>> {
+        Box::pin(async { Ok(self.checked(needs).await) })
     }
 
     fn preview(&self, write: &Write) -> Vec<Value> {

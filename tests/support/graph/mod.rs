@@ -227,6 +227,16 @@ impl GraphFake {
         self.state().login.rights.remove(right);
     }
 
+    /// From now on tokens are no JWT, and show nobody what they hold.
+    pub(crate) fn opaque_tokens(&self) {
+        self.state().login.opaque = true;
+    }
+
+    /// Verifies a domain.
+    pub(crate) fn verify_domain(&self, domain: &str) {
+        self.state().directory.domains.push(domain.into());
+    }
+
     /// Every token given so far is refused from now on.
     pub(crate) fn expire_tokens(&self) {
         self.state().login.tokens.clear();
