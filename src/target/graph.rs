@@ -95,7 +95,8 @@ impl GraphTarget {
         let login = settings.login_url.clone();
         let login = login.unwrap_or_else(|| format!("{}/{}/oauth2/v2.0/token", cloud.login, escape(&settings.tenant)));
         let credentials = login::credentials(settings, beside, &login, &format!("{}/.default", cloud.graph))?;
-        let caller = Caller::new(&base, credentials, Duration::from_secs(settings.timeout))?;
+        let caller =
+            Caller::new(&base, credentials, Duration::from_secs(settings.timeout))?.accepting("application/json");
         Ok(Self {
             caller,
             base: base.trim_end_matches('/').to_owned(),
@@ -335,13 +336,22 @@ impl GraphTarget {
 fn answers(reply: &Reply, count: usize) -> Result<Vec<Said>, TargetError> {
     let object = reply.object()?;
     let responses = object.get("responses").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if responses.is_empty() && count > 0 {
+        return Err(TargetError::Protocol { what: "the reply to a batch has no answers".to_owned() });
+    }
+    let is = |response: &&Value, number: &str| match response.get("id") {
+        Some(Value::String(id)) => id == number,
+        Some(Value::Number(id)) => id.to_string() == number,
+        _ => false,
+    };
     let answer = |number: usize| {
         let number = number.to_string();
-        let response = responses.iter().find(|response| response.get("id").and_then(Value::as_str) == Some(&number));
+        let response = responses.iter().find(|response| is(response, &number));
         let said = response.and_then(|response| Said::batched(reply.clone(), response));
-        said.ok_or_else(|| TargetError::Protocol { what: "the reply to a batch lacks an answer".to_owned() })
+        // Whether it was done is not known: it is looked for before it is done again.
+        said.unwrap_or_else(|| Said::lost(reply.clone()))
     };
-    (0..count).map(answer).collect()
+    Ok((0..count).map(answer).collect())
 }
 
 /// The objects of a page.

@@ -203,6 +203,7 @@ pub(super) struct Caller {
     home: Url,
     credentials: Arc<Credentials>,
     timeout: Duration,
+    accept: &'static str,
 }
 
 impl Caller {
@@ -213,7 +214,14 @@ impl Caller {
     pub(super) fn new(base: &str, credentials: Credentials, timeout: Duration) -> Result<Self, String> {
         let home = address(base)?;
         let client = client(&home, timeout)?;
-        Ok(Self { client, home, credentials: Arc::new(credentials), timeout })
+        let accept = "application/scim+json, application/json";
+        Ok(Self { client, home, credentials: Arc::new(credentials), timeout, accept })
+    }
+
+    /// The same, asking for these media types instead of SCIM's.
+    pub(super) fn accepting(mut self, accept: &'static str) -> Self {
+        self.accept = accept;
+        self
     }
 
     /// The configured base.
@@ -271,7 +279,7 @@ impl Caller {
             });
         }
         let mut request = self.client.request(call.method.clone(), url.clone());
-        request = request.header(ACCEPT, "application/scim+json, application/json");
+        request = request.header(ACCEPT, self.accept);
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }

@@ -262,7 +262,11 @@ impl ScimTarget {
         let (resource, _) = read.ok_or_else(|| TargetError::Missing { id: group.to_owned() })?;
         let mut seen = std::collections::HashSet::new();
         let members = field(&resource, "members").and_then(Value::as_array).into_iter().flatten();
-        let ids = members.filter_map(|member| field(member.as_object()?, "value")?.as_str().map(str::to_owned));
+        let ids = members.filter_map(|member| match field(member.as_object()?, "value")? {
+            Value::String(id) => Some(id.clone()),
+            Value::Number(id) => Some(id.to_string()),
+            _ => None,
+        });
         Ok(ids.filter(|id| seen.insert(id.clone())).collect())
     }
 }

@@ -91,7 +91,7 @@ impl Pair {
 }
 
 /// What comes in the end; what is waited for is told when it does not.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(20) {
         if let Some(found) = look() {
