@@ -96,7 +96,10 @@ fn graph_weather(seed: u64) -> impl FnMut(&Seen) -> Option<Fault> {
     let mut left = 60;
     // An answer that comes after the client's time is up costs a second of the test, so only some seeds have one.
     let mut slow = u64::from(seed % 10 == 3);
+    // A token that ends in the middle is refused once; the next one holds for a while.
+    let mut since_refused = 100;
     move |seen| {
+        since_refused += 1;
         if left == 0 || dice.roll(often) != 0 {
             return None;
         }
@@ -112,8 +115,11 @@ fn graph_weather(seed: u64) -> impl FnMut(&Seen) -> Option<Fault> {
             3 => Fault::Status(504),
             4 => Fault::Drop,
             5 | 6 => Fault::DropAfter,
-            // A token that ends in the middle; a token endpoint knows other words.
-            7 if seen.path != "/token" => Fault::Status(401),
+            // A token endpoint knows other words.
+            7 if seen.path != "/token" && since_refused > 40 => {
+                since_refused = 0;
+                Fault::Status(401)
+            }
             _ => Fault::Slow(Duration::from_millis(2)),
         })
     }

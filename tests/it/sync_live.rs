@@ -131,15 +131,29 @@ impl Live {
     pub(crate) fn writes(&self, act: impl FnOnce(&Server)) -> Vec<Seen> {
         self.quiet();
         self.graph.forget_requests();
-        let before = self.runs("direct");
-        act(self.server());
-        until("a direct run", || (self.runs("direct") > before).then_some(()));
-        self.quiet();
+        self.act(act);
         let write = |seen: &Seen| seen.method != "GET" && seen.path != "/$batch" && seen.path != "/token";
         self.graph.requests().into_iter().filter(write).collect()
     }
 
-    /// How many runs of a kind the log has, of the last ten.
+    /// Does something at the source, and waits until the direct run is over that it makes.
+    pub(crate) fn act(&self, act: impl FnOnce(&Server)) {
+        let before = self.runs("direct");
+        act(self.server());
+        until("a direct run", || (self.runs("direct") > before).then_some(()));
+        self.quiet();
+    }
+
+    /// Waits for the full run of this number to be over, and all that follows from it stored.
+    pub(crate) fn full(&self, number: u64) {
+        until(&format!("the full run {number}: {}", self.status()), || {
+            let status = self.status();
+            let (next, ended) = (status["nextFull"].as_u64()?, status["runs"][0]["ended"].as_u64()?);
+            (self.runs("full") == number && next > ended).then_some(())
+        });
+    }
+
+    /// The number of the last run of a kind, of the last ten; 0 for none.
     pub(crate) fn runs(&self, kind: &str) -> u64 {
         let status = self.status();
         let runs = status["runs"].as_array().cloned().unwrap_or_default();

@@ -222,11 +222,11 @@ fn a07_a_save_looks_at_the_tenant_once_and_discover_looks_by_itself() {
     });
     live.graph.put_user(json!({"userPrincipalName": upn("ada"), "displayName": "theirs"}));
     let looks = |live: &Live| live.graph.count("GET /users/delta");
-    until("the full run", || (live.runs("full") == 1).then_some(()));
+    live.full(1);
     live.graph.forget_requests();
     // Saved otherwise: one look.
     live.save("schedule = { every = 480 }");
-    until("the full run of the save", || (live.runs("full") == 2).then_some(()));
+    live.full(2);
     assert_eq!(looks(&live), 1);
     // Started as it is: none.
     live.save("schedule = { every = 480 }");
@@ -235,7 +235,7 @@ fn a07_a_save_looks_at_the_tenant_once_and_discover_looks_by_itself() {
     // The mapping is a part of what is saved.
     live.map_people(|text| text.replace("[title]", "ToUpper([title])"));
     live.save("schedule = { every = 480 }");
-    until("the full run of the mapping", || (live.runs("full") == 3).then_some(()));
+    live.full(3);
     assert_eq!(looks(&live), 2);
     // By itself, it looks and writes nothing.
     let (mut world, graph) = World::to_graph("a07");
@@ -487,7 +487,7 @@ fn a17_a_user_who_was_deleted_is_made_again_and_is_where_they_were() {
         live.graph.delete(&before);
         live.graph.forget_requests();
         if kind == "direct" {
-            live.writes(|server| retitle(server, &ids["ada"], "Countess"));
+            live.act(|server| retitle(server, &ids["ada"], "Countess"));
         } else {
             let report = live.run();
             assert_eq!(
@@ -759,7 +759,11 @@ fn a26_the_mapping_says_which_fields_are_sent_and_what_is_in_them() {
     let sent = |users: &str, groups: &str, number: usize| {
         let (mut world, graph) = World::to_graph(&format!("a26-{number}"));
         world.scratch.write("users.toml", GRAPH_USERS.replace("manager = '[boss]'", users));
-        world.scratch.write("groups.toml", format!("{}{groups}\n", crate::sync_world::GROUPS));
+        world.scratch.write(
+            "groups.toml",
+            crate::sync_world::GROUPS
+                .replace("[attributes]", &format!("[target]\nkind = \"json\"\n[attributes]\n{groups}")),
+        );
         world.set_users(&[person(1)]);
         world.set_groups(&[team("g1", "Team", &[])]);
         world.good();
@@ -881,7 +885,7 @@ fn a27_check_says_which_right_is_missing_and_writes_nothing() {
             .all(|name| all[*name]["verdict"] == "found")
     );
     world.scratch.write("users.toml", USERS.replace("title =", "shoeSize ="));
-    assert!(checks(&mut world).1["the User schema"]["outcome"].as_str().unwrap().contains("shoeSize"));
+    assert!(checks(&mut world).1["User mapping"]["outcome"].as_str().unwrap().contains("shoeSize"));
     world.scratch.write("token", "prv1_nobody");
     let (code, all) = checks(&mut world);
     assert!(code == 1 && all["reading Users"]["verdict"] == "missing", "{all:?}");
