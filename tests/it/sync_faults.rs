@@ -106,7 +106,7 @@ fn graph_weather(seed: u64) -> impl FnMut(&Seen) -> Option<Fault> {
         left -= 1;
         if slow > 0 && !seen.batched && seen.method != "GET" {
             slow -= 1;
-            return Some(Fault::Slow(Duration::from_millis(1_300)));
+            return Some(Fault::SlowAnswer(Duration::from_millis(1_300)));
         }
         Some(match dice.roll(9) {
             0 => Fault::Throttled(0),

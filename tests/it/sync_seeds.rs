@@ -242,7 +242,7 @@ fn a07_a_save_looks_at_the_tenant_once_and_discover_looks_by_itself() {
     graph.put_user(json!({"userPrincipalName": upn("user0"), "displayName": "theirs"}));
     world.set_users(&people(0..2));
     let (code, text) = world.command(&["discover"]);
-    assert!(code == 0 && text.contains("1 to be linked") && text.contains("user0@contoso.com"), "{text}");
+    assert!(code == 0 && text.contains("1 to be linked") && text.contains("Given0 Family"), "{text}");
     assert_eq!((graph.count("GET /users/delta"), graph.writes()), (1, 0));
     let (_, text) = world.command(&["status", "--json"]);
     let status: Status = serde_json::from_str(&text).unwrap();
@@ -472,7 +472,7 @@ fn a16_a_twin_is_linked_by_either_kind_of_run_and_not_made_again() {
 #[test]
 fn a17_a_user_who_was_deleted_is_made_again_and_is_where_they_were() {
     let (mut ids, mut group) = (BTreeMap::new(), String::new());
-    let live = Live::start("a17", "", |server| {
+    let mut live = Live::start("a17", "", |server| {
         ids.insert("ada", put(server, "ada", &json!({})));
         let manager =
             json!({"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"manager": {"value": ids["ada"]}}});
@@ -483,6 +483,9 @@ fn a17_a_user_who_was_deleted_is_made_again_and_is_where_they_were() {
     live.quiet();
     assert_eq!(live.graph.manager(&live.id("bob")), Some(live.id("ada")));
     for kind in ["direct", "full"] {
+        // Of what it made within the minute, a process waits for Graph to know it; another one does not.
+        live.quiet();
+        live.save("");
         let before = live.id("ada");
         live.graph.delete(&before);
         live.graph.forget_requests();

@@ -52,6 +52,8 @@ pub(crate) enum Fault {
     DropAfter,
     /// The work is done after this time.
     Slow(Duration),
+    /// The work is done, and the answer comes after this time.
+    SlowAnswer(Duration),
 }
 
 /// A request that came, by itself or in a batch.
@@ -424,6 +426,11 @@ fn done(state: &Mutex<State>, number: usize, fault: Option<Fault>, work: impl Fn
         Some(Fault::Slow(time)) => {
             thread::sleep(time);
             Some(work())
+        }
+        Some(Fault::SlowAnswer(time)) => {
+            let answer = work();
+            thread::sleep(time);
+            Some(answer)
         }
     };
     let mut state = state.lock().unwrap();
