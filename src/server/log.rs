@@ -138,6 +138,11 @@ async fn log(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    answer(state, &headers, &uri).await
+}
+
+/// The answer to a query, for whoever may ask it.
+pub(super) async fn answer(state: State, headers: &HeaderMap, uri: &Uri) -> Result<Response, Problem> {
     let known = [
         "source",
         "resource",
@@ -152,8 +157,8 @@ async fn log(
         "order",
         "format",
     ];
-    let parameters = Parameters::read(&uri, &known)?;
-    let form = Form::asked(&parameters, &headers)?;
+    let parameters = Parameters::read(uri, &known)?;
+    let form = Form::asked(&parameters, headers)?;
     let mut filter = filter(&parameters, state.directory.now())?;
     if form == Form::Json {
         filter.query.limit = filter.query.limit.min(MAX_PAGE);
@@ -172,7 +177,8 @@ async fn log(
     Ok(([(header::CONTENT_TYPE, form.media_type())], body).into_response())
 }
 
-fn filter(parameters: &Parameters<'_>, now: u64) -> Result<LogFilter, Problem> {
+/// The lines that a query asks for.
+pub(super) fn filter(parameters: &Parameters<'_>, now: u64) -> Result<LogFilter, Problem> {
     let text = |name: &str| parameters.get(name).map(str::to_owned);
     let when = |name: &str| {
         let time = parameters.get(name).map(|text| parse_time(text, now)).transpose();

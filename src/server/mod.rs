@@ -4,6 +4,7 @@ mod admin;
 mod backup;
 mod bare;
 mod clients;
+pub mod console;
 mod door;
 mod expiry;
 mod gate;
@@ -69,6 +70,8 @@ pub struct State {
     pub stopping: Arc<AtomicBool>,
     /// The syncs that it looks after.
     pub syncs: Syncs,
+    /// Who is at the console.
+    pub console: Arc<console::Sessions>,
 }
 
 impl State {
@@ -84,6 +87,7 @@ impl State {
             tls: None,
             stopping: Arc::default(),
             syncs: Syncs::default(),
+            console: Arc::default(),
         }
     }
 }
@@ -97,6 +101,7 @@ pub fn app(state: State) -> Router {
         .route("/metrics", get(health::metrics))
         .nest("/api/v1", admin::routes())
         .route("/oauth/{source}/token", any(oauth::handle))
+        .merge(console::routes())
         .fallback(nowhere)
         .layer(CatchPanicLayer::custom(door::panicked))
         .with_state(state.clone());

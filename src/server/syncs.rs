@@ -44,7 +44,7 @@ impl Syncs {
         self.0.values()
     }
 
-    fn get(&self, name: &str) -> Result<&Handle, Problem> {
+    pub(super) fn get(&self, name: &str) -> Result<&Handle, Problem> {
         let missing =
             || Problem::new(StatusCode::NOT_FOUND, format!("the configuration has no [[sync]] called {name:?}"));
         self.0.get(name).ok_or_else(missing)
@@ -121,7 +121,7 @@ async fn resume(
     asked(&state, &name, &body, true).await
 }
 
-async fn asked(state: &State, name: &str, body: &str, resume: bool) -> Result<Response, Problem> {
+pub(super) async fn asked(state: &State, name: &str, body: &str, resume: bool) -> Result<Response, Problem> {
     let handle = state.syncs.get(name)?;
     let text = if body.trim().is_empty() { "{}" } else { body };
     let wanted: Wanted =

@@ -15,9 +15,12 @@
 )]
 
 mod attacks;
+mod browser;
 mod cases;
 mod cli;
 mod conformance;
+mod console;
+mod console_browser;
 mod credentials;
 mod diagnostics;
 mod graph_fake;

@@ -304,6 +304,14 @@ impl Registry {
         Ok(Holder { id: known.id.clone(), label: known.label.clone() })
     }
 
+    /// Whether the token with this id opens anything still.
+    pub(super) fn lasts(&self, id: &str) -> bool {
+        let now = self.directory.now();
+        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found = tokens.values().filter(|token| token.id == id);
+        found.any(|token| token.revoked.is_none() && token.expires.is_none_or(|expires| expires > now))
+    }
+
     async fn put(
         &self,
         table: Table,
@@ -318,7 +326,8 @@ impl Registry {
     }
 }
 
-fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], RegistryError> {
+/// Bytes that nobody can guess.
+pub(super) fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], RegistryError> {
     let mut bytes = [0; LENGTH];
     getrandom::fill(&mut bytes)
         .map_err(|error| RegistryError::Invalid(format!("the machine gives no randomness: {error}")))?;
