@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::support::Scratch;
 
 /// How long the browser may take for one answer, and a page for what is waited for. Long, for machines that are busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program, when it is installed. In CI it must be.
 fn program() -> Option<PathBuf> {
@@ -235,7 +235,9 @@ impl Browser {
             _ => key.to_ascii_uppercase().bytes().next().map_or(0, u32::from),
         };
         let mut event = json!({"type": "keyDown", "key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers});
-        if key.chars().count() == 1 && modifiers & 2 == 0 {
+        if key == "Enter" {
+            event["text"] = "\r".into();
+        } else if key.chars().count() == 1 && modifiers & 2 == 0 {
             event["text"] = key.into();
         }
         self.call("Input.dispatchKeyEvent", event.clone());

@@ -16,7 +16,7 @@ pub(crate) const HOSTILE: [&str; 4] = [
 ];
 
 /// A mapping of users.
-const PEOPLE: &str = "name = \"people\"\nresource = \"User\"\n[source]\nkind = \"scim\"\n[attributes]\nuserName = { expr = 'ToLower([userName])', match = 1 }\ntitle = '[title]'\n";
+pub(crate) const PEOPLE: &str = "name = \"people\"\nresource = \"User\"\n[source]\nkind = \"scim\"\n[attributes]\nuserName = { expr = 'ToLower([userName])', match = 1 }\ntitle = '[title]'\n";
 
 /// The value of a header, in small letters as the tests' client has it.
 fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
@@ -395,7 +395,7 @@ fn the_log_is_filtered_and_exported() {
     assert!(page.contains("uniqueness") && page.matches("<tr>").count() == 2, "{page}");
     let csv = visitor.get("/console/log/export?format=csv&outcome=failure");
     assert!(header(&csv, "content-disposition").unwrap().contains("provisioning-log.csv"));
-    assert_eq!(csv.text().lines().count(), 2, "{}", csv.text());
+    assert_eq!(csv.text().matches(",failure,").count(), 1, "{}", csv.text());
     let page = visitor.get("/console/log?since=yesterday");
     assert!(page.status == 200 && page.text().contains("is no time"), "{}", page.text());
 }

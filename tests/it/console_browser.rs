@@ -1,10 +1,11 @@
 //! The console as people meet it: in a browser, with a pointer and a keyboard. Where Chromium is not installed these tests say
 //! so and end; in CI it must be there.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::browser::Browser;
-use crate::server::{ADMIN, Data, Server};
+use crate::console::HOSTILE;
+use crate::server::{ADMIN, Data, GROUP, Server, USER};
 
 /// A mapping of users with one expression to break.
 const PEOPLE: &str = "name = \"people\"\nresource = \"User\"\nlanguage = \"entra\"\n\n[source]\nkind = \"scim\"\n\n[attributes]\nuserName = { expr = 'ToLower([userName])', match = 1 }\ndisplayName = 'Coalesce([displayName], [userName])'\ntitle = '[title]'\n\n[[tests]]\nname = \"small letters\"\ngiven = { userName = \"ADA\" }\nexpect = { userName = \"ada\" }\n";
@@ -108,6 +109,8 @@ fn the_editor_completes_and_lets_go() {
     browser.until("document.getElementById('text').value.endsWith(\"= 'ToUpper(\")");
     browser.press("z", 2);
     browser.until("document.getElementById('text').value.endsWith(\"= 'ToU\")");
+    // Undo selects what it brought back.
+    browser.press("ArrowRight", 0);
     browser.press("Tab", 0);
     browser.until("document.getElementById('text').value.endsWith(\"ToU    \")");
     browser.press("Escape", 0);
@@ -153,7 +156,7 @@ fn users_arrive_and_a_halt_is_seen_and_lifted() {
     server.user("grace@contoso.example");
     browser.sees("grace@contoso.example");
 
-    let breaking = PEOPLE.replace("title = '[title]'", "title = 'CDate([title])'");
+    let breaking = PEOPLE.replace("title = '[title]'", "title = 'IIF(IsPresent([title]), CDate([title]), \"\")'");
     assert_eq!(server.api("PUT", "/mappings/people", &[], &breaking).status, 201);
     let source = json!({"slug": "default", "userMapping": "people"}).to_string();
     assert_eq!(server.api("PUT", "/sources/default", &[], &source).status, 200);
@@ -167,4 +170,142 @@ fn users_arrive_and_a_halt_is_seen_and_lifted() {
     browser.sees("takes writes again");
     server.user("fine@contoso.example");
     assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+/// People, groups, a halt, tokens: something on every page. Gives the paths of all pages.
+fn furnish(server: &Server, hostile: bool) -> Vec<String> {
+    let names: Vec<(String, String)> = if hostile {
+        HOSTILE.iter().enumerate().map(|(number, value)| (format!("{value}{number}"), (*value).to_owned())).collect()
+    } else {
+        let people = ["Ada Lovelace", "Grace Hopper", "Zofia Łukasik", "Ng'ang'a Mwangi", "山田 太郎", "Hedy Lamarr"];
+        let named = people.iter().enumerate();
+        named.map(|(number, name)| (format!("person{number}@contoso.example"), (*name).to_owned())).collect()
+    };
+    let mut pages: Vec<String> = Vec::new();
+    let mut ids = Vec::new();
+    for (name, display) in &names {
+        let user = json!({"schemas": [USER], "userName": name, "displayName": display, "externalId": display,
+            "title": display, "active": true, "emails": [{"type": "work", "value": format!("{}@contoso.example", ids.len())}]});
+        let made = server.scim("POST", "/Users", Some(&user));
+        assert_eq!(made.status, 201, "{}", made.text());
+        ids.push(made.json()["id"].as_str().unwrap().to_owned());
+        assert_eq!(server.scim("POST", "/Users", Some(&user)).status, 409);
+    }
+    let members: Vec<Value> = ids.iter().map(|id| json!({"value": id})).collect();
+    let group = json!({"schemas": [GROUP], "displayName": names[0].1, "members": members});
+    let group = server.scim("POST", "/Groups", Some(&group)).json()["id"].as_str().unwrap().to_owned();
+    server.patch(&format!("/Users/{}", ids[0]), json!([{"op": "replace", "path": "title", "value": "Countess"}]));
+    for label in [names[0].1.as_str(), "entra staging"] {
+        let made = json!({"label": label, "source": "default", "days": 5}).to_string();
+        assert_eq!(server.api("POST", "/tokens", &[], &made).status, 201);
+    }
+    use_people(server);
+    let second = PEOPLE.replace("title = '[title]'", "title = 'CDate([title])'");
+    assert_eq!(server.api("PUT", "/mappings/people", &[], &second).status, 200);
+    let user = json!({"schemas": [USER], "userName": "late", "title": names[0].1});
+    assert_eq!(server.scim("POST", "/Users", Some(&user)).status, 503);
+    for (name, path) in [
+        ("overview", "".to_owned()),
+        ("users", "/sources/default/users".to_owned()),
+        ("groups", "/sources/default/groups".to_owned()),
+        ("user", format!("/sources/default/users/{}", ids[0])),
+        ("group", format!("/sources/default/groups/{group}")),
+        ("log", "/log".to_owned()),
+        ("syncs", "/syncs".to_owned()),
+        ("mappings", "/mappings".to_owned()),
+        ("mapping", "/mappings/people".to_owned()),
+        ("studio", format!("/mappings/people/edit?source=default&kind=User&id={}", ids[1])),
+        ("tokens", "/tokens".to_owned()),
+        ("nowhere", "/nowhere".to_owned()),
+    ] {
+        pages.push(format!("{name} /console{path}"));
+    }
+    pages
+}
+
+#[test]
+fn hostile_values_run_nothing() {
+    let Some((_data, server, mut browser)) = begin("hostile") else { return };
+    let pages = furnish(&server, true);
+    log_in(&server, &mut browser);
+    for page in pages {
+        let (name, path) = page.split_once(' ').unwrap();
+        browser.go(&url(&server, path));
+        if name == "studio" {
+            browser.until("document.querySelector('#tab-tests').textContent !== 'Tests'");
+            browser.click("#ask-impact");
+            browser.until("document.querySelector('#pane-impact .figures')");
+        }
+        let strange = browser.value(
+            "document.querySelectorAll('script:not([src]), img:not([src^=\"/console/assets/\"]), [onerror], [onload], svg[onload]').length",
+        );
+        assert_eq!(strange, 0, "{path}");
+        assert_eq!(browser.value("document.body.innerText.includes('1337')"), json!(false), "{path}");
+        let complaints: Vec<String> =
+            browser.complaints().into_iter().filter(|line| name != "nowhere" || !line.contains("404")).collect();
+        assert_eq!(complaints, Vec::<String>::new(), "{path}");
+    }
+}
+
+/// What axe-core finds that is serious or worse, when it stands in `target/axe`; `.ci/browser` brings it.
+fn serious(browser: &mut Browser, axe: &str) -> Vec<String> {
+    browser.value(&format!("{axe};1"));
+    let found = browser.value(
+        "axe.run(document, {resultTypes: ['violations']}).then(told => told.violations.filter(one => ['serious', 'critical'].includes(one.impact)).flatMap(one => one.nodes.map(node => `${one.id}: ${node.target} ${node.failureSummary.replaceAll('\\n', ' ')}`)))",
+    );
+    found.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_page_is_for_everybody_and_fits_a_phone() {
+    let Some((_data, server, mut browser)) = begin("pages") else { return };
+    let axe = std::fs::read_to_string(crate::support::root().join("target/axe/package/axe.min.js")).ok();
+    if axe.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "axe-core is missing: .ci/browser brings it");
+        eprintln!("skipped: axe-core is missing (.ci/browser brings it)");
+    }
+    let empty = Data::new();
+    let new = Server::start(&empty.0);
+    let mut found = Vec::new();
+    let mut look = |browser: &mut Browser, server: &Server, name: &str, path: &str| {
+        for (form, width, height) in [("desktop", 1280, 900), ("phone", 360, 780)] {
+            browser.size(width, height);
+            for scheme in ["light", "dark"] {
+                browser.prefers(scheme);
+                browser.go(&url(server, path));
+                if path.contains("/edit") || path.ends_with("/new") {
+                    browser.until("document.querySelector('#findings').childElementCount");
+                    browser.until("!document.getElementById('pane-payload').textContent.includes('does not compile') && document.querySelector('#picked li')");
+                }
+                let wide = browser.value("document.documentElement.scrollWidth - window.innerWidth");
+                if wide.as_f64().unwrap() > 0.0 {
+                    found.push(format!("{name}, {form}: {wide} pixels too wide"));
+                }
+                browser.keep_picture(&format!("{name}-{form}-{scheme}"));
+                if let Some(axe) = &axe {
+                    found.extend(
+                        serious(browser, axe).into_iter().map(|line| format!("{name}, {form}, {scheme}: {line}")),
+                    );
+                }
+            }
+        }
+    };
+    look(&mut browser, &server, "login", "/console/login");
+    log_in(&new, &mut browser);
+    for (name, path) in [
+        ("new-overview", "/console"),
+        ("new-users", "/console/sources/default/users"),
+        ("new-log", "/console/log"),
+        ("new-mappings", "/console/mappings"),
+        ("new-studio", "/console/mappings/new"),
+    ] {
+        look(&mut browser, &new, name, path);
+    }
+    let pages = furnish(&server, false);
+    log_in(&server, &mut browser);
+    for page in pages {
+        let (name, path) = page.split_once(' ').unwrap();
+        look(&mut browser, &server, name, path);
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
