@@ -65,7 +65,7 @@ fn a_mapping_is_broken_mended_and_saved() {
     browser.go(&url(&server, "/console/mappings/people/edit"));
     browser.click("#picked button");
     browser.until("document.getElementById('payload')?.textContent.includes('ada@contoso.example')");
-    browser.until("document.getElementById('tab-tests').textContent.includes('1 ✓')");
+    browser.until("document.getElementById('tab-tests').textContent.includes('✓ 1')");
 
     browser.fill("#text", &PEOPLE.replace("ToLower", "ToLowr"));
     browser.until("document.querySelector('.finding pre')?.textContent.includes('^^^^^^')");
@@ -76,7 +76,7 @@ fn a_mapping_is_broken_mended_and_saved() {
 
     browser.fill("#text", &PEOPLE.replace("ToLower", "ToUpper"));
     browser.until("document.getElementById('payload')?.textContent.includes('ADA@CONTOSO.EXAMPLE')");
-    browser.until("document.getElementById('tab-tests').textContent.includes('1 fail')");
+    browser.until("document.getElementById('tab-tests').textContent.includes('✗ 1')");
     browser.click("#ask-impact");
     browser.sees("Ada@Contoso.example");
     browser.until("document.getElementById('pane-impact').innerText.includes('Against revision 1')");

@@ -21,7 +21,7 @@ const HOUR: Millis = 60 * 60 * 1_000;
 /// Days before the end of a token from which on it is shown here.
 const SOON: i64 = 30;
 /// The plot, in its own units: its width, its height, and what is left of the height below the bars.
-const PLOT: (u64, u64, u64) = (720, 150, 22);
+const PLOT: (u64, u64, u64) = (720, 160, 32);
 
 pub(super) fn routes() -> Router<State> {
     Router::new().route("/console/sources/{slug}/resume", post(resume))

@@ -231,7 +231,7 @@
   function showTests(answer) {
     const pane = $("pane-tests"), tests = answer.tests || [];
     const failed = tests.filter((test) => !test.passed).length;
-    $("tab-tests").textContent = tests.length ? failed ? `Tests: ${failed} fail` : `Tests: ${tests.length} ✓` : "Tests";
+    $("tab-tests").textContent = tests.length ? failed ? `Tests ✗ ${failed}` : `Tests ✓ ${tests.length}` : "Tests";
     if (!tests.length) {
       pane.replaceChildren(el("p", { className: "muted" }, answer.mapping ? "No [[tests]] in this file. A test is a record and what is expected of it; it runs here as you type, and with provisor test." : "The mapping does not compile."));
       return;
@@ -251,7 +251,8 @@
       // A slower answer to an older text is no news.
       if (turn < answered) return;
       answered = turn;
-      findings = answer.findings;
+      const failing = answer.result && answer.result.outcome === "failed" ? [answer.result.finding] : [];
+      findings = [...answer.findings, ...failing];
       if (answer.mapping) reads = answer.mapping.reads;
       if (text.value === at) paint();
       showFindings(answer);
@@ -278,26 +279,29 @@
 
   // ── The record ──
 
+  let picked = "";
+
   async function search() {
     const list = $("picked");
     if (!$("pick-source").value) return;
     const query = new URLSearchParams({ source: $("pick-source").value, kind: $("pick-kind").value, search: $("pick").value.trim() });
     try {
       const found = await ask("GET", `records?${query}`);
-      list.replaceChildren(...found.records.map((one) => el("li", {}, el("button", { type: "button", ariaPressed: "false", onclick: (event) => take(one.id, event.currentTarget) }, one.name || one.externalId || one.id))));
+      list.replaceChildren(...found.records.map((one) => el("li", {}, el("button", { type: "button", value: one.id, ariaPressed: String(one.id === picked), onclick: () => take(one.id) }, one.name || one.externalId || one.id))));
       if (!found.records.length) list.replaceChildren(el("li", { className: "muted small" }, $("pick").value ? "Nobody found" : "Nobody was provisioned yet: paste a record below"));
     } catch (error) {
       list.replaceChildren(el("li", { className: "wrong" }, error.message));
     }
   }
 
-  async function take(id, button) {
+  async function take(id) {
     const query = new URLSearchParams({ source: $("pick-source").value, kind: $("pick-kind").value, id });
     try {
       const record = await ask("GET", `record?${query}`);
       recordField.value = JSON.stringify(record, null, 2);
       $("record-name").textContent = record.userName || record.displayName || id;
-      for (const other of document.querySelectorAll("#picked button")) other.ariaPressed = String(other === button);
+      picked = id;
+      for (const other of document.querySelectorAll("#picked button")) other.ariaPressed = String(other.value === id);
       attempt();
     } catch (error) {
       $("record-name").textContent = error.message;
@@ -538,5 +542,5 @@
 
   paint();
   attempt();
-  search().then(() => { if (studio.dataset.id) take(studio.dataset.id, null); });
+  search().then(() => { if (studio.dataset.id) take(studio.dataset.id); });
 })();
