@@ -1,10 +1,8 @@
-//! The admin API's part for the door: sources and tokens; clients are in a file of their own. Everything asks for an admin token.
+//! The admin API's part for the door: sources and tokens; clients are in a file of their own. Everything asks for a token of the
+//! API; what its role is to be, the extractor of the handler says.
 
-use std::sync::Arc;
-
-use axum::extract::{self, FromRequestParts, Path};
-use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::extract::{self, Path};
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{delete, get};
 use axum::{Json, Router};
@@ -12,16 +10,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::State;
-use super::door::Visit;
 use super::mappings;
 use super::problem::Problem;
 use crate::directory::SourceRecord;
-use crate::directory::token::{DAY, DEFAULT_LIFE, Scope, Token};
+use crate::directory::token::{DAY, DEFAULT_LIFE, Role, Scope, Token};
+
+pub(super) use super::caller::{Admin, Caller, Operator, Reader};
 
 pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/sources", get(sources).post(add_source))
         .route("/sources/{slug}", get(source).put(set_source))
+        .merge(super::dry_run::routes())
+        .merge(super::editor::routes())
         .merge(super::log::routes())
         .merge(super::provisioned::routes())
         .route("/tokens", get(tokens).post(make_token))
@@ -33,42 +34,18 @@ pub(super) fn routes() -> Router<State> {
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "the API has no such path") })
 }
 
-/// Somebody with an admin token.
-pub(super) struct Admin {
-    /// What the operator called the token.
-    pub(super) label: String,
-}
-
-impl FromRequestParts<State> for Admin {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
-        let given = bearer(parts.headers.get(header::AUTHORIZATION));
-        let token = state.registry.opens(given, &Scope::Admin)?;
-        if let Some(visit) = parts.extensions.get::<Arc<Visit>>() {
-            visit.belongs_to(&token.id, None);
-        }
-        Ok(Admin { label: token.label.clone() })
-    }
-}
-
-/// The token of an `Authorization` header.
-pub(super) fn bearer(header: Option<&axum::http::HeaderValue>) -> Option<&str> {
-    let (scheme, token) = header?.to_str().ok()?.trim().split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
-
-async fn sources(_: Admin, extract::State(state): extract::State<State>) -> Json<Value> {
-    Json(json!({"sources": state.registry.sources()}))
+async fn sources(reader: Reader, extract::State(state): extract::State<State>) -> Json<Value> {
+    let mut sources = state.registry.sources();
+    sources.retain(|record| reader.sees(&record.slug));
+    Json(json!({"sources": sources}))
 }
 
 async fn source(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path(slug): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let record = mappings::known(&state, &slug)?;
+    let record = reader.source(&state, &slug)?;
     let mut counts = serde_json::Map::new();
     for kind in ["User", "Group"] {
         let count = state.directory.store().count(&slug, kind).await;
@@ -78,7 +55,7 @@ async fn source(
         .registry
         .tokens()
         .iter()
-        .filter(|token| token.scope == Scope::Scim { source: slug.clone() })
+        .filter(|token| reader.sees_token(token) && token.scope.sources().contains(&slug))
         .map(|token| shown(&state, token))
         .collect();
     let halt = state.directory.halted(&slug);
@@ -93,10 +70,11 @@ async fn source(
 }
 
 async fn add_source(
-    _: Admin,
+    admin: Admin,
     extract::State(state): extract::State<State>,
     body: Result<Json<SourceRecord>, extract::rejection::JsonRejection>,
 ) -> Result<impl IntoResponse, Problem> {
+    admin.whole()?;
     let Json(new) = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     let record = SourceRecord { created: state.directory.now(), ..new };
     state.registry.add_source(record.clone()).await?;
@@ -105,11 +83,12 @@ async fn add_source(
 
 /// Puts a source in the place of the one there is; what the body leaves out is as in a new one.
 async fn set_source(
-    _: Admin,
+    admin: Admin,
     extract::State(state): extract::State<State>,
     Path(slug): Path<String>,
     body: Result<Json<serde_json::Map<String, Value>>, extract::rejection::JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
+    admin.source(&state, &slug)?;
     let Json(mut fields) = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     fields.entry("slug").or_insert_with(|| slug.clone().into());
     let record: SourceRecord = serde_json::from_value(fields.into())
@@ -118,8 +97,12 @@ async fn set_source(
         let detail = format!("the source is {slug:?}, and the body names {:?}; a slug does not change", record.slug);
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
+    // A source may not be given a mapping that its administrator may not see: the mapping would be shown with it.
+    for name in [&record.user_mapping, &record.group_mapping].into_iter().flatten() {
+        admin.mapping(&state, name).map_err(|problem| problem.with_status(StatusCode::UNPROCESSABLE_ENTITY))?;
+    }
     state.registry.set_source(record).await?;
-    Ok(Json(json!({"source": mappings::known(&state, &slug)?})))
+    Ok(Json(json!({"source": admin.source(&state, &slug)?})))
 }
 
 /// A token without its hash.
@@ -128,6 +111,8 @@ fn shown(state: &State, token: &Token) -> Value {
         "id": token.id,
         "label": token.label,
         "scope": token.scope,
+        "role": token.scope.grant().map(|grant| grant.role),
+        "sources": token.scope.sources(),
         "created": token.created,
         "expires": token.expires,
         "daysLeft": token.days_left(state.directory.now()),
@@ -136,27 +121,42 @@ fn shown(state: &State, token: &Token) -> Value {
     })
 }
 
-async fn tokens(_: Admin, extract::State(state): extract::State<State>) -> Json<Value> {
-    Json(json!({"tokens": state.registry.tokens().iter().map(|token| shown(&state, token)).collect::<Vec<_>>()}))
+async fn tokens(reader: Reader, extract::State(state): extract::State<State>) -> Json<Value> {
+    let mut tokens = state.registry.tokens();
+    tokens.retain(|token| reader.sees_token(token));
+    Json(json!({"tokens": tokens.iter().map(|token| shown(&state, token)).collect::<Vec<_>>()}))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct NewToken {
     label: String,
-    /// The source that it opens; without one it is an admin token.
+    /// The source whose SCIM endpoint it opens; with a role, one to which it is limited.
     source: Option<String>,
+    /// The sources to which it is limited, when they are several.
+    #[serde(default)]
+    sources: Vec<String>,
+    /// What it may do at the API; without a source and without a role it may do everything.
+    role: Option<Role>,
     /// How many days it is good; 0 for ever.
     days: Option<u64>,
 }
 
 async fn make_token(
-    _: Admin,
+    admin: Admin,
     extract::State(state): extract::State<State>,
     body: Result<Json<NewToken>, extract::rejection::JsonRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let Json(new) = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
-    let scope = new.source.map_or(Scope::Admin, |source| Scope::Scim { source });
+    let sources: Vec<String> = new.source.into_iter().chain(new.sources).collect();
+    // A token gives no more than it has.
+    if sources.is_empty() {
+        admin.whole()?;
+    }
+    for slug in &sources {
+        admin.source(&state, slug)?;
+    }
+    let scope = Scope::of(new.role, sources).map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error))?;
     let life = match new.days {
         None => Some(DEFAULT_LIFE),
         Some(0) => None,
@@ -171,10 +171,14 @@ async fn make_token(
 }
 
 async fn revoke(
-    _: Admin,
+    admin: Admin,
     extract::State(state): extract::State<State>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
+    let seen = state.registry.tokens().iter().any(|token| token.id == id && admin.sees_token(token));
+    if !seen {
+        return Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no token {:?}", crate::text::shorten(&id))));
+    }
     state.registry.revoke(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

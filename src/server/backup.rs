@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::State;
 use super::admin::Admin;
+use super::problem::Problem;
 
 /// How large the pieces are in which it is sent, in bytes, and how many wait for a slow reader.
 const PIECE: usize = 64 * 1024;
@@ -42,7 +43,8 @@ impl Write for Pieces {
 }
 
 /// The whole store. It ends with a line that has count and digest; an answer without that line is no backup, and `restore` says so.
-pub(super) async fn backup(_: Admin, extract::State(state): extract::State<State>) -> Response {
+pub(super) async fn backup(admin: Admin, extract::State(state): extract::State<State>) -> Result<Response, Problem> {
+    admin.whole()?;
     let store = Arc::clone(state.directory.store());
     let (sender, receiver) = mpsc::channel(WAITING);
     tokio::task::spawn_blocking(move || {
@@ -58,5 +60,5 @@ pub(super) async fn backup(_: Admin, extract::State(state): extract::State<State
         let piece = receiver.recv().await?;
         Some((piece, receiver))
     });
-    ([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(stream)).into_response()
+    Ok(([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(stream)).into_response())
 }

@@ -1,5 +1,7 @@
 //! The admin API's part for clients: who may get access tokens, their secrets and federated credentials.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{self, Path};
 use axum::http::StatusCode;
@@ -10,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::State;
-use super::admin::Admin;
+use super::admin::{Admin, Caller, Reader};
 use super::problem::Problem;
 use super::registry::{NewClient, NewFederation};
 use crate::directory::client::{Client, DEFAULT_DAYS, MIN_MINUTES};
@@ -72,27 +74,30 @@ fn shown_with(state: &State, client: &Client, secret: Option<String>) -> Value {
     body
 }
 
-fn known(state: &State, id: &str) -> Result<Json<Value>, Problem> {
-    let client = state.registry.client(id);
-    let client = client.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no client {id:?}")))?;
-    Ok(Json(shown(state, &client)))
+/// The client of that id, when there is one that the caller may see.
+fn known(caller: &Caller, state: &State, id: &str) -> Result<Arc<Client>, Problem> {
+    let client = state.registry.client(id).filter(|client| caller.sees(&client.source));
+    client.ok_or_else(|| {
+        Problem::new(StatusCode::NOT_FOUND, format!("there is no client {:?}", crate::text::shorten(id)))
+    })
 }
 
 fn read<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
     body.map(|Json(body)| body).map_err(|error| Problem::new(error.status(), error.body_text()))
 }
 
-async fn list(_: Admin, extract::State(state): extract::State<State>) -> Json<Value> {
-    let clients = state.registry.clients();
+async fn list(reader: Reader, extract::State(state): extract::State<State>) -> Json<Value> {
+    let mut clients = state.registry.clients();
+    clients.retain(|client| reader.sees(&client.source));
     Json(json!({"clients": clients.iter().map(|client| shown(&state, client)).collect::<Vec<_>>()}))
 }
 
 async fn one(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    known(&state, &id)
+    Ok(Json(shown(&state, &*known(&reader, &state, &id)?)))
 }
 
 #[derive(Deserialize)]
@@ -109,11 +114,12 @@ struct Add {
 }
 
 async fn add(
-    _: Admin,
+    admin: Admin,
     extract::State(state): extract::State<State>,
     body: Result<Json<Add>, JsonRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let new = read(body)?;
+    admin.source(&state, &new.source)?;
     let days = new.secret.unwrap_or(true).then(|| new.days.unwrap_or(DEFAULT_DAYS));
     let new = NewClient { label: new.label, source: new.source, minutes: new.minutes.unwrap_or(MIN_MINUTES), days };
     let (client, secret) = state.registry.add_client(&new).await?;
@@ -121,10 +127,11 @@ async fn add(
 }
 
 async fn revoke(
-    _: Admin,
+    admin: Admin,
     extract::State(state): extract::State<State>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
+    known(&admin, &state, &id)?;
     state.registry.revoke_client(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -137,21 +144,23 @@ struct AddSecret {
 }
 
 async fn add_secret(
-    _: Admin,
+    admin: Admin,
     extract::State(state): extract::State<State>,
     Path(id): Path<String>,
     body: Result<Json<AddSecret>, JsonRejection>,
 ) -> Result<impl IntoResponse, Problem> {
+    known(&admin, &state, &id)?;
     let days = read(body)?.days.unwrap_or(DEFAULT_DAYS);
     let (client, _, secret) = state.registry.add_secret(&id, days).await?;
     Ok((StatusCode::CREATED, Json(shown_with(&state, &client, Some(secret)))))
 }
 
 async fn revoke_secret(
-    _: Admin,
+    admin: Admin,
     extract::State(state): extract::State<State>,
     Path((id, secret)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
+    known(&admin, &state, &id)?;
     state.registry.revoke_secret(&id, &secret).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -167,21 +176,23 @@ struct Federate {
 }
 
 async fn federate(
-    _: Admin,
+    admin: Admin,
     extract::State(state): extract::State<State>,
     Path(id): Path<String>,
     body: Result<Json<Federate>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
+    known(&admin, &state, &id)?;
     let Federate { issuer, subject, audience, jwks_uri, jwks } = read(body)?;
     let client = state.registry.federate(&id, NewFederation { issuer, subject, audience, jwks_uri, jwks }).await?;
     Ok(Json(shown(&state, &client)))
 }
 
 async fn end_federation(
-    _: Admin,
+    admin: Admin,
     extract::State(state): extract::State<State>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
+    known(&admin, &state, &id)?;
     state.registry.end_federation(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -16,7 +16,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::State;
-use super::admin::Admin;
+use super::admin::{Caller, Reader};
 use super::problem::Problem;
 use crate::config::Retention;
 use crate::directory::token::DAY;
@@ -35,6 +35,7 @@ pub(super) fn routes() -> Router<State> {
 }
 
 /// The parameters of a query, each name at most once.
+#[derive(Default)]
 pub(super) struct Parameters<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
 
 impl<'q> Parameters<'q> {
@@ -133,16 +134,16 @@ impl Form {
 }
 
 async fn log(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    answer(state, &headers, &uri).await
+    answer(&reader, state, &headers, &uri).await
 }
 
 /// The answer to a query, for whoever may ask it.
-pub(super) async fn answer(state: State, headers: &HeaderMap, uri: &Uri) -> Result<Response, Problem> {
+pub(super) async fn answer(caller: &Caller, state: State, headers: &HeaderMap, uri: &Uri) -> Result<Response, Problem> {
     let known = [
         "source",
         "resource",
@@ -159,7 +160,7 @@ pub(super) async fn answer(state: State, headers: &HeaderMap, uri: &Uri) -> Resu
     ];
     let parameters = Parameters::read(uri, &known)?;
     let form = Form::asked(&parameters, headers)?;
-    let mut filter = filter(&parameters, state.directory.now())?;
+    let mut filter = filter(&parameters, caller, &state)?;
     if form == Form::Json {
         filter.query.limit = filter.query.limit.min(MAX_PAGE);
         let page = state.directory.log(&filter).await?;
@@ -177,8 +178,9 @@ pub(super) async fn answer(state: State, headers: &HeaderMap, uri: &Uri) -> Resu
     Ok(([(header::CONTENT_TYPE, form.media_type())], body).into_response())
 }
 
-/// The lines that a query asks for.
-pub(super) fn filter(parameters: &Parameters<'_>, now: u64) -> Result<LogFilter, Problem> {
+/// The lines that a query asks for, as far as the caller may see them.
+pub(super) fn filter(parameters: &Parameters<'_>, caller: &Caller, state: &State) -> Result<LogFilter, Problem> {
+    let now = state.directory.now();
     let text = |name: &str| parameters.get(name).map(str::to_owned);
     let when = |name: &str| {
         let time = parameters.get(name).map(|text| parse_time(text, now)).transpose();
@@ -195,9 +197,21 @@ pub(super) fn filter(parameters: &Parameters<'_>, now: u64) -> Result<LogFilter,
         Some("oldest") => false,
         Some(_) => return Err(bad("order is newest or oldest")),
     };
+    let mut source = text("source");
+    if let Some(source) = source.as_deref().filter(|source| !caller.sees(source)) {
+        // The words of a source that is not there.
+        caller.source(state, source)?;
+    }
+    let sources = match caller.grant.sources.as_slice() {
+        [only] => {
+            source = Some(only.clone());
+            Vec::new()
+        }
+        several => several.to_vec(),
+    };
     Ok(LogFilter {
         query: LogQuery {
-            source: text("source"),
+            source,
             resource: text("id"),
             failed,
             since: when("since")?,
@@ -209,6 +223,7 @@ pub(super) fn filter(parameters: &Parameters<'_>, now: u64) -> Result<LogFilter,
         resource: text("resource"),
         token: text("token"),
         operation: text("operation"),
+        sources,
     })
 }
 

@@ -8,9 +8,9 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::State;
-use super::admin::Admin;
+use super::admin::{Admin, Operator, Reader};
 use super::problem::Problem;
-use crate::directory::{Actor, Call, Held, Revision, SourceRecord};
+use crate::directory::{Actor, Call, Held, Revision};
 use crate::text::Diagnostics;
 use crate::text::render;
 
@@ -35,18 +35,20 @@ fn shown(revision: &Revision) -> Value {
     })
 }
 
-async fn mappings(_: Admin, extract::State(state): extract::State<State>) -> Json<Value> {
-    let all: Vec<Value> = state.directory.library().all().iter().map(|held| shown(&held.revision)).collect();
+async fn mappings(reader: Reader, extract::State(state): extract::State<State>) -> Json<Value> {
+    let mut all = state.directory.library().all();
+    all.retain(|held| reader.sees_mapping(&state, &held.revision.name));
+    let all: Vec<Value> = all.iter().map(|held| shown(&held.revision)).collect();
     Json(json!({"mappings": all}))
 }
 
 /// The text of a mapping; its revision is the entity tag.
 async fn mapping(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let held = state.directory.library().get(&name).ok_or_else(|| missing(&name))?;
+    let held = reader.mapping(&state, &name)?;
     Ok(text(&held.revision))
 }
 
@@ -65,6 +67,7 @@ async fn put_mapping(
     headers: HeaderMap,
     body: String,
 ) -> Result<Response, Problem> {
+    admin.whole()?;
     let expected = match (headers.get(header::IF_MATCH), headers.get(header::IF_NONE_MATCH)) {
         (Some(tag), _) => Some(
             tag.to_str()
@@ -85,44 +88,43 @@ async fn put_mapping(
 }
 
 async fn revisions(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let history = state.directory.library().history(&name).await.map_err(super::RegistryError::Store)?;
-    if history.is_empty() {
-        return Err(missing(&name));
-    }
+    reader.mapping(&state, &name)?;
+    let history = state.directory.library().history(&name).await?;
     Ok(Json(json!({"revisions": history.iter().map(shown).collect::<Vec<_>>()})))
 }
 
 async fn revision(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path((name, number)): Path<(String, u64)>,
 ) -> Result<Response, Problem> {
-    let history = state.directory.library().history(&name).await.map_err(super::RegistryError::Store)?;
+    reader.mapping(&state, &name)?;
+    let history = state.directory.library().history(&name).await?;
     let found = history.iter().find(|revision| revision.revision == number);
     found.map(text).ok_or_else(|| missing(&format!("{name}, revision {number}")))
 }
 
 async fn resume(
-    _: Admin,
+    operator: Operator,
     extract::State(state): extract::State<State>,
     Path(slug): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    known(&state, &slug)?;
+    operator.source(&state, &slug)?;
     let lifted = state.directory.resume(&slug).await.map_err(super::RegistryError::Store)?;
     Ok(Json(json!({"source": slug, "wasHalted": lifted})))
 }
 
 /// What the mapping made of a user or group; `null` when the source has none for it.
 async fn profile(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path((slug, id)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
-    known(&state, &slug)?;
+    reader.source(&state, &slug)?;
     let source = state.registry.source(&slug).ok_or_else(|| missing(&slug))?;
     let actor = Actor::default();
     let call = Call::inside(&source, &actor);
@@ -134,18 +136,11 @@ async fn profile(
     Err(Problem::new(StatusCode::NOT_FOUND, format!("source {slug:?} has no resource {id:?}")))
 }
 
-pub(super) fn known(state: &State, slug: &str) -> Result<SourceRecord, Problem> {
-    state
-        .registry
-        .record(slug)
-        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no source {slug:?}")))
-}
-
 fn missing(name: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, format!("there is no mapping {name:?}"))
 }
 
 /// Findings as the API shows them: code, severity, message, place, excerpt.
 pub(super) fn findings(found: &Diagnostics) -> Value {
-    found.iter().map(|finding| render::json(found.source(), finding)).collect()
+    found.iter().map(|finding| render::told(found.source(), finding)).collect()
 }

@@ -3,9 +3,12 @@
 mod admin;
 mod backup;
 mod bare;
+mod caller;
 mod clients;
 pub mod console;
 mod door;
+mod dry_run;
+mod editor;
 mod expiry;
 mod gate;
 mod health;

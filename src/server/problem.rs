@@ -8,6 +8,7 @@ use super::registry::RegistryError;
 use crate::directory::LibraryError;
 use crate::directory::token::Refusal;
 use crate::store::StoreError;
+use crate::text::Diagnostics;
 
 /// A refusal as problem details.
 #[derive(Debug)]
@@ -20,6 +21,11 @@ pub(super) struct Problem {
     diagnostics: Option<Value>,
 }
 
+/// How many errors there are, in a sentence.
+fn counted(errors: usize) -> String {
+    format!("the mapping does not compile: {errors} error{}", if errors == 1 { "" } else { "s" })
+}
+
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), challenge: false, diagnostics: None }
@@ -28,6 +34,19 @@ impl Problem {
     /// One whose status is a number that another part gives.
     pub(super) fn of_status(status: u16, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), detail)
+    }
+
+    /// A mapping that does not compile, with all findings.
+    pub(super) fn uncompiled(found: &Diagnostics) -> Self {
+        Self {
+            diagnostics: Some(super::mappings::findings(found)),
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, counted(found.errors()))
+        }
+    }
+
+    /// The same words with another status.
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
     }
 }
 

@@ -2,13 +2,13 @@
 
 use axum::Router;
 use axum::extract::{self, Path};
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use axum::response::Json;
 use axum::routing::get;
 use serde_json::{Value, json};
 
 use super::State;
-use super::admin::Admin;
+use super::admin::{Caller, Reader};
 use super::log::{MAX_PAGE, Parameters, bad, shown};
 use super::problem::Problem;
 use crate::directory::Listing;
@@ -26,27 +26,32 @@ pub(super) async fn overview(state: &State, slug: &str) -> Result<Value, Problem
 }
 
 async fn users(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path(slug): Path<String>,
     uri: Uri,
 ) -> Result<Json<Value>, Problem> {
-    list(&state, &slug, "User", "users", &uri).await
+    list(&reader, &state, &slug, "User", "users", &uri).await
 }
 
 async fn groups(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path(slug): Path<String>,
     uri: Uri,
 ) -> Result<Json<Value>, Problem> {
-    list(&state, &slug, "Group", "groups", &uri).await
+    list(&reader, &state, &slug, "Group", "groups", &uri).await
 }
 
-async fn list(state: &State, slug: &str, kind: &str, name: &str, uri: &Uri) -> Result<Json<Value>, Problem> {
-    if state.registry.source(slug).is_none() {
-        return Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no source {slug:?}")));
-    }
+async fn list(
+    caller: &Caller,
+    state: &State,
+    slug: &str,
+    kind: &str,
+    name: &str,
+    uri: &Uri,
+) -> Result<Json<Value>, Problem> {
+    caller.source(state, slug)?;
     let parameters = Parameters::read(uri, &["search", "outcome", "limit", "cursor"])?;
     let failed = match parameters.get("outcome") {
         None => false,

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::State;
-use super::admin::Admin;
+use super::admin::{Caller, Operator, Reader};
 use super::problem::Problem;
 use crate::sync::{Ask, PlanError, RunOptions, Sync, SyncError};
 use crate::target::Kind;
@@ -44,10 +44,11 @@ impl Syncs {
         self.0.values()
     }
 
-    pub(super) fn get(&self, name: &str) -> Result<&Handle, Problem> {
+    /// The sync of that name, when there is one that the caller may see.
+    pub(super) fn get(&self, name: &str, caller: &Caller) -> Result<&Handle, Problem> {
         let missing =
             || Problem::new(StatusCode::NOT_FOUND, format!("the configuration has no [[sync]] called {name:?}"));
-        self.0.get(name).ok_or_else(missing)
+        self.0.get(name).filter(|handle| caller.sees_sync(handle)).ok_or_else(missing)
     }
 }
 
@@ -60,29 +61,29 @@ pub(super) fn routes() -> Router<State> {
         .route("/syncs/{name}/resume", post(resume))
 }
 
-async fn all(_: Admin, extract::State(state): extract::State<State>) -> Result<Json<Value>, Problem> {
+async fn all(reader: Reader, extract::State(state): extract::State<State>) -> Result<Json<Value>, Problem> {
     let mut all = Vec::new();
-    for handle in state.syncs.iter() {
+    for handle in state.syncs.iter().filter(|handle| reader.sees_sync(handle)) {
         all.push(json!(handle.sync.status(1).await?));
     }
     Ok(Json(json!({"syncs": all})))
 }
 
 async fn status(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!(state.syncs.get(&name)?.sync.status(RUNS).await?)))
+    Ok(Json(json!(state.syncs.get(&name, &reader)?.sync.status(RUNS).await?)))
 }
 
 /// What a run would do; a mapping that fails is 422 with its finding.
 async fn plan(
-    _: Admin,
+    operator: Operator,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    match state.syncs.get(&name)?.sync.plan().await {
+    match state.syncs.get(&name, &operator)?.sync.plan().await {
         Ok(plan) => Ok(Json(json!(plan))),
         Err(PlanError::Mapping(report)) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, report)),
         Err(PlanError::Other(error)) => Err(error.into()),
@@ -103,26 +104,32 @@ struct Wanted {
 }
 
 async fn run(
-    _: Admin,
+    operator: Operator,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
     body: String,
 ) -> Result<Response, Problem> {
-    asked(&state, &name, &body, false).await
+    asked(&operator, &state, &name, &body, false).await
 }
 
 /// Lifts a halt, and runs.
 async fn resume(
-    _: Admin,
+    operator: Operator,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
     body: String,
 ) -> Result<Response, Problem> {
-    asked(&state, &name, &body, true).await
+    asked(&operator, &state, &name, &body, true).await
 }
 
-pub(super) async fn asked(state: &State, name: &str, body: &str, resume: bool) -> Result<Response, Problem> {
-    let handle = state.syncs.get(name)?;
+pub(super) async fn asked(
+    caller: &Caller,
+    state: &State,
+    name: &str,
+    body: &str,
+    resume: bool,
+) -> Result<Response, Problem> {
+    let handle = state.syncs.get(name, caller)?;
     let text = if body.trim().is_empty() { "{}" } else { body };
     let wanted: Wanted =
         serde_json::from_str(text).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;

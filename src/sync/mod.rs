@@ -17,6 +17,7 @@ mod notice;
 mod part;
 mod patient;
 mod plan;
+mod preview;
 mod records;
 mod references;
 mod report;

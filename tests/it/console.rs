@@ -361,15 +361,15 @@ fn a_mapping_is_tried_compared_saved_and_rolled_back() {
     assert!(broken["findings"][0]["picture"].as_str().unwrap().contains("^^^^^^"), "{broken}");
 
     let upper = PEOPLE.replace("ToLower", "ToUpper");
-    let asked = |text: &str| json!({"text": text, "source": "default", "kind": "User"});
+    let asked = |text: &str| json!({"mapping": {"text": text}, "records": {"source": "default", "kind": "User"}});
     let impact = visitor.ask("POST", "impact", &asked(&upper)).json();
-    assert_eq!((&impact["looked"], &impact["changed"], &impact["whole"]), (&json!(2), &json!(2), &json!(true)));
+    assert_eq!((&impact["records"], &impact["changed"]), (&json!(2), &json!(2)), "{impact}");
     assert_eq!(impact["samples"][0]["changes"][0]["new"], "ADA@CONTOSO.EXAMPLE", "{impact}");
     let none = visitor.ask("POST", "impact", &asked(PEOPLE)).json();
     assert_eq!((&none["changed"], &none["unchanged"]), (&json!(0), &json!(2)), "{none}");
     let failing = PEOPLE.replace("ToLower([userName])", "CDate([userName])");
     let impact = visitor.ask("POST", "impact", &asked(&failing)).json();
-    assert_eq!(impact["failing"], 2, "{impact}");
+    assert_eq!(impact["failed"], 2, "{impact}");
 
     let stale = visitor.ask("PUT", "mappings/people", &json!({"text": upper, "revision": 0}));
     assert_eq!((stale.status, &stale.json()["theirs"]["revision"]), (412, &json!(1)), "{}", stale.text());

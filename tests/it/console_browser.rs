@@ -79,7 +79,7 @@ fn a_mapping_is_broken_mended_and_saved() {
     browser.until("document.getElementById('tab-tests').textContent.includes('✗ 1')");
     browser.click("#ask-impact");
     browser.sees("Ada@Contoso.example");
-    browser.until("document.getElementById('pane-impact').innerText.includes('Against revision 1')");
+    browser.until("document.getElementById('pane-impact').innerText.includes('Against the revision that is saved')");
     browser.until("document.querySelector('#pane-impact .come')?.textContent.includes('ADA@CONTOSO.EXAMPLE')");
 
     // Somebody else saves meanwhile: both texts are there.

@@ -14,6 +14,7 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+mod api;
 mod attacks;
 mod browser;
 mod cases;
@@ -23,6 +24,7 @@ mod console;
 mod console_browser;
 mod credentials;
 mod diagnostics;
+mod dry_run;
 mod graph_fake;
 mod http;
 mod inbound;

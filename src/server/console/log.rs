@@ -2,11 +2,12 @@
 
 use axum::Router;
 use axum::extract;
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Value, json};
 
+use super::overview::seen;
 use super::session::Visitor;
 use super::{Trouble, page};
 use crate::directory::Line;
@@ -34,16 +35,15 @@ pub(super) fn row(line: &Line) -> Value {
     })
 }
 
-async fn show(
-    Visitor(session): Visitor,
-    extract::State(state): extract::State<State>,
-    uri: Uri,
-) -> Result<Response, Trouble> {
+async fn show(visitor: Visitor, extract::State(state): extract::State<State>, uri: Uri) -> Result<Response, Trouble> {
     let parameters = Parameters::read(&uri, &KNOWN)?;
     // A time that cannot be read is told on the page, where it is mended.
-    let (mut filter, wrong) = match filter(&parameters, state.directory.now()) {
+    let (mut filter, wrong) = match filter(&parameters, &visitor.caller, &state) {
         Ok(filter) => (filter, None),
-        Err(problem) => (crate::directory::LogFilter::default(), Some(problem.detail)),
+        Err(problem) if problem.status == StatusCode::BAD_REQUEST => {
+            (filter(&Parameters::default(), &visitor.caller, &state)?, Some(problem.detail))
+        }
+        Err(problem) => return Err(problem.into()),
     };
     filter.query.newest_first = true;
     filter.query.limit = LINES;
@@ -58,15 +58,15 @@ async fn show(
     }
     let context = json!({
         "asked": asked, "wrong": wrong, "query": query.finish(),
-        "sources": state.registry.sources().into_iter().map(|record| record.slug).collect::<Vec<_>>(),
+        "sources": seen(&state, &visitor).into_iter().map(|record| record.slug).collect::<Vec<_>>(),
         "lines": found.items.iter().map(row).collect::<Vec<_>>(), "next": shown(found.next.as_ref()),
     });
-    page(&state, &session, "log.html", "log", context)
+    page(&state, &visitor, "log.html", "log", context)
 }
 
 /// All lines as a file; the API's own answer.
 async fn export(
-    _: Visitor,
+    visitor: Visitor,
     extract::State(state): extract::State<State>,
     headers: HeaderMap,
     uri: Uri,
@@ -74,7 +74,7 @@ async fn export(
     let form = Parameters::read(&uri, &[&KNOWN[..], &["format"]].concat())?;
     let name = if form.get("format") == Some("csv") { "provisioning-log.csv" } else { "provisioning-log.jsonl" };
     let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
-    let mut response = answer(state, &headers, &uri).await?;
+    let mut response = answer(&visitor.caller, state, &headers, &uri).await?;
     if let Ok(disposition) = disposition {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
     }

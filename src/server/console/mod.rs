@@ -6,7 +6,6 @@
 mod assets;
 mod bench;
 mod difference;
-mod impact;
 mod log;
 mod login;
 mod mappings;
@@ -30,7 +29,9 @@ use serde_json::{Value, json};
 
 use super::State;
 use super::problem::Problem;
-use session::{Session, Visitor};
+use crate::directory::token::Role;
+
+use session::Visitor;
 
 pub use session::Sessions;
 
@@ -102,10 +103,16 @@ async fn guarded(mut response: Response) -> Response {
 }
 
 /// A page for somebody: what every page shows, and a context of its own.
-fn page(state: &State, session: &Session, template: &str, nav: &str, context: Value) -> Result<Response, Trouble> {
+fn page(state: &State, visitor: &Visitor, template: &str, nav: &str, context: Value) -> Result<Response, Trouble> {
+    let (session, role) = (&visitor.session, visitor.caller.grant.role);
     let mut whole = json!({
         "nav": nav, "assets": assets::names(), "now": state.directory.now(), "version": env!("CARGO_PKG_VERSION"),
-        "me": {"label": session.label, "may_operate": true, "may_admin": true},
+        "me": {
+            "label": session.label, "role": role.word(), "limited": visitor.caller.grant.sources,
+            "may_operate": visitor.may(Role::Operate), "may_admin": visitor.may(Role::Admin),
+            // What concerns all sources: mappings, and tokens without a limit.
+            "may_all": visitor.may(Role::Admin) && visitor.caller.grant.is_whole(),
+        },
         "csrf": session.csrf, "flash": session.told(),
     });
     if let (Some(whole), Value::Object(own)) = (whole.as_object_mut(), context) {

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use super::session::{Posted, Visitor, see_other};
 use super::{Trouble, endpoint, page, words};
 use crate::clock::Millis;
+use crate::directory::SourceRecord;
+use crate::directory::token::Role;
 use crate::server::State;
-use crate::server::mappings::known;
 use crate::store::StoreError;
 
 const HOUR: Millis = 60 * 60 * 1_000;
@@ -28,12 +29,12 @@ pub(super) fn routes() -> Router<State> {
 }
 
 pub(super) async fn show(
-    Visitor(session): Visitor,
+    visitor: Visitor,
     extract::State(state): extract::State<State>,
     parts: Parts,
 ) -> Result<Response, Trouble> {
     let (mut sources, mut halts) = (Vec::new(), Vec::new());
-    for record in state.registry.sources() {
+    for record in seen(&state, &visitor) {
         let overview = state.directory.overview(&record.slug).await?;
         if let Some(halt) = state.directory.halted(&record.slug) {
             halts.push(json!({
@@ -53,7 +54,7 @@ pub(super) async fn show(
             "halted": state.directory.halted(&record.slug).is_some()}));
     }
     let mut syncs = Vec::new();
-    for handle in state.syncs.iter() {
+    for handle in state.syncs.iter().filter(|handle| visitor.caller.sees_sync(handle)) {
         let status = handle.sync.status(1).await?;
         if let Some(halt) = &status.halt {
             halts.push(json!({
@@ -69,7 +70,9 @@ pub(super) async fn show(
             "last": last.map(|run| json!({ "at": run.ended, "outcome": run.outcome.word() }))}));
     }
     let mut ending = state.registry.days_left();
-    ending.retain(|warning| warning.days_left <= SOON);
+    let sees =
+        |sources: &str| visitor.caller.grant.is_whole() || sources.split(',').all(|slug| visitor.caller.sees(slug));
+    ending.retain(|warning| warning.days_left <= SOON && sees(&warning.source));
     ending.sort_by_key(|warning| warning.days_left);
     let ending: Vec<Value> = ending
         .into_iter()
@@ -79,16 +82,23 @@ pub(super) async fn show(
                 "source": warning.source, "days": warning.days_left})
         })
         .collect();
-    let is_new = halts.is_empty() && is_untouched(&state).await?;
-    let plot = plot(&state).await?;
+    let is_new = halts.is_empty() && is_untouched(&state, &visitor).await?;
+    let plot = plot(&state, &visitor).await?;
     let context =
         json!({ "sources": sources, "syncs": syncs, "halts": halts, "ending": ending, "plot": plot, "is_new": is_new });
-    page(&state, &session, "overview.html", "overview", context)
+    page(&state, &visitor, "overview.html", "overview", context)
+}
+
+/// The sources that a visitor may see.
+pub(super) fn seen(state: &State, visitor: &Visitor) -> Vec<SourceRecord> {
+    let mut sources = state.registry.sources();
+    sources.retain(|record| visitor.caller.sees(&record.slug));
+    sources
 }
 
 /// Whether no source ever had a write.
-async fn is_untouched(state: &State) -> Result<bool, StoreError> {
-    for record in state.registry.sources() {
+async fn is_untouched(state: &State, visitor: &Visitor) -> Result<bool, StoreError> {
+    for record in seen(state, visitor) {
         if state.directory.overview(&record.slug).await?.last.is_some() {
             return Ok(false);
         }
@@ -115,11 +125,11 @@ struct Bar {
 }
 
 /// The writes of the last day by hours, the oldest first, ready to be drawn.
-async fn plot(state: &State) -> Result<Value, StoreError> {
+async fn plot(state: &State, visitor: &Visitor) -> Result<Value, StoreError> {
     let now = state.directory.now();
     let mut bars: Vec<Bar> = Vec::new();
     bars.resize_with(24, Bar::default);
-    for record in state.registry.sources() {
+    for record in seen(state, visitor) {
         let mut before = (0, 0);
         for (hours, bar) in (0_u64..).zip(bars.iter_mut().rev()) {
             // What the store counts begins with an hour and has all after it.
@@ -158,12 +168,13 @@ async fn resume(
     Path(slug): Path<String>,
     posted: Posted,
 ) -> Result<Response, Trouble> {
-    known(&state, &slug)?;
+    posted.visitor.needs(Role::Operate)?;
+    posted.visitor.caller.source(&state, &slug)?;
     let text = if state.directory.resume(&slug).await? {
         format!("Source {slug} takes writes again.")
     } else {
         format!("Source {slug} was not halted.")
     };
-    posted.session.tell("good", text);
+    posted.visitor.session.tell("good", text);
     Ok(see_other("/console"))
 }

@@ -7,12 +7,12 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Value, json};
 
+use super::overview::seen;
 use super::session::{Visitor, see_other};
 use super::{Trouble, log, page, words};
 use crate::directory::{Listing, LogFilter};
 use crate::server::State;
 use crate::server::log::{Parameters, shown};
-use crate::server::mappings::known;
 use crate::server::problem::Problem;
 use crate::store::{LogQuery, Stored};
 
@@ -31,8 +31,8 @@ pub(super) fn routes() -> Router<State> {
 }
 
 /// The list of the first source.
-async fn first(_: Visitor, extract::State(state): extract::State<State>) -> Response {
-    let slug = state.registry.sources().into_iter().next().map(|record| record.slug);
+async fn first(visitor: Visitor, extract::State(state): extract::State<State>) -> Response {
+    let slug = seen(&state, &visitor).into_iter().next().map(|record| record.slug);
     see_other(&slug.map_or("/console".to_owned(), |slug| format!("/console/sources/{slug}/users")))
 }
 
@@ -46,12 +46,12 @@ fn kind_of(word: &str) -> Result<&'static str, Problem> {
 }
 
 async fn list(
-    Visitor(session): Visitor,
+    visitor: Visitor,
     extract::State(state): extract::State<State>,
     Path((slug, word)): Path<(String, String)>,
     uri: Uri,
 ) -> Result<Response, Trouble> {
-    known(&state, &slug)?;
+    visitor.caller.source(&state, &slug)?;
     let kind = kind_of(&word)?;
     let parameters = Parameters::read(&uri, &["search", "outcome", "cursor"])?;
     let failed = parameters.get("outcome") == Some("failure");
@@ -64,19 +64,19 @@ async fn list(
     let found = state.directory.provisioned(&slug, kind, &listing).await?;
     let context = json!({
         "slug": slug, "kind": word, "count": state.directory.store().count(&slug, kind).await?,
-        "sources": state.registry.sources().into_iter().map(|record| record.slug).collect::<Vec<_>>(),
+        "sources": seen(&state, &visitor).into_iter().map(|record| record.slug).collect::<Vec<_>>(),
         "search": parameters.get("search"), "failed": failed, "paged": listing.after.is_some(),
         "items": found.items, "next": shown(found.next.as_ref()),
     });
-    page(&state, &session, "provisioned.html", "provisioned", context)
+    page(&state, &visitor, "provisioned.html", "provisioned", context)
 }
 
 async fn detail(
-    Visitor(session): Visitor,
+    visitor: Visitor,
     extract::State(state): extract::State<State>,
     Path((slug, word, id)): Path<(String, String, String)>,
 ) -> Result<Response, Trouble> {
-    known(&state, &slug)?;
+    visitor.caller.source(&state, &slug)?;
     let kind = kind_of(&word)?;
     let stored = state.directory.store().get(&slug, &id).await?.filter(|stored| stored.kind == kind);
     let filter = LogFilter {
@@ -101,7 +101,7 @@ async fn detail(
             "slug": slug, "kind": word, "id": id, "name": name, "gone": true,
             "timeline": timeline.items.iter().map(log::row).collect::<Vec<_>>(),
         });
-        return page(&state, &session, "resource.html", "provisioned", context);
+        return page(&state, &visitor, "resource.html", "provisioned", context);
     };
     let resource: Value = serde_json::from_slice(&stored.body).unwrap_or_default();
     let profile: Option<Value> = stored.profile.as_deref().and_then(|profile| serde_json::from_slice(profile).ok());
@@ -117,7 +117,7 @@ async fn detail(
         "members": stored.members, "related": related(&state, &slug, &stored).await?,
         "timeline": timeline.items.iter().map(log::row).collect::<Vec<_>>(),
     });
-    page(&state, &session, "resource.html", "provisioned", context)
+    page(&state, &visitor, "resource.html", "provisioned", context)
 }
 
 fn pretty(value: &Value) -> String {

@@ -20,7 +20,8 @@ use subtle::ConstantTimeEq;
 
 use super::words;
 use crate::clock::Millis;
-use crate::directory::token::{self, Refusal, Scope};
+use crate::directory::token::{self, Grant, Refusal, Role};
+use crate::server::caller::Caller;
 use crate::server::door::Visit;
 use crate::server::problem::Problem;
 use crate::server::registry::{Holder, RegistryError, random};
@@ -138,12 +139,12 @@ impl Sessions {
         Ok((id, session))
     }
 
-    /// The session of an id, while it and its token last.
-    fn get(&self, id: &str, registry: &Registry, now: Millis) -> Option<Arc<Session>> {
+    /// The session of an id and what it may do, while it and its token last.
+    fn get(&self, id: &str, registry: &Registry, now: Millis) -> Option<(Arc<Session>, Grant)> {
         let key = token::hash(id);
         let session = self.held.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()?;
-        if session.lasts(now) && registry.lasts(&session.token) {
-            return Some(session);
+        if let Some(grant) = registry.grant_of(&session.token).filter(|_| session.lasts(now)) {
+            return Some((session, grant));
         }
         self.held.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
         None
@@ -230,25 +231,45 @@ fn foreign() -> Problem {
 }
 
 /// Somebody with a session.
-pub(super) struct Visitor(pub(super) Arc<Session>);
+pub(super) struct Visitor {
+    pub(super) session: Arc<Session>,
+    /// What the token may do, at this moment.
+    pub(super) caller: Caller,
+}
 
 impl Visitor {
     fn of(parts: &Parts, state: &State) -> Result<Self, Response> {
         let now = state.directory.now();
         let found = cookie(&parts.headers, COOKIE).and_then(|id| state.console.get(id, &state.registry, now));
-        let Some(session) = found else { return Err(nobody(parts)) };
+        let Some((session, grant)) = found else { return Err(nobody(parts)) };
         if !parts.headers.contains_key(POLL_HEADER) {
             session.seen.fetch_max(now, Ordering::Relaxed);
         }
         if let Some(visit) = parts.extensions.get::<Arc<Visit>>() {
             visit.belongs_to(&session.token, None);
         }
-        Ok(Self(session))
+        let caller = Caller { label: session.label.clone(), grant };
+        Ok(Self { session, caller })
+    }
+
+    /// Whether the role of its token is this one, or one that may more.
+    pub(super) fn may(&self, role: Role) -> bool {
+        self.caller.grant.role >= role
+    }
+
+    /// A refusal when the role is not enough.
+    pub(super) fn needs(&self, role: Role) -> Result<(), Problem> {
+        if self.may(role) {
+            return Ok(());
+        }
+        let (needed, has) = (role.word(), self.caller.grant.role.word());
+        let detail = format!("this needs the role `{needed}`, and the token of this session has `{has}`");
+        Err(Problem::new(StatusCode::FORBIDDEN, detail))
     }
 
     /// Whether the request comes from a page of ours in this session.
     fn check(&self, state: &State, parts: &Parts, given: Option<&str>) -> Result<(), Problem> {
-        if is_ours(state, parts) && same(given, &self.0.csrf) { Ok(()) } else { Err(foreign()) }
+        if is_ours(state, parts) && same(given, &self.session.csrf) { Ok(()) } else { Err(foreign()) }
     }
 }
 
@@ -281,7 +302,7 @@ impl FromRequestParts<State> for Visitor {
 
 /// A form that was sent by a page of ours.
 pub(super) struct Posted {
-    pub(super) session: Arc<Session>,
+    pub(super) visitor: Visitor,
     fields: Vec<(String, String)>,
 }
 
@@ -311,13 +332,13 @@ impl FromRequest<State> for Posted {
         visitor
             .check(state, &parts, field(&fields, CSRF_FIELD))
             .map_err(|problem| super::Trouble(problem).into_response())?;
-        Ok(Self { session: visitor.0, fields })
+        Ok(Self { visitor, fields })
     }
 }
 
 /// JSON that was sent by a script of ours.
 pub(super) struct Sent<T> {
-    pub(super) session: Arc<Session>,
+    pub(super) visitor: Visitor,
     pub(super) body: T,
 }
 
@@ -333,7 +354,7 @@ impl<T: DeserializeOwned> FromRequest<State> for Sent<T> {
         let body = body.await.map_err(IntoResponse::into_response)?;
         let body = serde_json::from_slice(&body)
             .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()).into_response())?;
-        Ok(Self { session: visitor.0, body })
+        Ok(Self { visitor, body })
     }
 }
 
@@ -352,7 +373,7 @@ pub(super) async fn read_login(state: &State, request: Request) -> Result<(Strin
 
 /// Who shows this token, when it opens the console.
 pub(super) fn holder(state: &State, given: &str) -> Result<Holder, Refusal> {
-    state.registry.opens((!given.is_empty()).then_some(given), &Scope::Admin)
+    state.registry.grants((!given.is_empty()).then_some(given)).map(|(holder, _)| holder)
 }
 
 /// What somebody who is not let in is told. Nothing in it helps to guess.

@@ -3,24 +3,28 @@
 use std::collections::BTreeSet;
 
 use axum::Router;
-use axum::extract::{self, Path};
-use axum::http::{StatusCode, Uri};
+use axum::body::Body;
+use axum::extract::{self, Path, Request};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post, put};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::overview::seen;
 use super::session::{Sent, Visitor};
-use super::{Trouble, bench, impact, missing, page};
+use super::{Trouble, bench, missing, page};
+use crate::directory::token::Role;
 use crate::directory::{LibraryError, Listing};
-use crate::function::TABLE;
-use crate::language::liquid::FILTERS;
-use crate::mapping::{MAX_FILE, Mapping};
+use crate::function::{Spec, TABLE};
+use crate::language::liquid::{FILTERS, Filter};
+use crate::mapping::MAX_FILE;
 use crate::scim::{Attribute, ResourceSchema};
 use crate::server::State;
+use crate::server::admin::Reader;
+use crate::server::dry_run;
 use crate::server::log::Parameters;
 use crate::server::problem::Problem;
-use crate::text::Source;
 
 /// People that a search offers.
 const OFFERED: usize = 20;
@@ -33,41 +37,38 @@ pub(super) fn routes() -> Router<State> {
         .route("/console/mappings/{name}/edit", get(edit))
         .route("/console/api/try", post(attempt))
         .route("/console/api/impact", post(compare))
+        .route("/console/api/dry-run", post(rehearse))
         .route("/console/api/reference", get(reference))
         .route("/console/api/records", get(records))
         .route("/console/api/record", get(record))
         .route("/console/api/mappings/{name}", put(save))
 }
 
-async fn blank(
-    Visitor(session): Visitor,
-    extract::State(state): extract::State<State>,
-    uri: Uri,
-) -> Result<Response, Trouble> {
-    let wanted = picked(&state, &uri, None)?;
-    page(&state, &session, "studio.html", "mappings", studio(&state, None, 0, BLANK, &wanted))
+async fn blank(visitor: Visitor, extract::State(state): extract::State<State>, uri: Uri) -> Result<Response, Trouble> {
+    let wanted = picked(&state, &visitor, &uri, None)?;
+    page(&state, &visitor, "studio.html", "mappings", studio(&state, &visitor, None, 0, BLANK, &wanted))
 }
 
 async fn edit(
-    Visitor(session): Visitor,
+    visitor: Visitor,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
     uri: Uri,
 ) -> Result<Response, Trouble> {
-    let held = state.directory.library().get(&name).ok_or_else(|| missing(&format!("mapping {name:?}")))?;
-    let wanted = picked(&state, &uri, Some(&name))?;
-    let context = studio(&state, Some(&name), held.revision.revision, &held.revision.text, &wanted);
-    page(&state, &session, "studio.html", "mappings", context)
+    let held = visitor.caller.mapping(&state, &name)?;
+    let wanted = picked(&state, &visitor, &uri, Some(&name))?;
+    let context = studio(&state, &visitor, Some(&name), held.revision.revision, &held.revision.text, &wanted);
+    page(&state, &visitor, "studio.html", "mappings", context)
 }
 
 /// The source, the kind and the id with which the page begins: those of its address, or those that use the mapping.
-fn picked(state: &State, uri: &Uri, name: Option<&str>) -> Result<Value, Problem> {
+fn picked(state: &State, visitor: &Visitor, uri: &Uri, name: Option<&str>) -> Result<Value, Problem> {
     let parameters = Parameters::read(uri, &["source", "kind", "id"])?;
     if let Some(source) = parameters.get("source") {
         let kind = parameters.get("kind").unwrap_or("User");
         return Ok(json!({"source": source, "kind": kind, "id": parameters.get("id")}));
     }
-    let sources = state.registry.sources();
+    let sources = seen(state, visitor);
     let uses = |used: &Option<String>| used.is_some() && used.as_deref() == name;
     let using = sources.iter().find_map(|record| {
         let kind = if uses(&record.user_mapping) { "User" } else { "Group" };
@@ -78,10 +79,10 @@ fn picked(state: &State, uri: &Uri, name: Option<&str>) -> Result<Value, Problem
     Ok(json!({"source": source, "kind": kind, "id": null}))
 }
 
-fn studio(state: &State, name: Option<&str>, revision: u64, text: &str, wanted: &Value) -> Value {
+fn studio(state: &State, visitor: &Visitor, name: Option<&str>, revision: u64, text: &str, wanted: &Value) -> Value {
     json!({
         "name": name, "revision": revision, "text": text, "wanted": wanted,
-        "sources": state.registry.sources().into_iter().map(|record| record.slug).collect::<Vec<_>>(),
+        "sources": seen(state, visitor).into_iter().map(|record| record.slug).collect::<Vec<_>>(),
     })
 }
 
@@ -110,48 +111,35 @@ async fn attempt(
     Ok(Json(tried.await.map_err(|_| Problem::of_status(500, "the text could not be tried".to_owned()))?))
 }
 
-/// A text whose effect is asked for.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Compared {
-    text: String,
-    source: String,
-    kind: String,
-}
-
+/// Who would change: the API's own answer.
 async fn compare(
     extract::State(state): extract::State<State>,
-    Sent { body, .. }: Sent<Compared>,
+    Sent { visitor, body }: Sent<Value>,
 ) -> Result<Json<Value>, Problem> {
-    let compiled = Mapping::compile(&Source::new("mapping", body.text));
-    let new = compiled.mapping.ok_or_else(|| {
-        Problem::of_status(422, "the mapping does not compile: mend what stands below it first".to_owned())
-    })?;
-    Ok(Json(impact::over(&state, &body.source, &body.kind, new).await?))
+    let request = Request::new(Body::from(body.to_string()));
+    dry_run::impact(Reader(visitor.caller), extract::State(state), request).await
+}
+
+/// What a target would receive, and more: the API's own answer.
+async fn rehearse(
+    extract::State(state): extract::State<State>,
+    Sent { visitor, body }: Sent<Value>,
+) -> Result<Response, Problem> {
+    let request = Request::new(Body::from(body.to_string()));
+    dry_run::dry_run(Reader(visitor.caller), extract::State(state), HeaderMap::new(), request).await
 }
 
 /// Functions, filters and targets, for completion.
 async fn reference(_: Visitor) -> Json<Value> {
-    let functions: Vec<Value> = TABLE
-        .iter()
-        .map(|spec| {
-            let example = spec.examples.first();
-            json!({
-                "name": spec.name, "signature": spec.signature(), "summary": spec.summary, "details": spec.details,
-                "family": spec.family.title(), "returns": spec.returns.to_string(),
-                "example": example.map(|example| json!([example.expression, example.result])),
-            })
-        })
-        .collect();
-    let filters: Vec<Value> = FILTERS
-        .iter()
-        .map(|filter| json!({"name": filter.name, "signature": filter.signature(), "summary": filter.summary}))
-        .collect();
     let targets: serde_json::Map<String, Value> = ["User", "Group"]
         .into_iter()
         .filter_map(|kind| Some((kind.to_owned(), targets(&ResourceSchema::for_resource(kind)?))))
         .collect();
-    Json(json!({"functions": functions, "filters": filters, "targets": targets}))
+    Json(json!({
+        "functions": TABLE.iter().map(Spec::to_json).collect::<Vec<_>>(),
+        "filters": FILTERS.iter().map(Filter::to_json).collect::<Vec<_>>(),
+        "targets": targets,
+    }))
 }
 
 /// What rules of a resource type may fill, as a mapping file writes it.
@@ -184,10 +172,14 @@ fn add_targets(prefix: &str, attribute: &Attribute, found: &mut Vec<Value>) {
 }
 
 /// Users or groups for the picker.
-async fn records(_: Visitor, extract::State(state): extract::State<State>, uri: Uri) -> Result<Json<Value>, Problem> {
+async fn records(
+    visitor: Visitor,
+    extract::State(state): extract::State<State>,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
     let parameters = Parameters::read(&uri, &["source", "kind", "search"])?;
     let (source, kind) = (parameters.get("source").unwrap_or_default(), parameters.get("kind").unwrap_or("User"));
-    crate::server::mappings::known(&state, source)?;
+    visitor.caller.source(&state, source)?;
     let search = parameters.get("search").map(str::to_owned);
     let listing = Listing { search, limit: OFFERED, ..Listing::default() };
     let found = state.directory.provisioned(source, kind, &listing).await?;
@@ -200,9 +192,14 @@ async fn records(_: Visitor, extract::State(state): extract::State<State>, uri: 
 }
 
 /// A user or group as a mapping reads it.
-async fn record(_: Visitor, extract::State(state): extract::State<State>, uri: Uri) -> Result<Json<Value>, Problem> {
+async fn record(
+    visitor: Visitor,
+    extract::State(state): extract::State<State>,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
     let parameters = Parameters::read(&uri, &["source", "kind", "id"])?;
     let (slug, id) = (parameters.get("source").unwrap_or_default(), parameters.get("id").unwrap_or_default());
+    visitor.caller.source(&state, slug)?;
     let source = state.registry.source(slug).ok_or_else(|| missing(&format!("source {slug:?}")))?;
     let kind = parameters.get("kind").unwrap_or("User");
     let entry = state.directory.entry_of(&source, kind, id, &|_| true).await;
@@ -224,10 +221,13 @@ struct Kept {
 async fn save(
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
-    Sent { session, body }: Sent<Kept>,
+    Sent { visitor, body }: Sent<Kept>,
 ) -> Result<Response, Problem> {
+    visitor.needs(Role::Admin)?;
+    visitor.caller.whole()?;
     let file = format!("{name}.toml");
-    let put = state.registry.put_mapping(Some(&name), &file, &body.text, &session.label, Some(body.revision)).await;
+    let put =
+        state.registry.put_mapping(Some(&name), &file, &body.text, &visitor.session.label, Some(body.revision)).await;
     match put {
         Ok(held) => {
             let revision = &held.revision;

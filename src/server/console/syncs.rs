@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::session::{Posted, Visitor, see_other};
 use super::{Trouble, page, words};
+use crate::directory::token::Role;
 use crate::server::State;
 use crate::server::syncs::asked;
 use crate::sync::{Action, PlanError, Report};
@@ -56,9 +57,9 @@ fn plain(name: &str) -> String {
     out
 }
 
-async fn list(Visitor(session): Visitor, extract::State(state): extract::State<State>) -> Result<Response, Trouble> {
+async fn list(visitor: Visitor, extract::State(state): extract::State<State>) -> Result<Response, Trouble> {
     let mut syncs = Vec::new();
-    for handle in state.syncs.iter() {
+    for handle in state.syncs.iter().filter(|handle| visitor.caller.sees_sync(handle)) {
         let status = handle.sync.status(1).await?;
         syncs.push(json!({
             "name": status.sync, "running": status.running_until.is_some(), "halted": status.halt.is_some(),
@@ -66,15 +67,15 @@ async fn list(Visitor(session): Visitor, extract::State(state): extract::State<S
             "last": status.runs.first().map(run_row),
         }));
     }
-    page(&state, &session, "syncs.html", "syncs", json!({"syncs": syncs}))
+    page(&state, &visitor, "syncs.html", "syncs", json!({"syncs": syncs}))
 }
 
 async fn detail(
-    Visitor(session): Visitor,
+    visitor: Visitor,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
 ) -> Result<Response, Trouble> {
-    let status = state.syncs.get(&name)?.sync.status(RUNS).await?;
+    let status = state.syncs.get(&name, &visitor.caller)?.sync.status(RUNS).await?;
     let halt = status.halt.as_ref().map(|halt| {
         json!({
             "at": halt.at, "mapping": halt.mapping, "rule": halt.rule, "code": halt.code,
@@ -86,7 +87,7 @@ async fn detail(
         "name": name, "running": status.running_until, "linked": status.linked, "halt": halt,
         "quarantine": json!(status.quarantine), "runs": status.runs.iter().map(run_row).collect::<Vec<_>>(),
     });
-    page(&state, &session, "sync.html", "syncs", context)
+    page(&state, &visitor, "sync.html", "syncs", context)
 }
 
 /// An action as templates show it.
@@ -101,11 +102,11 @@ fn action_row(action: &Action) -> Value {
 
 /// What a run would do.
 async fn plan(
-    Visitor(session): Visitor,
+    visitor: Visitor,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
 ) -> Result<Response, Trouble> {
-    let context = match state.syncs.get(&name)?.sync.plan().await {
+    let context = match state.syncs.get(&name, &visitor.caller)?.sync.plan().await {
         Ok(plan) => json!({
             "name": name, "total": plan.actions.len(), "counts": json!(plan.counts),
             "actions": plan.actions.iter().take(ACTIONS).map(action_row).collect::<Vec<_>>(),
@@ -114,7 +115,7 @@ async fn plan(
         Err(PlanError::Mapping(report)) => json!({"name": name, "report": words::report(&report)}),
         Err(PlanError::Other(error)) => return Err(error.into()),
     };
-    page(&state, &session, "plan.html", "syncs", context)
+    page(&state, &visitor, "plan.html", "syncs", context)
 }
 
 async fn run(
@@ -122,8 +123,9 @@ async fn run(
     Path(name): Path<String>,
     posted: Posted,
 ) -> Result<Response, Trouble> {
-    asked(&state, &name, "", false).await?;
-    posted.session.tell("good", "A run was asked for. It shows here as soon as it ends.");
+    posted.visitor.needs(Role::Operate)?;
+    asked(&posted.visitor.caller, &state, &name, "", false).await?;
+    posted.visitor.session.tell("good", "A run was asked for. It shows here as soon as it ends.");
     Ok(see_other(&format!("/console/syncs/{}", words::encoded(&name))))
 }
 
@@ -133,7 +135,8 @@ async fn resume(
     Path(name): Path<String>,
     posted: Posted,
 ) -> Result<Response, Trouble> {
-    asked(&state, &name, "", true).await?;
-    posted.session.tell("good", "The halt is lifted, and a run was asked for.");
+    posted.visitor.needs(Role::Operate)?;
+    asked(&posted.visitor.caller, &state, &name, "", true).await?;
+    posted.visitor.session.tell("good", "The halt is lifted, and a run was asked for.");
     Ok(see_other(&format!("/console/syncs/{}", words::encoded(&name))))
 }

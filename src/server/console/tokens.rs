@@ -8,9 +8,10 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
+use super::overview::seen;
 use super::session::{Made, Posted, Visitor, see_other};
-use super::{Trouble, page};
-use crate::directory::token::{DAY, Scope};
+use super::{Trouble, missing, page};
+use crate::directory::token::{DAY, Role, Scope};
 use crate::server::State;
 use crate::server::problem::Problem;
 use crate::server::scim::origin;
@@ -25,24 +26,21 @@ pub(super) fn routes() -> Router<State> {
 }
 
 async fn show(
-    Visitor(session): Visitor,
+    visitor: Visitor,
     extract::State(state): extract::State<State>,
     parts: Parts,
 ) -> Result<Response, Trouble> {
     let now = state.directory.now();
     let mut tokens: Vec<Value> = Vec::new();
-    for token in state.registry.tokens().iter().rev() {
-        let source = match &token.scope {
-            Scope::Scim { source } => Some(source),
-            Scope::Admin => None,
-        };
+    for token in state.registry.tokens().iter().rev().filter(|token| visitor.caller.sees_token(token)) {
         tokens.push(json!({
-            "id": token.id, "label": token.label, "source": source, "created": token.created,
+            "id": token.id, "label": token.label, "role": token.scope.grant().map(|grant| grant.role.word()),
+            "sources": token.scope.sources(), "created": token.created,
             "expires": token.expires, "days": token.days_left(now), "revoked": token.revoked,
-            "used": state.registry.last_used(&token.id), "own": session.is_of(&token.id),
+            "used": state.registry.last_used(&token.id), "own": visitor.session.is_of(&token.id),
         }));
     }
-    let mut made = json!(session.made());
+    let mut made = json!(visitor.session.made());
     if let Some(fields) = made.as_object_mut() {
         // The host is known only here: a token is made before anybody asks where it is pasted.
         if let Some(Value::String(path)) = fields.get("url").cloned() {
@@ -51,9 +49,9 @@ async fn show(
     }
     let context = json!({
         "tokens": tokens, "made": made, "lives": LIVES,
-        "sources": state.registry.sources().into_iter().map(|record| record.slug).collect::<Vec<_>>(),
+        "sources": seen(&state, &visitor).into_iter().map(|record| record.slug).collect::<Vec<_>>(),
     });
-    page(&state, &session, "tokens.html", "tokens", context)
+    page(&state, &visitor, "tokens.html", "tokens", context)
 }
 
 fn wrong(detail: &str) -> Trouble {
@@ -61,26 +59,37 @@ fn wrong(detail: &str) -> Trouble {
 }
 
 async fn make(extract::State(state): extract::State<State>, posted: Posted) -> Result<Response, Trouble> {
+    posted.visitor.needs(Role::Admin)?;
+    let caller = &posted.visitor.caller;
     let label = posted.get("label").ok_or_else(|| wrong("a token needs a name, so that people know whose it is"))?;
     if label.chars().count() > LABEL {
         return Err(wrong("the name of a token has at most 100 characters"));
     }
-    let scope = match posted.get("opens") {
-        Some("admin") => Scope::Admin,
-        Some(slug) => Scope::Scim { source: slug.strip_prefix("scim:").unwrap_or(slug).to_owned() },
-        None => return Err(wrong("say what the token opens: a source, or the admin API")),
+    let opens = posted.get("opens").ok_or_else(|| wrong("say what the token opens: a source, or the admin API"))?;
+    // A token gives no more than the one that makes it has.
+    let limit = posted.get("limit").map(str::to_owned);
+    let (role, sources) = match opens.strip_prefix("scim:") {
+        Some(slug) => (None, vec![slug.to_owned()]),
+        None => (Some(opens.parse::<Role>().map_err(|error| wrong(&error))?), limit.into_iter().collect()),
     };
+    if sources.is_empty() {
+        caller.whole()?;
+    }
+    for slug in &sources {
+        caller.source(&state, slug)?;
+    }
+    let scope = Scope::of(role, sources).map_err(|error| wrong(&error))?;
     let days = posted.get("days").and_then(|days| days.parse::<u64>().ok());
     let days = days
         .filter(|days| LIVES.contains(days))
         .ok_or_else(|| wrong("a token lasts 30, 90, 180 or 365 days, or for ever"))?;
     let url = match &scope {
         Scope::Scim { source } => Some(format!("/scim/{source}/v2")),
-        Scope::Admin => None,
+        Scope::Admin | Scope::Api(_) => None,
     };
     let life = (days > 0).then(|| days.saturating_mul(DAY));
     let (token, secret) = state.registry.make_token(label, scope, life).await?;
-    posted.session.keep(Made { label: token.label.clone(), secret, url });
+    posted.visitor.session.keep(Made { label: token.label.clone(), secret, url });
     Ok(see_other("/console/tokens"))
 }
 
@@ -89,7 +98,12 @@ async fn revoke(
     Path(id): Path<String>,
     posted: Posted,
 ) -> Result<Response, Trouble> {
+    posted.visitor.needs(Role::Admin)?;
+    let caller = &posted.visitor.caller;
+    if !state.registry.tokens().iter().any(|token| token.id == id && caller.sees_token(token)) {
+        return Err(missing(&format!("token {:?}", crate::text::shorten(&id))).into());
+    }
     state.registry.revoke(&id).await?;
-    posted.session.tell("good", "The token was revoked. From now on it opens nothing.");
+    posted.visitor.session.tell("good", "The token was revoked. From now on it opens nothing.");
     Ok(see_other("/console/tokens"))
 }

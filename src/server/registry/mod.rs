@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::clock::Millis;
 use crate::directory::access;
-use crate::directory::token::{self, Refusal, Scope, Token};
+use crate::directory::token::{self, Grant, Refusal, Scope, Token};
 use crate::directory::{Directory, Held, LibraryError, Source, SourceRecord};
 use crate::store::{Operation, StoreError, Table, Transaction, When};
 
@@ -252,9 +252,7 @@ impl Registry {
         life: Option<Millis>,
         secret: &str,
     ) -> Result<Arc<Token>, RegistryError> {
-        if let Scope::Scim { source } = &scope
-            && self.source(source).is_none()
-        {
+        if let Some(source) = scope.sources().iter().find(|source| self.source(source).is_none()) {
             return Err(RegistryError::Missing(format!("source {source:?}")));
         }
         let created = self.directory.now();
@@ -291,12 +289,7 @@ impl Registry {
         if given.starts_with(access::PREFIX) {
             return self.access_opens(given, wanted, now);
         }
-        let hash = token::hash(given);
-        let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
-        let Some(known) = known else {
-            return Err(if given.starts_with(token::PREFIX) { Refusal::Unknown } else { Refusal::Foreign });
-        };
-        known.opens(&hash, now)?;
+        let known = self.shown(given, now)?;
         if known.scope != *wanted {
             return Err(Refusal::WrongScope);
         }
@@ -304,12 +297,40 @@ impl Registry {
         Ok(Holder { id: known.id.clone(), label: known.label.clone() })
     }
 
-    /// Whether the token with this id opens anything still.
-    pub(super) fn lasts(&self, id: &str) -> bool {
+    /// Who shows a token to the admin API, and what it may do there.
+    ///
+    /// # Errors
+    /// Why it does not open.
+    pub fn grants(&self, given: Option<&str>) -> Result<(Holder, Grant), Refusal> {
+        let given = given.ok_or(Refusal::Missing)?;
+        let now = self.directory.now();
+        if given.starts_with(access::PREFIX) {
+            return Err(self.access_opens(given, &Scope::Admin, now).err().unwrap_or(Refusal::WrongScope));
+        }
+        let known = self.shown(given, now)?;
+        let grant = known.scope.grant().ok_or(Refusal::WrongScope)?;
+        self.usage.touch(&known.id, now);
+        Ok((Holder { id: known.id.clone(), label: known.label.clone() }, grant))
+    }
+
+    /// The token that is shown, when it is known and still good.
+    fn shown(&self, given: &str, now: Millis) -> Result<Arc<Token>, Refusal> {
+        let hash = token::hash(given);
+        let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
+        let Some(known) = known else {
+            return Err(if given.starts_with(token::PREFIX) { Refusal::Unknown } else { Refusal::Foreign });
+        };
+        known.opens(&hash, now)?;
+        Ok(known)
+    }
+
+    /// What the token with this id may do at the admin API, while it is good.
+    pub(super) fn grant_of(&self, id: &str) -> Option<Grant> {
         let now = self.directory.now();
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let mut found = tokens.values().filter(|token| token.id == id);
-        found.any(|token| token.revoked.is_none() && token.expires.is_none_or(|expires| expires > now))
+        let found = tokens.values().find(|token| token.id == id)?;
+        let is_good = found.revoked.is_none() && found.expires.is_none_or(|expires| expires > now);
+        found.scope.grant().filter(|_| is_good)
     }
 
     async fn put(

@@ -400,7 +400,7 @@
         el("p", {}, el("strong", { className: "mono" }, doc.signature || doc.path)),
         el("p", {}, doc.summary || ""),
         doc.details && el("p", { className: "muted" }, doc.details),
-        doc.example && el("p", { className: "mono" }, `${doc.example[0]} → ${doc.example[1]}`),
+        doc.examples && doc.examples[0] && el("p", { className: "mono" }, `${doc.examples[0].expression || doc.examples[0].template} → ${shown(doc.examples[0].result)}`),
       ].filter(Boolean));
     }
   }
@@ -429,15 +429,16 @@
     select("impact");
     pane.replaceChildren(el("p", { className: "muted", role: "status" }, "Looking at the directory…"));
     try {
-      const told = await ask("POST", "impact", { text: text.value, source: $("pick-source").value, kind: $("pick-kind").value });
-      const figure = (label, count, kind) => el("div", {}, el("dt", {}, label), el("dd", { className: kind || "" }, count.toLocaleString("en")));
-      const cell = (value, kind) => el("td", { className: `mono wrap ${kind}` }, value === undefined || value === null ? "–" : shown(value));
+      const kind = $("pick-kind").value, source = $("pick-source").value;
+      const told = await ask("POST", "impact", { mapping: { text: text.value }, records: { source, kind }, options: { samples: 25 } });
+      const figure = (label, count, mood) => el("div", {}, el("dt", {}, label), el("dd", { className: mood || "" }, count.toLocaleString("en")));
+      const cell = (value, mood) => el("td", { className: `mono wrap ${mood}` }, value === undefined || value === null ? "–" : shown(value));
       pane.replaceChildren(
-        el("p", {}, told.against ? `Against revision ${told.against}, which is saved` : "There is no saved revision: everybody would be new", `, over ${told.looked.toLocaleString("en")} ${$("pick-kind").value === "User" ? "users" : "groups"} of ${$("pick-source").value}${told.whole ? "" : " (there are more; these are the first)"}.`),
-        el("dl", { className: "figures impact-figures" }, figure("change", told.changed), figure("stay as they are", told.unchanged), figure("would halt it", told.failing, told.failing ? "gone" : ""), figure("would be left out", told.leaving, told.leaving ? "gone" : "")),
-        told.attributes.length ? el("p", { className: "small" }, "Attributes: ", told.attributes.slice(0, 12).map((one) => `${one.path} (${one.count})`).join(", ")) : "",
-        ...told.failures.slice(0, 3).map((one) => el("div", { className: "who-changes" }, el("strong", {}, one.who.name), el("pre", { className: "report", tabIndex: 0, ariaLabel: "Report" }, one.report))),
-        ...told.samples.map((one) => el("div", { className: "who-changes" }, el("strong", {}, one.who.name), one.reason ? el("p", { className: "small" }, `left out: ${one.reason}`) : "",
+        el("p", {}, `Against the revision that is saved, over ${told.records.toLocaleString("en")} ${kind === "User" ? "users" : "groups"} of ${source}${told.complete === false ? "; there are more, these are the first" : ""}.`),
+        el("dl", { className: "figures impact-figures" }, figure("change", told.changed), figure("stay as they are", told.unchanged), figure("would halt it", told.failed, told.failed ? "gone" : ""), figure("get no payload any more", told.disappear, told.disappear ? "gone" : "")),
+        told.attributes.length ? el("p", { className: "small" }, "Attributes: ", told.attributes.slice(0, 12).map((one) => `${one.path} (${one.records})`).join(", ")) : "",
+        ...told.samples.map((one) => el("div", { className: "who-changes" }, el("strong", {}, one.name || one.id || `record ${one.record}`),
+          one.after !== "payload" ? el("p", { className: "small" }, `${one.before} before, now ${one.after}${one.reason ? `: ${one.reason}` : ""}`) : "",
           one.changes.length ? el("table", { className: "changes" }, el("tbody", {}, ...one.changes.map((change) => el("tr", {}, el("td", { className: "mono wrap" }, change.path), cell(change.old, "gone"), cell(change.new, "come"))))) : "")));
     } catch (error) {
       pane.replaceChildren(el("p", { className: "wrong", role: "alert" }, error.message));
