@@ -399,3 +399,68 @@ fn the_log_is_filtered_and_exported() {
     let page = visitor.get("/console/log?since=yesterday");
     assert!(page.status == 200 && page.text().contains("is no time"), "{}", page.text());
 }
+
+#[test]
+fn a_role_may_do_what_it_may_and_a_limit_hides_the_rest() {
+    let data = Data::new();
+    let server = Server::start(&data.0);
+    assert_eq!(server.api("POST", "/sources", &[], "{\"slug\": \"other\"}").status, 201);
+    assert_eq!(server.api("PUT", "/mappings/people", &[], PEOPLE).status, 201);
+    let id = server.user("ada");
+    let made = |body: &Value| {
+        let reply = server.api("POST", "/tokens", &[], &body.to_string());
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        reply.json()["token"].as_str().unwrap().to_owned()
+    };
+
+    let reader = Visitor::new(&server, &made(&json!({"label": "reader", "role": "read"})));
+    for path in ["/console/tokens", "/console/mappings", "/console/mappings/people", "/console/sources/other/users"] {
+        let reply = reader.get(path);
+        assert_eq!(reply.status, 200, "{path}");
+        for button in ["Make token", ">Revoke<", "Roll back", "New mapping", "Resume"] {
+            assert!(!reply.text().contains(button), "{path} offers {button:?}");
+        }
+    }
+    let draft = json!({"text": PEOPLE, "file": "x"});
+    assert_eq!(reader.ask("POST", "try", &draft).status, 200);
+    let kept = json!({"text": PEOPLE.replace("ToLower", "ToUpper"), "revision": 1});
+    assert_eq!(reader.ask("PUT", "mappings/people", &kept).status, 403);
+    for (path, fields) in [
+        ("/console/tokens", &[("label", "x"), ("opens", "admin"), ("days", "30")][..]),
+        ("/console/tokens/abc/revoke", &[]),
+        ("/console/mappings/people/rollback", &[("revision", "1"), ("newest", "1")]),
+        ("/console/sources/default/resume", &[]),
+    ] {
+        let reply = reader.post(path, fields);
+        assert!(reply.status == 403 && reply.text().contains("role"), "{path}: {} {}", reply.status, reply.text());
+    }
+
+    let operator = Visitor::new(&server, &made(&json!({"label": "operator", "role": "operate"})));
+    assert_eq!(operator.post("/console/sources/default/resume", &[]).status, 303);
+
+    // One who administers another source alone.
+    let limited = json!({"label": "limited", "role": "admin", "sources": ["other"]});
+    let limited = Visitor::new(&server, &made(&limited));
+    for path in [
+        "/console/sources/default/users",
+        "/console/log?source=default",
+        "/console/mappings/people",
+        "/console/mappings/people/edit",
+    ] {
+        assert_eq!(limited.get(path).status, 404, "{path}");
+    }
+    assert_eq!(limited.get(&format!("/console/sources/default/users/{id}")).status, 404);
+    for path in ["/console", "/console/log", "/console/tokens", "/console/mappings"] {
+        let text = limited.get(path).text();
+        assert!(!text.contains("default") && !text.contains(">ada<") && !text.contains(">people<"), "{path}: {text}");
+    }
+    let record = format!("record?source=default&kind=User&id={id}");
+    assert_eq!(limited.ask("GET", &record, &Value::Null).status, 404);
+    assert_eq!(limited.ask("GET", "records?source=default&kind=User", &Value::Null).status, 404);
+    let asked = json!({"mapping": {"text": PEOPLE}, "records": {"source": "default", "kind": "User"}});
+    assert_eq!(limited.ask("POST", "impact", &asked).status, 404);
+    let more = limited.post("/console/tokens", &[("label", "x"), ("opens", "admin"), ("days", "30")]);
+    assert_eq!(more.status, 403, "a token gives no more than it has");
+    let own = limited.post("/console/tokens", &[("label", "x"), ("opens", "scim:other"), ("days", "30")]);
+    assert_eq!(own.status, 303);
+}

@@ -18,6 +18,33 @@ fn begin(name: &str) -> Option<(Data, Server, Browser)> {
     Some((data, server, browser))
 }
 
+/// A server with a sync that appends what it would do to a file.
+fn with_sync(home: &Data) -> Server {
+    std::fs::create_dir_all(&home.0).unwrap();
+    std::fs::write(home.0.join("onward.toml"), PEOPLE.replace("people", "onward")).unwrap();
+    let config = "[[sync]]\nname = \"onward\"\nsource = \"default\"\nusers = { mapping = \"onward.toml\" }\n[sync.target]\nkind = \"file\"\npath = \"sent.jsonl\"\n";
+    std::fs::write(home.0.join("provisor.toml"), config).unwrap();
+    let config = home.0.join("provisor.toml").display().to_string();
+    Server::start_by(&home.0.join("data"), &["--config", &config], &[])
+}
+
+#[test]
+fn a_sync_is_planned_and_run() {
+    let Some(mut browser) = Browser::start("sync") else { return };
+    let home = Data::new();
+    let server = with_sync(&home);
+    server.user("Ada@Contoso.example");
+    log_in(&server, &mut browser);
+    browser.go(&url(&server, "/console/syncs/onward/plan"));
+    browser.sees("ada@contoso.example");
+    browser.go(&url(&server, "/console/syncs/onward"));
+    browser.click("form[action$='/run'] button");
+    browser.sees("A run was asked for");
+    browser.sees("complete");
+    browser.until("document.querySelector('.facts').innerText.includes('1')");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
 fn url(server: &Server, path: &str) -> String {
     format!("http://127.0.0.1:{}{path}", server.port)
 }
@@ -205,7 +232,7 @@ fn furnish(server: &Server, hostile: bool) -> Vec<String> {
     let user = json!({"schemas": [USER], "userName": "late", "title": names[0].1});
     assert_eq!(server.scim("POST", "/Users", Some(&user)).status, 503);
     for (name, path) in [
-        ("overview", "".to_owned()),
+        ("overview", String::new()),
         ("users", "/sources/default/users".to_owned()),
         ("groups", "/sources/default/groups".to_owned()),
         ("user", format!("/sources/default/users/{}", ids[0])),
@@ -258,7 +285,9 @@ fn serious(browser: &mut Browser, axe: &str) -> Vec<String> {
 
 #[test]
 fn every_page_is_for_everybody_and_fits_a_phone() {
-    let Some((_data, server, mut browser)) = begin("pages") else { return };
+    let Some(mut browser) = Browser::start("pages") else { return };
+    let home = Data::new();
+    let server = with_sync(&home);
     let axe = std::fs::read_to_string(crate::support::root().join("target/axe/package/axe.min.js")).ok();
     if axe.is_none() {
         assert!(std::env::var_os("CI").is_none(), "axe-core is missing: .ci/browser brings it");
@@ -301,7 +330,8 @@ fn every_page_is_for_everybody_and_fits_a_phone() {
     ] {
         look(&mut browser, &new, name, path);
     }
-    let pages = furnish(&server, false);
+    let mut pages = furnish(&server, false);
+    pages.extend(["sync /console/syncs/onward".to_owned(), "plan /console/syncs/onward/plan".to_owned()]);
     log_in(&server, &mut browser);
     for page in pages {
         let (name, path) = page.split_once(' ').unwrap();

@@ -238,10 +238,9 @@ pub(super) struct Visitor {
 }
 
 impl Visitor {
-    fn of(parts: &Parts, state: &State) -> Result<Self, Response> {
+    fn of(parts: &Parts, state: &State) -> Option<Self> {
         let now = state.directory.now();
-        let found = cookie(&parts.headers, COOKIE).and_then(|id| state.console.get(id, &state.registry, now));
-        let Some((session, grant)) = found else { return Err(nobody(parts)) };
+        let (session, grant) = state.console.get(cookie(&parts.headers, COOKIE)?, &state.registry, now)?;
         if !parts.headers.contains_key(POLL_HEADER) {
             session.seen.fetch_max(now, Ordering::Relaxed);
         }
@@ -249,7 +248,7 @@ impl Visitor {
             visit.belongs_to(&session.token, None);
         }
         let caller = Caller { label: session.label.clone(), grant };
-        Ok(Self { session, caller })
+        Some(Self { session, caller })
     }
 
     /// Whether the role of its token is this one, or one that may more.
@@ -296,7 +295,7 @@ impl FromRequestParts<State> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
-        Self::of(parts, state)
+        Self::of(parts, state).ok_or_else(|| nobody(parts))
     }
 }
 
@@ -326,7 +325,7 @@ impl FromRequest<State> for Posted {
 
     async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
         let (parts, body) = request.into_parts();
-        let visitor = Visitor::of(&parts, state)?;
+        let visitor = Visitor::of(&parts, state).ok_or_else(|| nobody(&parts))?;
         let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state);
         let fields = read_form(&body.await.map_err(IntoResponse::into_response)?);
         visitor
@@ -347,7 +346,7 @@ impl<T: DeserializeOwned> FromRequest<State> for Sent<T> {
 
     async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
         let (parts, body) = request.into_parts();
-        let visitor = Visitor::of(&parts, state)?;
+        let visitor = Visitor::of(&parts, state).ok_or_else(|| nobody(&parts))?;
         let given = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
         visitor.check(state, &parts, given).map_err(IntoResponse::into_response)?;
         let body = Bytes::from_request(Request::from_parts(parts, body), state);
