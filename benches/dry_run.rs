@@ -81,7 +81,7 @@ impl Server {
         let mut writer = stream.try_clone().unwrap();
         thread::scope(|scope| {
             scope.spawn(move || {
-                writer.write_all(head.as_bytes()).and_then(|()| writer.write_all(body.as_bytes())).unwrap()
+                writer.write_all(head.as_bytes()).and_then(|()| writer.write_all(body.as_bytes())).unwrap();
             });
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).unwrap();
@@ -109,13 +109,12 @@ impl Drop for Server {
 
 /// A mapping of so many rules; of each ten one calls a function that there is not.
 fn mapping(rules: usize, is_broken: bool) -> String {
-    let mut text = "name = \"many\"\nresource = \"User\"\n\n[target]\nkind = \"json\"\n\n[attributes]\n".to_owned();
-    for rule in 0..rules {
+    let mut text = "name = \"many\"\nresource = \"User\"\n\n[target]\nkind = \"json\"\n\n[attributes]\nid = { expr = '[id]', match = 1 }\n".to_owned();
+    for rule in 1..rules {
         let function = if is_broken && rule % 10 == 9 { "ToLowr" } else { "ToLower" };
         let _ = writeln!(
             text,
-            "attribute{rule} = {{ expr = 'IIF(IsPresent([a{rule}]), {function}(Replace([a{rule}], , \"[^a-z0-9]+\", , \"-\", , )), Join(\".\", [givenName], [surname]))'{} }}",
-            if rule == 0 { ", match = 1" } else { "" }
+            "attribute{rule} = 'IIF(IsPresent([a{rule}]), {function}(Replace([a{rule}], , \"[^a-z0-9]+\", , \"-\", , )), Join(\".\", [givenName], [surname]))'"
         );
     }
     text

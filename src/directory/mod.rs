@@ -47,7 +47,7 @@ pub use library::{Held, Library, LibraryError, Revision};
 pub use log::{Actor, Told};
 pub use outbound::{Change as DirectoryChange, Entry as DirectoryRecord};
 pub use pick::{Picked, Picking};
-pub use provisioned::{Entry, LastRequest, Listing, Overview};
+pub use provisioned::{Entry, LastRequest, Listing, Overview, Relation};
 pub use recorded::{Attempt, Write};
 pub use render::time;
 pub use source::{Source, SourceRecord};

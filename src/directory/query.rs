@@ -152,7 +152,7 @@ impl Directory {
     }
 
     /// The resources for which the filter holds.
-    async fn matching(
+    pub(super) async fn matching(
         &self,
         call: &Call<'_>,
         kind: &ResourceType,

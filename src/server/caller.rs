@@ -89,7 +89,9 @@ impl Caller {
     /// Whether it may see a mapping of that name.
     pub(super) fn sees_mapping(&self, state: &State, name: &str) -> bool {
         let uses = |slug: &String| state.registry.source(slug).is_some_and(|source| source.uses(name));
-        self.grant.is_whole() || self.grant.sources.iter().any(uses)
+        self.grant.is_whole()
+            || self.grant.sources.iter().any(uses)
+            || state.syncs.iter().any(|handle| self.sees_sync(&handle) && handle.uses(name))
     }
 
     /// Whether it may see a token: of a limited one those that open nothing but its sources.

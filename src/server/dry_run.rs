@@ -10,21 +10,23 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{self, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
 use serde_json::Value;
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::State;
-use super::admin::{Caller, Reader};
-use super::log::{Parameters, bad};
+use super::caller::{Caller, Reader};
+use super::page::{Parameters, bad};
 use super::problem::Problem;
+use super::shapes::{DryRunAnswer, DryRunRequest, ImpactAnswer};
 use crate::clock::moment;
 use crate::function::{Env, Seed};
 use crate::mapping::Comparer;
@@ -58,8 +60,8 @@ const SHARE: u32 = 80;
 
 static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 
-pub(super) fn routes() -> Router<State> {
-    Router::new().route("/dry-run", post(dry_run)).route("/impact", post(impact))
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new().routes(routes!(dry_run)).routes(routes!(impact))
 }
 
 /// Why a run that took too long ended.
@@ -114,6 +116,16 @@ async fn read(state: &State, request: Request) -> Result<(Wanted, Option<Body>),
     Ok((Wanted::of_json(&bytes)?, None))
 }
 
+/// What a mapping makes of records, told whole; writes nothing
+///
+/// As `application/x-ndjson` the body is the records, one a line, and the parameters say the rest; the answer is then a stream too.
+#[utoipa::path(post, path = "/dry-run", tag = "dry run", params(
+    ("mapping" = Option<String>, Query, description = "The mapping's name, of a stream alone"),
+    ("revision" = Option<u64>, Query, minimum = 1, description = "Its revision, of a stream alone: the newest when left out"),
+    ("trace" = Option<bool>, Query, description = "Whether each sub-expression is told, of a stream alone"),
+    ("rules" = Option<bool>, Query, description = "Whether each rule's value is told, of a stream alone"),
+), request_body(description = "Which mapping, over which records", content((DryRunRequest = "application/json"), (String = "application/x-ndjson"))),
+responses((status = 200, description = "Each record, and a summary", content((DryRunAnswer = "application/json"), (String = "application/x-ndjson")))))]
 pub(super) async fn dry_run(
     reader: Reader,
     extract::State(state): extract::State<State>,
@@ -174,6 +186,13 @@ fn accepts_json(headers: &HeaderMap) -> bool {
     accept.split(',').any(|kind| kind.trim().starts_with("application/json") && !kind.contains("jsonl"))
 }
 
+/// Whom another mapping would change, over records or a source's directory; writes nothing
+#[utoipa::path(post, path = "/impact", tag = "dry run", params(
+    ("mapping" = Option<String>, Query, description = "The new mapping's name, of a stream alone"),
+    ("revision" = Option<u64>, Query, minimum = 1, description = "Its revision, of a stream alone"),
+    ("against" = Option<String>, Query, description = "The old mapping's name, of a stream alone"),
+), request_body(description = "Which mappings, over which records", content((DryRunRequest = "application/json"), (String = "application/x-ndjson"))),
+responses((status = 200, description = "How many records change, in which attributes, with samples", body = ImpactAnswer)))]
 pub(super) async fn impact(
     reader: Reader,
     extract::State(state): extract::State<State>,

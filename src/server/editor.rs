@@ -1,38 +1,45 @@
 //! What an editor of mapping files asks for: `POST /api/v1/check`, the findings of a text, and `GET /api/v1/reference`, the
 //! words to complete.
 
+use axum::Json;
 use axum::extract;
 use axum::http::{StatusCode, Uri};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::State;
-use super::admin::Reader;
-use super::log::{Parameters, bad};
+use super::caller::Reader;
 use super::mappings::findings;
+use super::page::{Parameters, bad};
 use super::problem::Problem;
+use super::shapes::{CheckAnswer, ReferenceAnswer};
 use crate::function::{Spec, TABLE};
 use crate::language::liquid::{FILTERS, Filter};
 use crate::mapping::{Mapping, Rule};
 use crate::scim::schema::{Attribute, ResourceSchema};
 use crate::text::Source;
 
-pub(super) fn routes() -> Router<State> {
-    Router::new().route("/check", post(check)).route("/reference", get(reference))
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new().routes(routes!(check)).routes(routes!(reference))
 }
 
-#[derive(Deserialize)]
+/// The text of a mapping file.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Text {
+    /// TOML, or JSON of the same shape.
     text: String,
     /// What findings call it.
     #[serde(default)]
     file: Option<String>,
 }
 
-/// The findings of a mapping file's text. A text that does not compile is an answer, and no error.
+/// The findings of a mapping file's text; one that does not compile is an answer, and no error
+#[utoipa::path(post, path = "/check", tag = "dry run", request_body = Text,
+    responses((status = 200, description = "The findings, and what the mapping reads and writes", body = CheckAnswer)))]
 async fn check(
     _: Reader,
     extract::State(_): extract::State<State>,
@@ -64,8 +71,11 @@ fn checked(text: &str, file: &str) -> Value {
     answer
 }
 
-/// Functions, filters and attributes. With `resource` the attributes of that type, with `source` as well those that the source
-/// declares.
+/// Functions, filters and attributes: the words that an editor completes
+#[utoipa::path(get, path = "/reference", tag = "dry run", params(
+    ("resource" = Option<String>, Query, description = "Attributes of this resource type: `User` when left out"),
+    ("source" = Option<String>, Query, description = "With those that this source declares"),
+), responses((status = 200, description = "The words", body = ReferenceAnswer)))]
 async fn reference(
     reader: Reader,
     extract::State(state): extract::State<State>,

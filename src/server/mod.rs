@@ -1,6 +1,7 @@
 //! The server: HTTP in front of the directory. [`app`] is the whole of it without a socket; [`serve`] gives it one.
 
 mod admin;
+mod attribute_mapping;
 mod backup;
 mod bare;
 mod caller;
@@ -16,14 +17,19 @@ mod listen;
 mod log;
 mod mappings;
 mod oauth;
+mod openapi;
+mod page;
 mod patient;
 mod problem;
 mod provisioned;
 mod registry;
 mod remainder;
 mod scim;
+mod shapes;
+mod stored_syncs;
 mod syncs;
 mod tls;
+mod tokens;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -49,6 +55,7 @@ pub use health::Counters;
 pub use listen::serve;
 pub use log::prune;
 pub use registry::{Allowed, Holder, Kind, NewClient, NewFederation, Registry, RegistryError, Rejection, Warning};
+pub use stored_syncs::take_up;
 pub use syncs::{Handle, Syncs};
 pub use tls::{Certificates, TlsError, watch};
 

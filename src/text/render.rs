@@ -186,7 +186,7 @@ pub fn json(source: &Source, diagnostic: &Diagnostic) -> Json {
     })
 }
 
-/// A finding as [`json`] has it, and `excerpt`: the picture with carets, for those who show it.
+/// A finding as [`json()`] has it, and `excerpt`: the picture with carets, for those who show it.
 pub fn told(source: &Source, diagnostic: &Diagnostic) -> Json {
     let mut told = json(source, diagnostic);
     if let Some(fields) = told.as_object_mut() {

@@ -360,9 +360,9 @@ fn lines_and_one_object_are_two_forms_of_an_answer() {
 #[test]
 fn a_run_that_takes_too_long_says_so() {
     let data = Data::new();
-    let server = Server::start_with(&data.0, &[("PROVISOR_LIMITS_TIMEOUT", "2")]);
-    let slow = "name = 's'\nresource = 'User'\n[budget]\nsteps = 10000000\nmilliseconds = 1000\n[attributes]\nuserName = { expr = '[u]', match = 1 }\ntitle = { rhai = 'let n = 0; while n < 60000 { n += 1; } `${n}`' }\n";
-    let records: Vec<Value> = (0..5_000).map(|number| json!({"u": number.to_string()})).collect();
+    let server = Server::start_with(&data.0, &[("PROVISOR_LIMITS_TIMEOUT", "3")]);
+    let slow = "name = 's'\nresource = 'User'\n[budget]\nsteps = 10000000\nmilliseconds = 1000\n[attributes]\nuserName = { expr = '[u]', match = 1 }\ntitle = { rhai = 'let n = 0; while n < 5000 { n += 1; } `${n}`' }\n";
+    let records: Vec<Value> = (0..9_999).map(|number| json!({"u": number.to_string()})).collect();
     let told =
         fine(&dry_run(&server, &json!({"mapping": {"text": slow}, "records": records, "options": {"rules": false}})));
     assert_eq!(told["summary"]["complete"], false, "{}", told["summary"]);

@@ -12,7 +12,8 @@ use super::session::Visitor;
 use super::{Trouble, page};
 use crate::directory::Line;
 use crate::server::State;
-use crate::server::log::{Parameters, answer, filter, shown};
+use crate::server::log::{answer, filter};
+use crate::server::page::{Parameters, shown};
 
 /// Lines of a page.
 const LINES: usize = 100;

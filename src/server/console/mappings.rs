@@ -13,7 +13,7 @@ use super::{Trouble, difference, missing, page, words};
 use crate::directory::Revision;
 use crate::directory::token::Role;
 use crate::server::State;
-use crate::server::log::Parameters;
+use crate::server::page::Parameters;
 
 pub(super) fn routes() -> Router<State> {
     Router::new()

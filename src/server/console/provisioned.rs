@@ -12,7 +12,7 @@ use super::session::{Visitor, see_other};
 use super::{Trouble, log, page, words};
 use crate::directory::{Listing, LogFilter};
 use crate::server::State;
-use crate::server::log::{Parameters, shown};
+use crate::server::page::{Parameters, shown};
 use crate::server::problem::Problem;
 use crate::store::{LogQuery, Stored};
 

@@ -21,9 +21,9 @@ use crate::language::liquid::{FILTERS, Filter};
 use crate::mapping::MAX_FILE;
 use crate::scim::{Attribute, ResourceSchema};
 use crate::server::State;
-use crate::server::admin::Reader;
+use crate::server::caller::Reader;
 use crate::server::dry_run;
-use crate::server::log::Parameters;
+use crate::server::page::Parameters;
 use crate::server::problem::Problem;
 
 /// People that a search offers.
@@ -203,7 +203,7 @@ async fn record(
     let source = state.registry.source(slug).ok_or_else(|| missing(&format!("source {slug:?}")))?;
     let kind = parameters.get("kind").unwrap_or("User");
     let entry = state.directory.entry_of(&source, kind, id, &|_| true).await;
-    let entry = entry.map_err(|error| Problem::of_status(error.status, error.detail))?;
+    let entry = entry.map_err(Problem::from)?;
     let entry = entry.ok_or_else(|| missing(&format!("{} {id:?}", kind.to_lowercase())))?;
     Ok(Json(Value::Object(entry.record)))
 }

@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::super::State;
-use super::super::admin::Caller;
-use super::super::log::{Parameters, bad};
+use super::super::caller::Caller;
 use super::super::mappings::findings;
+use super::super::page::{Parameters, bad};
 use super::super::problem::Problem;
 use super::{DEFAULT_SAMPLES, MOST_SAMPLES};
 use crate::mapping::{Apply, EnvOverride, Mapping};

@@ -279,6 +279,24 @@ impl Registry {
         Ok(())
     }
 
+    /// Lets a token live for so long and no longer; 0 revokes it.
+    ///
+    /// # Errors
+    /// There is none of that id.
+    pub async fn end_token(&self, id: &str, rest: Millis) -> Result<(), RegistryError> {
+        if rest == 0 {
+            return self.revoke(id).await;
+        }
+        let found = self.tokens().into_iter().find(|token| token.id == id);
+        let Some(found) = found else { return Err(RegistryError::Missing(format!("token {id:?}"))) };
+        let end = self.directory.now().saturating_add(rest);
+        let ending = Token { expires: Some(found.expires.map_or(end, |before| before.min(end))), ..(*found).clone() };
+        self.put(Table::Tokens, id, &ending, When::Always).await?;
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        tokens.insert(ending.hash.clone(), Arc::new(ending));
+        Ok(())
+    }
+
     /// Who shows a token, when it opens what is asked.
     ///
     /// # Errors
