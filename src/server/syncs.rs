@@ -241,7 +241,14 @@ async fn resume(
     asked(&operator, &state, &name, &body, true).await
 }
 
-async fn asked(caller: &Caller, state: &State, name: &str, body: &str, resume: bool) -> Result<Response, Problem> {
+/// Asks a sync to run, for whoever may.
+pub(super) async fn asked(
+    caller: &Caller,
+    state: &State,
+    name: &str,
+    body: &str,
+    resume: bool,
+) -> Result<Response, Problem> {
     let handle = state.syncs.get(name, caller)?;
     let text = if body.trim().is_empty() { "{}" } else { body };
     let wanted: Wanted =
