@@ -11,7 +11,7 @@ use super::{Kind, PlanError, Stop, Sync, SyncError};
 use crate::target::{Checked, Need, Target as _, Verdict};
 
 /// What a sync needs, and whether it is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Checkup {
     /// The sync.
     pub sync: String,
@@ -36,8 +36,17 @@ impl Sync {
             let mut need = Need { kind, paths: Vec::new(), writes: true, members: kind == Kind::Group && of.members };
             need.writes = of.create || of.update || of.on_delete(kind) != DeleteAction::Nothing;
             let what = format!("{} mapping", kind.word());
-            match Part::read(kind, &self.settings, &self.beside, directory, environment(self.clock.now(), [0; 32])) {
-                Ok(Some(part)) => {
+            let text = match self.mapping_text(of) {
+                Ok(text) => text,
+                Err(why) => {
+                    checks.push(Checked::missing(what, why, "mend `mapping` of the sync"));
+                    needs.push(need);
+                    continue;
+                }
+            };
+            let env = environment(self.clock.now(), [0; 32]);
+            match Part::read(kind, of, text, &self.beside, directory, env) {
+                Ok(part) => {
                     need.paths = paths(&part.mapping, None);
                     need.paths.extend(part.manager_path().map(str::to_owned));
                     let found = format!("{} compiles and writes {} attributes", part.mapping.name(), need.paths.len());
@@ -51,7 +60,6 @@ impl Sync {
                         ));
                     }
                 }
-                Ok(None) => {}
                 Err(stop) => checks.push(told(what, stop)),
             }
             needs.push(need);

@@ -19,7 +19,7 @@ pub struct Need {
 }
 
 /// What came of a look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It is as the sync needs it.
@@ -31,7 +31,7 @@ pub enum Verdict {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Checked {
     /// What: `User.ReadWrite.All`, `verified domains`.
     pub what: String,
