@@ -25,6 +25,8 @@ pub(super) fn routes() -> Router<State> {
         .routes(routes!(sources, add_source))
         .routes(routes!(source, set_source))
         .merge(super::attribute_mapping::routes())
+        .merge(super::dry_run::routes())
+        .merge(super::editor::routes())
         .merge(super::provisioned::routes())
         .merge(tokens::routes())
         .merge(super::clients::routes())

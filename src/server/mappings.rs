@@ -331,5 +331,5 @@ async fn profile(
 
 /// Findings as the API shows them: code, severity, message, place, excerpt.
 pub(super) fn findings(found: &Diagnostics) -> Value {
-    found.iter().map(|finding| render::json(found.source(), finding)).collect()
+    found.iter().map(|finding| render::told(found.source(), finding)).collect()
 }

@@ -7,6 +7,8 @@ mod bare;
 mod caller;
 mod clients;
 mod door;
+mod dry_run;
+mod editor;
 mod expiry;
 mod gate;
 mod health;

@@ -35,6 +35,7 @@ const SCHEME: &str = "token";
         (name = "sources", description = "Inbound SCIM endpoints"),
         (name = "provisioned", description = "Users and groups that sources have provisioned"),
         (name = "mappings", description = "Mapping files as revisions"),
+        (name = "dry run", description = "What mappings make of records, before they do"),
         (name = "syncs", description = "What is pushed on into targets"),
         (name = "tokens", description = "Bearer tokens, of SCIM endpoints and of this API"),
         (name = "clients", description = "OAuth clients and federated credentials"),

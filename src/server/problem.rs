@@ -11,6 +11,7 @@ use crate::directory::LibraryError;
 use crate::directory::token::Refusal;
 use crate::scim::error::ScimError;
 use crate::store::StoreError;
+use crate::text::Diagnostics;
 
 /// A refusal as problem details.
 #[derive(Debug)]
@@ -23,9 +24,22 @@ pub(super) struct Problem {
     diagnostics: Option<Value>,
 }
 
+/// How many errors there are, in a sentence.
+fn counted(errors: usize) -> String {
+    format!("the mapping does not compile: {errors} error{}", if errors == 1 { "" } else { "s" })
+}
+
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), challenge: false, diagnostics: None }
+    }
+
+    /// A mapping that does not compile, with all findings.
+    pub(super) fn uncompiled(found: &Diagnostics) -> Self {
+        Self {
+            diagnostics: Some(super::mappings::findings(found)),
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, counted(found.errors()))
+        }
     }
 
     /// The same words with another status.

@@ -221,3 +221,103 @@ pub(super) struct ProfileAnswer {
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     profile: Option<Value>,
 }
+
+/// A mapping over records.
+#[derive(ToSchema)]
+#[schema(as = DryRunRequest, example = json!({"mapping": {"text": "name = \"a\"\nresource = \"User\"\n[attributes]\nuserName = '[mail]'\n"}, "records": [{"mail": "ada@contoso.com"}]}))]
+pub(super) struct DryRunRequest {
+    /// A name, `{"name", "revision"}`, or `{"text"}`.
+    mapping: Value,
+    /// Of an impact: the mapping to compare with, named likewise; the newest revision of the same name when left out.
+    #[schema(nullable = false)]
+    against: Option<Value>,
+    /// A list of records, or `{"source", "kind", "ids" or "filter", "limit"}`.
+    #[schema(nullable = false)]
+    records: Option<Value>,
+    /// `rules`, `trace`, `tests`, `apply`, `target`, `samples`, and the environment: `now`, `seed`, `taken`, `defaultDomain`, ….
+    #[schema(nullable = false, value_type = Object)]
+    options: Option<Value>,
+}
+
+/// What a mapping made of records.
+#[derive(ToSchema)]
+pub(super) struct DryRunAnswer {
+    /// `name`, `resource`, `revision`.
+    #[schema(value_type = Object)]
+    mapping: Value,
+    /// The warnings about it.
+    diagnostics: Vec<Value>,
+    /// Each with its `outcome` and what came of it: `payload`, `rules`, `reason`, `error`, `target`, `differs`.
+    records: Vec<Value>,
+    /// The records that are skipped, with the reason.
+    skips: Vec<Value>,
+    /// The mapping's own tests with their results, when asked for.
+    #[schema(nullable = false)]
+    tests: Option<Vec<Value>>,
+    /// How many ended how, and whether all were looked at.
+    #[schema(value_type = Object)]
+    summary: Value,
+}
+
+/// Whom another mapping would change.
+#[derive(ToSchema)]
+pub(super) struct ImpactAnswer {
+    /// How many were looked at.
+    records: u64,
+    /// How many change.
+    changed: u64,
+    /// How many stay as they are.
+    unchanged: u64,
+    /// How many have a payload and had none.
+    appear: u64,
+    /// How many had a payload and have none.
+    disappear: u64,
+    /// The attributes that change, the most touched first.
+    attributes: Vec<Value>,
+    /// Some who change, with what changes.
+    samples: Vec<Value>,
+}
+
+/// The findings of a text.
+#[derive(ToSchema)]
+pub(super) struct CheckAnswer {
+    /// Whether it compiles.
+    ok: bool,
+    /// How many errors there are.
+    errors: u64,
+    /// How many warnings there are.
+    warnings: u64,
+    /// All of them, with their places.
+    diagnostics: Vec<Value>,
+    /// The mapping's name, when it compiles; so the rest.
+    #[schema(nullable = false)]
+    name: Option<String>,
+    /// The resource type that it makes.
+    #[schema(nullable = false)]
+    resource: Option<String>,
+    /// How many rules there are.
+    #[schema(nullable = false)]
+    rules: Option<u64>,
+    /// How many tests there are.
+    #[schema(nullable = false)]
+    tests: Option<u64>,
+    /// The attributes that it reads.
+    #[schema(nullable = false)]
+    reads: Option<Vec<String>>,
+    /// The targets that it writes.
+    #[schema(nullable = false)]
+    writes: Option<Vec<String>>,
+}
+
+/// The words of mapping files.
+#[derive(ToSchema)]
+pub(super) struct ReferenceAnswer {
+    /// The functions of Entra's expressions, with docs and examples.
+    functions: Vec<Value>,
+    /// Liquid's filters.
+    filters: Vec<Value>,
+    /// The resource type whose attributes these are.
+    resource: String,
+    /// The attributes that a mapping may write, by their paths.
+    attributes: Vec<Value>,
+}

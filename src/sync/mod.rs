@@ -18,6 +18,7 @@ mod notice;
 mod part;
 mod patient;
 mod plan;
+mod preview;
 mod records;
 mod references;
 mod report;

@@ -94,7 +94,9 @@ impl Part {
                 record: Some((self.kind, record.id.clone())),
                 told,
             }),
-            Ran::Payload { payload: Value::Object(payload), .. } => Ok(Made::Wanted(Box::new(self.wanted(payload)))),
+            Ran::Payload { payload: Value::Object(payload), .. } => {
+                Ok(Made::Wanted(Box::new(wanted(&self.mapping, payload))))
+            }
             Ran::Payload { .. } => Ok(Made::Skipped("the mapping makes no object".into())),
         }
     }
@@ -110,53 +112,52 @@ impl Part {
         })
     }
 
-    fn wanted(&self, mut payload: Object) -> Wanted {
-        let manager = self.take_manager(&mut payload);
-        payload.shift_remove("members");
-        let text = |value: Value| match value {
-            Value::String(text) if !text.is_empty() => Some(text),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        let rules = self.mapping.matching_rules();
-        let matches: Vec<(String, String)> = rules
-            .iter()
-            .filter_map(|rule| Some((rule.target().to_owned(), text(at(&payload, rule.target()))?)))
-            .collect();
-        let named = ["displayName", "userName", "userPrincipalName", "name"];
-        let name = named.iter().find_map(|key| text(payload.get(*key)?.clone()));
-        let name = name.or_else(|| matches.first().map(|(_, value)| value.clone())).unwrap_or_default();
-        let digest = digest(&payload);
-        Wanted { payload, digest, matches, name, manager }
-    }
-
-    /// Takes the manager out, who is written when everybody is there.
-    fn take_manager(&self, payload: &mut Object) -> Option<String> {
-        let writes = |path: &str| is_reference(path) && !path.starts_with("members");
-        if !self.mapping.rules().iter().any(|rule| writes(rule.target())) {
-            return None;
-        }
-        let enterprise = crate::scim::schema::ENTERPRISE_USER;
-        let mut found = payload.shift_remove("manager");
-        if let Some(section) = payload.get_mut(enterprise).and_then(Value::as_object_mut) {
-            found = found.or(section.shift_remove("manager"));
-            if section.is_empty() {
-                payload.shift_remove(enterprise);
-            }
-        }
-        let id = match found {
-            Some(Value::Object(fields)) => fields.get("value").and_then(Value::as_str).map(str::to_owned),
-            Some(Value::String(id)) => Some(id),
-            _ => None,
-        };
-        id.filter(|id| !id.is_empty())
-    }
-
     /// The target of the mapping that writes the manager.
     pub(super) fn manager_path(&self) -> Option<&str> {
         let mut targets = self.mapping.rules().iter().map(Rule::target);
         targets.find(|path| is_reference(path) && !path.starts_with("members"))
     }
+}
+
+/// A payload ready to be compared: without references, which are written when everybody is there.
+pub(super) fn wanted(mapping: &Mapping, mut payload: Object) -> Wanted {
+    let manager = take_manager(mapping, &mut payload);
+    payload.shift_remove("members");
+    let text = |value: Value| match value {
+        Value::String(text) if !text.is_empty() => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let rules = mapping.matching_rules();
+    let matches: Vec<(String, String)> =
+        rules.iter().filter_map(|rule| Some((rule.target().to_owned(), text(at(&payload, rule.target()))?))).collect();
+    let named = ["displayName", "userName", "userPrincipalName", "name"];
+    let name = named.iter().find_map(|key| text(payload.get(*key)?.clone()));
+    let name = name.or_else(|| matches.first().map(|(_, value)| value.clone())).unwrap_or_default();
+    let digest = digest(&payload);
+    Wanted { payload, digest, matches, name, manager }
+}
+
+/// Takes the manager out, who is written when everybody is there.
+fn take_manager(mapping: &Mapping, payload: &mut Object) -> Option<String> {
+    let writes = |path: &str| is_reference(path) && !path.starts_with("members");
+    if !mapping.rules().iter().any(|rule| writes(rule.target())) {
+        return None;
+    }
+    let enterprise = crate::scim::schema::ENTERPRISE_USER;
+    let mut found = payload.shift_remove("manager");
+    if let Some(section) = payload.get_mut(enterprise).and_then(Value::as_object_mut) {
+        found = found.or(section.shift_remove("manager"));
+        if section.is_empty() {
+            payload.shift_remove(enterprise);
+        }
+    }
+    let id = match found {
+        Some(Value::Object(fields)) => fields.get("value").and_then(Value::as_str).map(str::to_owned),
+        Some(Value::String(id)) => Some(id),
+        _ => None,
+    };
+    id.filter(|id| !id.is_empty())
 }
 
 /// The id of the manager that an object of the target has.

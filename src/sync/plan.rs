@@ -583,7 +583,7 @@ pub(super) fn reopened(
 }
 
 /// A whole payload as differences from nothing.
-fn new_values(mapping: &crate::mapping::Mapping, payload: &Object) -> Vec<Difference> {
+pub(super) fn new_values(mapping: &crate::mapping::Mapping, payload: &Object) -> Vec<Difference> {
     let values = paths(mapping, Some(payload)).into_iter().map(|path| {
         let new = at(payload, &path);
         Difference { path, old: Value::Null, new }

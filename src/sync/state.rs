@@ -77,6 +77,21 @@ impl States {
         }
     }
 
+    /// The state of one record, without the others.
+    pub(super) async fn one(
+        store: &Arc<dyn Store>,
+        sync: &str,
+        kind: Kind,
+        record: &str,
+    ) -> Result<Option<State>, StoreError> {
+        let key = [prefix(sync, kind).as_slice(), record.as_bytes()].concat();
+        let Some(value) = store.record(Table::Links, &key).await? else { return Ok(None) };
+        serde_json::from_slice(&value).map(Some).map_err(|error| StoreError::Corrupt {
+            table: "links",
+            what: format!("the state of a record cannot be read: {error}"),
+        })
+    }
+
     pub(super) fn get(&self, record: &str) -> Option<&State> {
         self.by_record.get(record)
     }

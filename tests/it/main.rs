@@ -21,6 +21,7 @@ mod cli;
 mod conformance;
 mod credentials;
 mod diagnostics;
+mod dry_run;
 #[path = "../support/graph/mod.rs"]
 mod graph_fake;
 mod http;

@@ -10,7 +10,7 @@ use crate::server::{ADMIN, Data, SCIM, Server};
 use crate::support::{Scratch, code, root, run, stdout};
 
 /// The fenced blocks of a kind, in order.
-fn blocks(text: &str, kind: &str) -> Vec<String> {
+pub(crate) fn blocks(text: &str, kind: &str) -> Vec<String> {
     text.split("```")
         .skip(1)
         .step_by(2)
@@ -60,7 +60,7 @@ fn the_examples_are_what_the_program_prints() {
     fs::write(directory.join("workers.jsonl"), workers.join("\n")).unwrap();
 
     let sessions: Vec<String> = blocks(&readme, "text").into_iter().filter(|block| block.starts_with("$ ")).collect();
-    assert_eq!(sessions.len(), 6, "languages, import, check, test, eval, map");
+    assert_eq!(sessions.len(), 7, "languages, import, check, test, eval, diff, map");
     for (index, wanted) in sessions.iter().enumerate() {
         let file = if wanted.starts_with("$ provisor check") {
             mapping.replace("'Switch(", "'Swich(")
@@ -142,7 +142,7 @@ fn shell(text: &str, holding: &str) -> String {
 }
 
 /// Runs shell commands, and gives what they print; one that fails is told.
-fn bash(script: &str, directory: &Path, variables: &[(&str, &str)]) -> String {
+pub(crate) fn bash(script: &str, directory: &Path, variables: &[(&str, &str)]) -> String {
     let binary = Path::new(env!("CARGO_BIN_EXE_provisor")).parent().unwrap();
     let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
     let output = Command::new("bash")

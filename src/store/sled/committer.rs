@@ -46,11 +46,13 @@ pub(super) enum Job {
     End,
 }
 
+/// Whom to tell that nothing is written, and until when.
+type Pause = (SyncSender<Result<(), StoreError>>, Receiver<()>);
+
 /// What there is to do after a batch.
 #[derive(Default)]
 struct Halt {
-    /// Whom to tell that nothing is written, and until when.
-    pause: Option<(SyncSender<Result<(), StoreError>>, Receiver<()>)>,
+    pause: Option<Pause>,
     end: bool,
 }
 
