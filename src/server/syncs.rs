@@ -150,11 +150,9 @@ pub(super) async fn status(
 }
 
 /// What a run needs, and whether it is there; nothing is written
-///
-/// Credentials, permissions, domains, the attributes that the mappings write: each is found, missing with what to do, or not to be
-/// told without writing.
 #[utoipa::path(post, path = "/syncs/{name}/check", tag = "syncs", params(("name" = String, Path, description = "The sync's name")), responses(
-    (status = 200, description = "What was looked at", body = Checkup),
+    (status = 200, description = "Each thing that a run needs, and whether it is there", body = Checkup),
+    (status = 409, description = "A run is under way"),
     (status = 502, description = "The target fails"),
 ))]
 async fn check(
@@ -243,7 +241,14 @@ async fn resume(
     asked(&operator, &state, &name, &body, true).await
 }
 
-async fn asked(caller: &Caller, state: &State, name: &str, body: &str, resume: bool) -> Result<Response, Problem> {
+/// Asks a sync to run, for whoever may.
+pub(super) async fn asked(
+    caller: &Caller,
+    state: &State,
+    name: &str,
+    body: &str,
+    resume: bool,
+) -> Result<Response, Problem> {
     let handle = state.syncs.get(name, caller)?;
     let text = if body.trim().is_empty() { "{}" } else { body };
     let wanted: Wanted =

@@ -36,16 +36,11 @@ impl Sync {
             let mut need = Need { kind, paths: Vec::new(), writes: true, members: kind == Kind::Group && of.members };
             need.writes = of.create || of.update || of.on_delete(kind) != DeleteAction::Nothing;
             let what = format!("{} mapping", kind.word());
-            let text = match self.mapping_text(of) {
-                Ok(text) => text,
-                Err(why) => {
-                    checks.push(Checked::missing(what, why, "mend `mapping` of the sync"));
-                    needs.push(need);
-                    continue;
-                }
-            };
-            let env = environment(self.clock.now(), [0; 32]);
-            match Part::read(kind, of, text, &self.beside, directory, env) {
+            let read =
+                self.mapping_text(of).map_err(|error| Stop::Failed(SyncError::Settings(error))).and_then(|text| {
+                    Part::read(kind, of, text, &self.beside, directory, environment(self.clock.now(), [0; 32]))
+                });
+            match read {
                 Ok(part) => {
                     need.paths = paths(&part.mapping, None);
                     need.paths.extend(part.manager_path().map(str::to_owned));

@@ -41,6 +41,7 @@ pub struct Checked {
     pub outcome: String,
     /// What is to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub fix: Option<String>,
 }
 

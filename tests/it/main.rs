@@ -16,9 +16,12 @@
 
 mod api;
 mod attacks;
+mod browser;
 mod cases;
 mod cli;
 mod conformance;
+mod console;
+mod console_browser;
 mod credentials;
 mod diagnostics;
 mod dry_run;
