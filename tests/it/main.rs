@@ -21,6 +21,7 @@ mod conformance;
 mod credentials;
 mod diagnostics;
 mod graph_fake;
+mod guides;
 mod http;
 mod inbound;
 mod jinja;
