@@ -80,8 +80,9 @@ impl Walk {
             format!("kind = \"graph\"\nurl = \"{}\"\nlogin_url = \"{}\"", self.graph.url(), self.graph.login_url());
         let text = text.replace(TARGET, &target).replace("kind = \"graph\"", &graph);
         let file = self.scratch.write(name, &text);
-        if text.contains("[attributes]") && name.ends_with(".toml") {
-            for command in [&["check", "--strict", &file][..], &["test", &file]] {
+        if text.contains("[attributes]") {
+            let commands = [&["check", "--strict", &file][..], &["test", &file]];
+            for command in commands.iter().take(1 + usize::from(text.contains("[[tests]]"))) {
                 let output = run(command, b"");
                 assert_eq!(code(&output), 0, "{name}: {}", stdout(&output));
             }
