@@ -74,7 +74,7 @@ impl Directory {
         }
     }
 
-    async fn record_of(
+    pub(super) async fn record_of(
         &self,
         source: &Source,
         stored: &Stored,

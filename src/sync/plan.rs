@@ -20,7 +20,7 @@ use crate::scim::compare::fold;
 use crate::target::{Abilities, Difference, Found, Kind, Object, Target, TargetError};
 
 /// What is to be done with one object.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Action {
     /// Of which kind.
@@ -48,7 +48,7 @@ pub struct Action {
 }
 
 /// What is done with an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
     /// It is made.
@@ -94,7 +94,7 @@ impl Verb {
 }
 
 /// What a run would do.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// The sync.
@@ -121,7 +121,7 @@ pub struct Plan {
 }
 
 /// A record that is left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Skipped {
     /// Of which kind.
     pub kind: Kind,
@@ -132,7 +132,7 @@ pub struct Skipped {
 }
 
 /// What was looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanCounts {
     /// Records.
@@ -580,7 +580,7 @@ pub(super) fn reopened(
 }
 
 /// A whole payload as differences from nothing.
-fn new_values(mapping: &crate::mapping::Mapping, payload: &Object) -> Vec<Difference> {
+pub(super) fn new_values(mapping: &crate::mapping::Mapping, payload: &Object) -> Vec<Difference> {
     let values = paths(mapping, Some(payload)).into_iter().map(|path| {
         let new = at(payload, &path);
         Difference { path, old: Value::Null, new }

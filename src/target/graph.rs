@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use reqwest::header::HeaderName;
 use serde_json::{Map, Value, json};
 
-use super::http::{Call, Caller, Method, Reply, Url};
+use super::http::{Call, Caller, Credentials, Method, Reply, Url};
 use super::{Abilities, Answer, Done, Found, GraphSettings, Kind, Object, Page, Target, TargetError, Write};
 use cloud::Cloud;
 use error::Said;
@@ -42,6 +42,16 @@ const PAGE: usize = 999;
 const MEMBER_PAGES: usize = 1_002;
 /// The most pages that are asked for two objects of the same value.
 const FOUND_PAGES: usize = 10;
+
+/// The base of [`sample`].
+pub(super) const SAMPLE: &str = "https://graph.microsoft.com/v1.0";
+
+/// Graph without a tenant, for previews.
+pub(super) fn sample() -> Option<Box<dyn Target>> {
+    let caller = Caller::new(SAMPLE, Credentials::None, Duration::from_secs(1)).ok()?;
+    let (base, tenant) = (SAMPLE.to_owned(), String::new());
+    Some(Box::new(GraphTarget { caller, base, tenant, domain: None, known: Mutex::default() }))
+}
 
 /// Microsoft Graph.
 #[derive(Debug)]

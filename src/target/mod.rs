@@ -15,6 +15,7 @@ use std::fmt;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -28,7 +29,9 @@ pub type Object = Map<String, Value>;
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, TargetError>> + Send + 'a>>;
 
 /// What kind of object is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// People.
@@ -134,7 +137,7 @@ impl Write {
 }
 
 /// An attribute that differs.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Difference {
     /// The attribute at the top of the payload, or a URN and the attribute under it (`urn:…:User:department`), or a
     /// complex attribute's part (`name.givenName`).
@@ -272,6 +275,19 @@ pub trait Target: Send + Sync {
 
     /// What a write would send, for plans and dry runs: method, URL and body, without secrets.
     fn preview(&self, write: &Write) -> Vec<Value>;
+}
+
+/// A target that stands for all of its kind, `scim` or `graph`, for the requests of a preview: it has no credentials, and
+/// nothing is to be sent to it. With its base, which nobody need see.
+pub fn sample(kind: &str) -> Option<(&'static dyn Target, &'static str)> {
+    static SCIM: OnceLock<Option<Box<dyn Target>>> = OnceLock::new();
+    static GRAPH: OnceLock<Option<Box<dyn Target>>> = OnceLock::new();
+    let (target, base) = match kind {
+        "scim" => (SCIM.get_or_init(scim::sample), scim::SAMPLE),
+        "graph" => (GRAPH.get_or_init(graph::sample), graph::SAMPLE),
+        _ => return None,
+    };
+    Some((target.as_deref()?, base))
 }
 
 /// The target of a configuration. Nothing is sent before [`Target::open`]. Files are relative to `beside`, the directory of the

@@ -26,6 +26,15 @@ use super::{Abilities, Answer, Done, Found, Kind, Object, Page, ScimSettings, Ta
 /// What stands unencoded in a path or query (RFC 3986, 2.3).
 const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The base of [`sample`].
+pub(super) const SAMPLE: &str = "https://scim.invalid";
+
+/// A service that can what RFC 7644 asks for, for previews.
+pub(super) fn sample() -> Option<Box<dyn Target>> {
+    let settings = ScimSettings { url: SAMPLE.to_owned(), token: None, oauth: None, profile: None, timeout: 1 };
+    Some(Box::new(ScimTarget::new(&settings, Path::new("")).ok()?))
+}
+
 /// A SCIM service.
 pub(super) struct ScimTarget {
     caller: Caller,

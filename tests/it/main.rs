@@ -14,12 +14,14 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+mod api;
 mod attacks;
 mod cases;
 mod cli;
 mod conformance;
 mod credentials;
 mod diagnostics;
+mod dry_run;
 mod graph_fake;
 mod guides;
 mod http;
