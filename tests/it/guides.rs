@@ -282,6 +282,8 @@ fn authn_sh_is_walked() {
 fn authentik_is_walked() {
     let walk = walk("authentik", 8);
     assert_eq!(walk.graph.users().len(), 2);
+    let group = walk.graph.group("Quality").unwrap();
+    assert_eq!(walk.graph.members(group["id"].as_str().unwrap()).len(), 2, "members are named by number");
 }
 
 /// The cells of a table's row, without the ticks around code.
