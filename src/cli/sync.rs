@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::sync::{Action, Ended, Plan, PlanError, Report, RunOptions, Status, Sync, SyncError, Verb};
-use crate::target::Kind;
+use crate::target::{Kind, Verdict};
 
 use super::service::{Service, config, runtime};
 use super::{Ending, Failure, Outcome, print};
@@ -55,6 +55,11 @@ pub(super) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Look whether a run could do its work: credentials, rights, domains, attributes; writes nothing
+    Check {
+        #[command(flatten)]
+        common: Common,
+    },
     /// Look for the records' objects in the target, and show who would be linked to what
     Discover {
         #[command(flatten)]
@@ -86,6 +91,7 @@ pub(super) fn run(command: &Command) -> Outcome {
     | Command::Run { common, .. }
     | Command::Status { common, .. }
     | Command::Resume { common }
+    | Command::Check { common }
     | Command::Discover { common }) = command;
     runtime()?.block_on(async {
         let sync = open(common).await?;
@@ -120,6 +126,7 @@ pub(super) fn run(command: &Command) -> Outcome {
                 }
                 run_it(&sync, common, &RunOptions::default()).await
             }
+            Command::Check { .. } => check(&sync, common).await,
             Command::Discover { .. } => discover(&sync, common).await,
         }
     })
@@ -234,6 +241,25 @@ async fn run_it(sync: &Sync, common: &Common, options: &RunOptions) -> Outcome {
         Ended::Degraded | Ended::Guarded => Ending::Findings,
         Ended::Failed => return Err(Failure::told(report.error.unwrap_or_default())),
     })
+}
+
+/// What the sync needs, a line each, and what to do where it is missing.
+async fn check(sync: &Sync, common: &Common) -> Outcome {
+    let told = sync.check().await.map_err(told)?;
+    let mut out = if common.json { format!("{}\n", json!(told)) } else { format!("{}\n", told.target) };
+    for one in told.checks.iter().filter(|_| !common.json) {
+        let sign = match one.verdict {
+            Verdict::Found => "ok",
+            Verdict::Missing => "!!",
+            Verdict::Unknown => "??",
+        };
+        let _ = writeln!(out, "{sign}  {:<24} {}", one.what, one.outcome.trim_end());
+        if let Some(fix) = &one.fix {
+            let _ = writeln!(out, "{:30}{fix}", "");
+        }
+    }
+    print(&out)?;
+    Ok(if told.fine { Ending::Clean } else { Ending::Findings })
 }
 
 async fn discover(sync: &Sync, common: &Common) -> Outcome {

@@ -126,7 +126,7 @@ async fn read(state: &State, request: Request) -> Result<(Wanted, Option<Body>),
     ("rules" = Option<bool>, Query, description = "Whether each rule's value is told, of a stream alone"),
 ), request_body(description = "Which mapping, over which records", content((DryRunRequest = "application/json"), (String = "application/x-ndjson"))),
 responses((status = 200, description = "Each record, and a summary", content((DryRunAnswer = "application/json"), (String = "application/x-ndjson")))))]
-async fn dry_run(
+pub(super) async fn dry_run(
     reader: Reader,
     extract::State(state): extract::State<State>,
     headers: HeaderMap,
@@ -193,7 +193,7 @@ fn accepts_json(headers: &HeaderMap) -> bool {
     ("against" = Option<String>, Query, description = "The old mapping's name, of a stream alone"),
 ), request_body(description = "Which mappings, over which records", content((DryRunRequest = "application/json"), (String = "application/x-ndjson"))),
 responses((status = 200, description = "How many records change, in which attributes, with samples", body = ImpactAnswer)))]
-async fn impact(
+pub(super) async fn impact(
     reader: Reader,
     extract::State(state): extract::State<State>,
     request: Request,

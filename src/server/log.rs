@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::State;
-use super::caller::Reader;
+use super::caller::{Caller, Reader};
 use super::page::{DEFAULT_PAGE, MAX_PAGE, Parameters, bad, shown};
 use super::problem::Problem;
 use super::shapes::{LogPage, Order, Outcome};
@@ -105,6 +105,11 @@ async fn log(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    answer(&reader, state, &headers, &uri).await
+}
+
+/// The answer to a query, for whoever may ask it.
+pub(super) async fn answer(caller: &Caller, state: State, headers: &HeaderMap, uri: &Uri) -> Result<Response, Problem> {
     let known = [
         "source",
         "resource",
@@ -119,18 +124,9 @@ async fn log(
         "order",
         "format",
     ];
-    let parameters = Parameters::read(&uri, &known)?;
-    let form = Form::asked(&parameters, &headers)?;
-    let mut filter = filter(&parameters, state.directory.now())?;
-    if let Some(source) = filter.query.source.as_deref().filter(|source| !reader.sees(source)) {
-        // The words of a source that is not there.
-        reader.source(&state, source)?;
-    }
-    match reader.grant.sources.as_slice() {
-        [] => {}
-        [only] => filter.query.source = Some(only.clone()),
-        several => filter.sources = several.to_vec(),
-    }
+    let parameters = Parameters::read(uri, &known)?;
+    let form = Form::asked(&parameters, headers)?;
+    let mut filter = filter(&parameters, caller, &state)?;
     if form == Form::Json {
         filter.query.limit = filter.query.limit.min(MAX_PAGE);
         let page = state.directory.log(&filter).await?;
@@ -148,7 +144,9 @@ async fn log(
     Ok(([(header::CONTENT_TYPE, form.media_type())], body).into_response())
 }
 
-fn filter(parameters: &Parameters<'_>, now: u64) -> Result<LogFilter, Problem> {
+/// The lines that a query asks for, as far as the caller may see them.
+pub(super) fn filter(parameters: &Parameters<'_>, caller: &Caller, state: &State) -> Result<LogFilter, Problem> {
+    let now = state.directory.now();
     let text = |name: &str| parameters.get(name).map(str::to_owned);
     let when = |name: &str| {
         let time = parameters.get(name).map(|text| parse_time(text, now)).transpose();
@@ -165,9 +163,21 @@ fn filter(parameters: &Parameters<'_>, now: u64) -> Result<LogFilter, Problem> {
         Some("oldest") => false,
         Some(_) => return Err(bad("order is newest or oldest")),
     };
+    let mut source = text("source");
+    if let Some(source) = source.as_deref().filter(|source| !caller.sees(source)) {
+        // The words of a source that is not there.
+        caller.source(state, source)?;
+    }
+    let sources = match caller.grant.sources.as_slice() {
+        [only] => {
+            source = Some(only.clone());
+            Vec::new()
+        }
+        several => several.to_vec(),
+    };
     Ok(LogFilter {
         query: LogQuery {
-            source: text("source"),
+            source,
             resource: text("id"),
             failed,
             since: when("since")?,
@@ -179,7 +189,7 @@ fn filter(parameters: &Parameters<'_>, now: u64) -> Result<LogFilter, Problem> {
         resource: text("resource"),
         token: text("token"),
         operation: text("operation"),
-        sources: Vec::new(),
+        sources,
     })
 }
 

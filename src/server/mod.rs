@@ -6,6 +6,7 @@ mod backup;
 mod bare;
 mod caller;
 mod clients;
+pub mod console;
 mod door;
 mod dry_run;
 mod editor;
@@ -79,6 +80,8 @@ pub struct State {
     pub stopping: Arc<AtomicBool>,
     /// The syncs that it looks after.
     pub syncs: Syncs,
+    /// Who is at the console.
+    pub console: Arc<console::Sessions>,
 }
 
 impl State {
@@ -94,6 +97,7 @@ impl State {
             tls: None,
             stopping: Arc::default(),
             syncs: Syncs::default(),
+            console: Arc::default(),
         }
     }
 }
@@ -107,6 +111,7 @@ pub fn app(state: State) -> Router {
         .route("/metrics", get(health::metrics))
         .nest("/api/v1", admin::routes())
         .route("/oauth/{source}/token", any(oauth::handle))
+        .merge(console::routes())
         .fallback(nowhere)
         .layer(CatchPanicLayer::custom(door::panicked))
         .with_state(state.clone());

@@ -20,6 +20,7 @@ const LONGEST_CURSOR: usize = 512;
 const STRANGE: &str = "the cursor is not one of ours: take `next` of the page before";
 
 /// The parameters of a query, each name at most once.
+#[derive(Default)]
 pub(super) struct Parameters<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
 
 impl<'q> Parameters<'q> {

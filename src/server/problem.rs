@@ -16,8 +16,8 @@ use crate::text::Diagnostics;
 /// A refusal as problem details.
 #[derive(Debug)]
 pub(super) struct Problem {
-    status: StatusCode,
-    detail: String,
+    pub(super) status: StatusCode,
+    pub(super) detail: String,
     /// Whether the client is to be told how to prove who it is.
     challenge: bool,
     /// The findings about a mapping.
@@ -32,6 +32,11 @@ fn counted(errors: usize) -> String {
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), challenge: false, diagnostics: None }
+    }
+
+    /// One whose status is a number that another part gives.
+    pub(super) fn of_status(status: u16, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), detail)
     }
 
     /// A mapping that does not compile, with all findings.

@@ -225,7 +225,7 @@ fn authorize(state: &State, parts: &Parts, source: &str, probe: bool) -> Result<
 }
 
 /// The scheme and host by which the client reached us.
-fn origin(state: &State, parts: &Parts) -> String {
+pub(super) fn origin(state: &State, parts: &Parts) -> String {
     if let Some(url) = &state.url {
         return url.trim_end_matches('/').to_owned();
     }

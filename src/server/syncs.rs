@@ -19,7 +19,7 @@ use super::State;
 use super::caller::{Caller, Operator, Reader};
 use super::page::cut;
 use super::problem::Problem;
-use crate::sync::{Ask, Plan, PlanError, Report, RunOptions, Status, Sync, SyncError};
+use crate::sync::{Ask, Checkup, Plan, PlanError, Report, RunOptions, Status, Sync, SyncError};
 use crate::target::Kind;
 
 /// How many runs a status tells.
@@ -104,6 +104,7 @@ pub(super) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new()
         .routes(routes!(all))
         .merge(super::stored_syncs::routes())
+        .routes(routes!(check))
         .routes(routes!(plan))
         .routes(routes!(run))
         .routes(routes!(resume))
@@ -146,6 +147,20 @@ pub(super) async fn status(
     Path(name): Path<String>,
 ) -> Result<Json<Status>, Problem> {
     Ok(Json(state.syncs.get(&name, &reader)?.sync.status(RUNS).await?))
+}
+
+/// What a run needs, and whether it is there; nothing is written
+#[utoipa::path(post, path = "/syncs/{name}/check", tag = "syncs", params(("name" = String, Path, description = "The sync's name")), responses(
+    (status = 200, description = "Each thing that a run needs, and whether it is there", body = Checkup),
+    (status = 409, description = "A run is under way"),
+    (status = 502, description = "The target fails"),
+))]
+async fn check(
+    operator: Operator,
+    extract::State(state): extract::State<State>,
+    Path(name): Path<String>,
+) -> Result<Json<Checkup>, Problem> {
+    Ok(Json(state.syncs.get(&name, &operator)?.sync.check().await?))
 }
 
 /// What a run would do; nothing is done
@@ -226,7 +241,14 @@ async fn resume(
     asked(&operator, &state, &name, &body, true).await
 }
 
-async fn asked(caller: &Caller, state: &State, name: &str, body: &str, resume: bool) -> Result<Response, Problem> {
+/// Asks a sync to run, for whoever may.
+pub(super) async fn asked(
+    caller: &Caller,
+    state: &State,
+    name: &str,
+    body: &str,
+    resume: bool,
+) -> Result<Response, Problem> {
     let handle = state.syncs.get(name, caller)?;
     let text = if body.trim().is_empty() { "{}" } else { body };
     let wanted: Wanted =

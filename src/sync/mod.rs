@@ -7,6 +7,7 @@
 //! on, for what is done already is then unchanged.
 
 mod apply;
+mod check;
 mod demand;
 mod difference;
 mod direct;
@@ -28,6 +29,7 @@ mod state;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,7 @@ use crate::mapping::Told;
 use crate::store::{Operation, Store, StoreError, Table, Transaction, When};
 use crate::target::{Abilities, Kind, Target, TargetError};
 
+pub use check::Checkup;
 pub use demand::{Demand, DemandStep};
 pub use halt::SyncHalt;
 pub use patient::Patient;
@@ -125,6 +128,8 @@ pub struct Sync {
     is_of_library: bool,
     /// Links and what the target can do, of the run before: a run is alone with them.
     kept: Mutex<Option<(HashMap<Kind, States>, Abilities)>>,
+    /// When its tender runs it next as a whole; 0 for never.
+    next_full: AtomicU64,
 }
 
 /// What a run is to do beside what the settings say.
@@ -156,6 +161,9 @@ pub struct Status {
     pub linked: [u64; 2],
     /// The quarantine that it is in, because too much failed.
     pub quarantine: Option<Quarantine>,
+    /// When the next full run is, where a server looks after it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_full: Option<Millis>,
 }
 
 /// All that a run has at hand.
@@ -179,7 +187,17 @@ impl Sync {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let target = Patient::new(target, settings.weather.clone());
-        Self { settings, beside, directory, source, target, clock, is_of_library: false, kept: Mutex::new(None) }
+        Self {
+            settings,
+            beside,
+            directory,
+            source,
+            target,
+            clock,
+            is_of_library: false,
+            kept: Mutex::new(None),
+            next_full: AtomicU64::new(0),
+        }
     }
 
     /// The same with mappings that are named in the library, each with its newest revision.
@@ -416,7 +434,11 @@ impl Sync {
                 (None, None) => {}
             }
         }
-        self.plan_references(stage, only, &surveys, &mut plan).await?;
+        let with_referrers = match only {
+            Some(only) => Some(self.with_referrers(stage, only, &plan).await?),
+            None => None,
+        };
+        self.plan_references(stage, with_referrers.as_deref(), &surveys, &mut plan).await?;
         Ok((plan, surveys))
     }
 
@@ -509,6 +531,7 @@ impl Sync {
             runs: all,
             linked,
             quarantine: self.quarantined().await?,
+            next_full: Some(self.next_full.load(Ordering::Relaxed)).filter(|at| *at > 0),
         })
     }
 }

@@ -251,7 +251,10 @@ impl Planner<'_> {
                     plan.counts.objects += 1;
                     match self.states.record(&object.id).map(str::to_owned) {
                         Some(record) => {
-                            seen.insert(record.clone());
+                            // A list that changes while it is read may have an object twice.
+                            if !seen.insert(record.clone()) {
+                                continue;
+                            }
                             if self.is_protected(&object) {
                                 self.protect(&record, survey.wanted.contains_key(&record), plan);
                             } else if survey.wanted.contains_key(&record) {

@@ -145,6 +145,26 @@ impl Records {
     }
 }
 
+impl Records {
+    /// The ids of the groups that have this member; of the records of groups.
+    pub(super) async fn groups_of(&self, member: &str) -> Result<Vec<String>, SyncError> {
+        match self {
+            Self::Directory(directory, source, _) => {
+                directory.group_ids(source, member).await.map_err(|error| SyncError::Directory(error.detail))
+            }
+            Self::File(Lines { lines, .. }) => {
+                let mut groups = Vec::new();
+                for (id, _) in lines {
+                    if self.members(id).await?.iter().any(|one| one == member) {
+                        groups.push(id.clone());
+                    }
+                }
+                Ok(groups)
+            }
+        }
+    }
+}
+
 impl From<DirectoryRecord> for Record {
     fn from(entry: DirectoryRecord) -> Self {
         Self { id: entry.id, text: Value::Object(entry.record).to_string() }

@@ -13,6 +13,42 @@ use crate::mapping::Apply;
 use crate::target::{Difference, Kind, Target as _, TargetError};
 
 impl Sync {
+    /// The records of a run for some alone, with those who name an object that is new: the groups of a user who came, and whoever
+    /// had as manager somebody who is made again. They are written anew as a full run would.
+    pub(super) async fn with_referrers(
+        &self,
+        stage: &Stage,
+        only: &[(Kind, String)],
+        plan: &Plan,
+    ) -> Result<Vec<(Kind, String)>, Stop> {
+        let mut all = only.to_vec();
+        let mut known: HashSet<(Kind, String)> = only.iter().cloned().collect();
+        let mut take = |kind: Kind, id: String| {
+            if known.insert((kind, id.clone())) {
+                all.push((kind, id));
+            }
+        };
+        let groups = stage.parts.iter().find(|part| part.kind == Kind::Group && part.settings.members);
+        for action in &plan.actions {
+            let is_new = matches!(action.verb, Verb::Create | Verb::Recreate | Verb::Link);
+            if let Some(groups) =
+                groups.filter(|groups| is_new && (action.kind == Kind::User || groups.settings.nested))
+            {
+                for group in groups.records.groups_of(&action.record).await.map_err(Stop::Failed)? {
+                    take(Kind::Group, group);
+                }
+            }
+            if let (Verb::Recreate, Some(states)) = (action.verb, stage.states.get(&action.kind))
+                && let Some(lost) = states.target(&action.record)
+            {
+                for record in states.managed_by(lost) {
+                    take(action.kind, record);
+                }
+            }
+        }
+        Ok(all)
+    }
+
     /// Adds to a plan whose manager changes, and who comes into and goes out of which group.
     pub(super) async fn plan_references(
         &self,

@@ -126,6 +126,14 @@ impl States {
         self.by_record.iter().filter_map(|(record, state)| Some((record.as_str(), state.target.as_deref()?)))
     }
 
+    /// The records for whom this object was sent as their manager.
+    pub(super) fn managed_by(&self, target: &str) -> Vec<String> {
+        let is = |(_, state): &(&String, &State)| state.manager.as_deref() == Some(target);
+        let mut records: Vec<String> = self.by_record.iter().filter(is).map(|(record, _)| record.clone()).collect();
+        records.sort_unstable();
+        records
+    }
+
     pub(super) fn linked_count(&self) -> u64 {
         self.by_target.len() as u64
     }

@@ -5,6 +5,7 @@
 //! never decides to write: each call is one that the plan has.
 
 mod attribute;
+mod check;
 mod file;
 mod graph;
 mod http;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+pub use check::{Checked, Need, Verdict};
 pub use settings::{ClientCredentials, GraphSettings, ScimSettings, Secret, TargetSettings};
 
 /// A JSON object.
@@ -272,6 +274,9 @@ pub trait Target: Send + Sync {
     fn open_attribute(&self) -> &'static str {
         "active"
     }
+
+    /// Looks at what a sync needs of the target, and writes nothing: credentials, rights, attributes.
+    fn check<'a>(&'a self, needs: &'a [Need]) -> Answer<'a, Vec<Checked>>;
 
     /// What a write would send, for plans and dry runs: method, URL and body, without secrets.
     fn preview(&self, write: &Write) -> Vec<Value>;

@@ -16,12 +16,16 @@
 
 mod api;
 mod attacks;
+mod browser;
 mod cases;
 mod cli;
 mod conformance;
+mod console;
+mod console_browser;
 mod credentials;
 mod diagnostics;
 mod dry_run;
+#[path = "../support/graph/mod.rs"]
 mod graph_fake;
 mod guides;
 mod http;
@@ -43,9 +47,12 @@ mod store;
 mod storm;
 mod support;
 mod sync_cli;
+mod sync_faults;
 mod sync_graph;
 mod sync_halt;
+mod sync_live;
 mod sync_match;
+mod sync_seeds;
 mod sync_walk;
 mod sync_weather;
 mod sync_world;

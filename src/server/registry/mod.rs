@@ -342,6 +342,15 @@ impl Registry {
         Ok(known)
     }
 
+    /// What the token with this id may do at the admin API, while it is good.
+    pub(super) fn grant_of(&self, id: &str) -> Option<Grant> {
+        let now = self.directory.now();
+        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let found = tokens.values().find(|token| token.id == id)?;
+        let is_good = found.revoked.is_none() && found.expires.is_none_or(|expires| expires > now);
+        found.scope.grant().filter(|_| is_good)
+    }
+
     async fn put(
         &self,
         table: Table,
@@ -356,7 +365,8 @@ impl Registry {
     }
 }
 
-fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], RegistryError> {
+/// Bytes that nobody can guess.
+pub(super) fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], RegistryError> {
     let mut bytes = [0; LENGTH];
     getrandom::fill(&mut bytes)
         .map_err(|error| RegistryError::Invalid(format!("the machine gives no randomness: {error}")))?;
