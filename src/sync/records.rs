@@ -46,6 +46,15 @@ pub(super) enum Place {
     Line(usize),
 }
 
+/// The name of a record: a text or a number, in the key and wherever another record says it.
+fn named(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 impl Records {
     /// Reads a file; its keys must be there and different.
     pub(super) fn file(path: &Path, settings: &KindSettings) -> Result<Self, SyncError> {
@@ -61,12 +70,8 @@ impl Records {
             let wrong = |what: String| SyncError::Settings(format!("{name}: line {number}: {what}"));
             let record: Object =
                 serde_json::from_str(line).map_err(|error| wrong(format!("no JSON object: {error}")))?;
-            let id = match at(&record, key) {
-                Value::String(text) if !text.is_empty() => text,
-                Value::Number(number) => number.to_string(),
-                _ => {
-                    return Err(wrong(format!("the record has no {key:?}; `key` says which attribute names a record")));
-                }
+            let Some(id) = named(&at(&record, key)) else {
+                return Err(wrong(format!("the record has no {key:?}; `key` says which attribute names a record")));
             };
             if places.insert(id.clone(), lines.len()).is_some() {
                 return Err(wrong(format!("there is another record with {key} {id:?}")));
@@ -131,9 +136,8 @@ impl Records {
                 let record: Object = serde_json::from_str(text).unwrap_or_default();
                 let members = record.get("members").and_then(Value::as_array).cloned().unwrap_or_default();
                 let id = |member: &Value| match member {
-                    Value::String(id) => Some(id.clone()),
-                    Value::Object(fields) => fields.get("value")?.as_str().map(str::to_owned),
-                    _ => None,
+                    Value::Object(fields) => named(fields.get("value")?),
+                    member => named(member),
                 };
                 Ok(members.iter().filter_map(id).collect())
             }
