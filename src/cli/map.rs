@@ -12,12 +12,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::function::{Context, Env};
 use crate::mapping::{Apply, Mapping, Outcome as Mapped};
 use crate::text::{Diagnostic, Source, did_you_mean};
+use crate::value::rows::{Row, Rows, cells};
 use crate::value::{Arena, AttributePath, Layout, RecordReader, Slot, Value};
 
 use super::chunk::{Bad, Chunk, Chunker, Spare};
 use super::env::{EnvOverride, machine};
 use super::pool::{self, Go};
-use super::rows::{Row, Rows, cells};
 use super::traced;
 use super::words::{json_trouble, printable};
 use super::{
@@ -450,12 +450,7 @@ impl Worker<'_> {
     ) {
         let Some(text) = self.text(row.text, "row", row.line, piece) else { return };
         cells(text, row_cells);
-        if row_cells.len() != columns.len() {
-            let fields = counted(row_cells.len(), "field");
-            let mut message = format!("the row has {fields} and the header has {}", columns.len());
-            if row.lines > 1 {
-                let _ = write!(message, "; the row takes {} lines: is a quote not closed?", row.lines);
-            }
+        if let Some(message) = row.misfit(row_cells.len(), columns.len()) {
             return self.bad_input(row.line, "", &message, piece);
         }
         self.arena.reset();

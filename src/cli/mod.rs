@@ -22,7 +22,6 @@ mod manage;
 mod map;
 mod pool;
 mod provisioned;
-mod rows;
 mod serve;
 mod service;
 mod sync;
