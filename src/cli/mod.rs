@@ -22,12 +22,14 @@ mod manage;
 mod map;
 mod pool;
 mod provisioned;
+mod runs;
 mod serve;
 mod service;
 mod sync;
 mod test;
 mod traced;
 mod upkeep;
+mod watch;
 mod words;
 
 use std::ffi::OsString;

@@ -108,6 +108,24 @@ impl Directory {
         }
     }
 
+    /// The ids of the groups of which it is a member.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn group_ids(&self, source: &Source, member: &str) -> Result<Vec<String>, ScimError> {
+        let Some(of) = source.named("Group") else { return Ok(Vec::new()) };
+        let (mut ids, mut after) = (Vec::new(), None);
+        loop {
+            let page =
+                self.store.groups(&source.slug, member, after, PAGE).await.map_err(|error| refused(error, of))?;
+            ids.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return Ok(ids);
+            }
+        }
+    }
+
     /// Changes from an outbox number on, of one source, and the number after the last one looked at.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/backup", get(super::backup::backup))
         .merge(mappings::routes())
         .merge(super::syncs::routes())
+        .merge(super::runs::routes())
         .merge(super::clients::routes())
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "the API has no such path") })
 }

@@ -24,7 +24,7 @@ use crate::directory::{CSV_HEADER, Directory, Line, LogFilter, parse_time};
 use crate::store::{Cursor, LogQuery, StoreError};
 
 /// Lines of a page when nobody says.
-const DEFAULT_PAGE: usize = 100;
+pub(super) const DEFAULT_PAGE: usize = 100;
 /// The longest page, also of the listings of users and groups.
 pub(super) const MAX_PAGE: usize = 1_000;
 /// How often the oldest lines are forgotten.
@@ -85,7 +85,7 @@ pub(super) fn bad(detail: impl Into<String>) -> Problem {
 
 /// The forms of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     /// A page.
     Json,
     /// All lines, a JSON object each.
@@ -95,7 +95,7 @@ enum Form {
 }
 
 impl Form {
-    fn asked(parameters: &Parameters<'_>, headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(super) fn asked(parameters: &Parameters<'_>, headers: &HeaderMap) -> Result<Self, Problem> {
         match parameters.get("format") {
             Some("json") => return Ok(Self::Json),
             Some("jsonl") => return Ok(Self::Jsonl),
@@ -114,7 +114,7 @@ impl Form {
         Ok(form.unwrap_or(Self::Json))
     }
 
-    fn media_type(self) -> &'static str {
+    pub(super) fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Jsonl => "application/jsonl",

@@ -17,6 +17,7 @@ mod problem;
 mod provisioned;
 mod registry;
 mod remainder;
+mod runs;
 mod scim;
 mod syncs;
 mod tls;

@@ -44,7 +44,7 @@ impl Syncs {
         self.0.values()
     }
 
-    fn get(&self, name: &str) -> Result<&Handle, Problem> {
+    pub(super) fn get(&self, name: &str) -> Result<&Handle, Problem> {
         let missing =
             || Problem::new(StatusCode::NOT_FOUND, format!("the configuration has no [[sync]] called {name:?}"));
         self.0.get(name).ok_or_else(missing)

@@ -152,6 +152,7 @@ impl Applier<'_> {
             // One that is found and needs nothing is only linked.
             let nothing = matches!(&write, Write::Update { changes, .. } if changes.is_empty());
             let linked = || Fate::Did(Done { id: job.action.target.clone().unwrap_or_default(), ..Done::default() });
+            self.part.progress.add(usize::from(nothing));
             fates.push(nothing.then(linked));
             if !nothing {
                 writes.push((place, write));
@@ -189,6 +190,7 @@ impl Applier<'_> {
                 (places, self.target.write(writes).await)
             });
             for (places, result) in join_all(calls).await {
+                self.part.progress.add(places.len());
                 match result {
                     Ok(results) => answers.extend(places.into_iter().zip(results)),
                     Err(error) => answers.extend(places.into_iter().map(|place| (place, Err(error.clone())))),
@@ -227,16 +229,22 @@ impl Applier<'_> {
             outcome: outcome.to_owned(),
             reason: Some(job.action.reason.clone()),
             at: self.now(),
+            attempts: 0,
             name: job.wanted.name.clone(),
         };
         (job.action.record.clone(), Some(state))
     }
 
-    /// What is remembered of who was shut, to be let in again.
-    fn shut(&self, action: &Action) -> State {
+    /// What is remembered of what was brought up to date in parts: its manager, its members.
+    fn touched(&self, action: &Action, known: State) -> State {
+        let (outcome, reason) = ("updated".to_owned(), Some(action.reason.clone()));
+        State { outcome, reason, at: self.now(), attempts: 0, ..known }
+    }
+
+    /// What is remembered for a while of an object that is the sync's no more.
+    fn was(&self, action: &Action, outcome: &str) -> State {
         State {
-            shut: action.target.clone(),
-            outcome: "disabled".to_owned(),
+            outcome: outcome.to_owned(),
             reason: Some(action.reason.clone()),
             at: self.now(),
             name: action.name.clone(),
@@ -244,16 +252,31 @@ impl Applier<'_> {
         }
     }
 
+    /// What is remembered of who was shut, to be let in again.
+    fn shut(&self, action: &Action) -> State {
+        State { shut: action.target.clone(), ..self.was(action, "disabled") }
+    }
+
     fn did_not(&self, action: &Action, error: &TargetError, states: &States) -> (String, Option<State>) {
         self.tally.failed(action, &error.to_string());
         if matches!(error, TargetError::Denied { .. }) {
             self.tally.was_denied(error);
         }
+        (action.record.clone(), Some(self.failed(action, &error.to_string(), states)))
+    }
+
+    /// What is remembered of what the target refused: its words without values.
+    fn failed(&self, action: &Action, why: &str, states: &States) -> State {
         let known = states.get(&action.record).cloned().unwrap_or_default();
-        let (reason, at) = (Some(error.to_string()), self.now());
-        let state =
-            State { outcome: "failed".to_owned(), reason, at, name: action.name.clone(), intent: None, ..known };
-        (action.record.clone(), Some(state))
+        State {
+            outcome: "failed".to_owned(),
+            reason: Some(crate::directory::without_values(why)),
+            at: self.now(),
+            attempts: known.attempts.saturating_add(1),
+            name: action.name.clone(),
+            intent: None,
+            ..known
+        }
     }
 
     /// What is done instead when the target has it already, or has it no more; the action back when there is nothing.
@@ -371,7 +394,8 @@ impl Applier<'_> {
                     Ok(_) => {
                         self.tally.add(|counts| counts.updated += 1);
                         let known = states.get(&action.record).cloned().unwrap_or_default();
-                        changes.push((action.record.clone(), Some(State { manager: manager.clone(), ..known })));
+                        let known = State { manager: manager.clone(), ..known };
+                        changes.push((action.record.clone(), Some(self.touched(action, known))));
                     }
                     Err(error @ TargetError::Weather { .. }) => weather = Some(Stop::Weather(error.to_string())),
                     Err(error) => changes.push(self.did_not(action, &error, states)),
@@ -416,7 +440,7 @@ impl Applier<'_> {
                 })
                 .collect();
             let (mut changes, mut weather) = (Vec::new(), None);
-            let mut written: HashMap<String, Vec<String>> = HashMap::new();
+            let mut written: HashMap<String, (&Action, Vec<String>)> = HashMap::new();
             let answers = self.in_batches(writes).await?;
             let stop = denied(answers.iter().map(|(_, answer)| answer.as_ref().map(|_| ())));
             for (place, answer) in answers {
@@ -431,25 +455,32 @@ impl Applier<'_> {
                             counts.members_added += added.len() as u64;
                             counts.members_removed += removed.len() as u64;
                         });
+                        let known = || states.get(&action.record).map(|state| state.members.clone());
+                        let (_, members) = written
+                            .entry(action.record.clone())
+                            .or_insert_with(|| (*action, known().unwrap_or_default()));
                         if !self.target.shows_members() {
-                            let known = || states.get(&action.record).map(|state| state.members.clone());
-                            let members =
-                                written.entry(action.record.clone()).or_insert_with(|| known().unwrap_or_default());
                             members.retain(|member| !removed.contains(&member) && !added.contains(member));
                             members.extend(added);
                         }
                         for (member, why) in &done.refused {
                             self.tally.failed(action, &format!("member {member:?}: {why}"));
                         }
+                        if let Some((member, why)) = done.refused.first() {
+                            let why = format!("member {member:?}: {why}");
+                            changes.push((action.record.clone(), Some(self.failed(action, &why, states))));
+                        }
                     }
                     Err(error @ TargetError::Weather { .. }) => weather = Some(Stop::Weather(error.to_string())),
                     Err(error) => changes.push(self.did_not(action, &error, states)),
                 }
             }
+            let refused: std::collections::HashSet<String> = changes.iter().map(|(record, _)| record.clone()).collect();
             states.put(changes).await.map_err(Stop::store)?;
-            let written = written.into_iter().map(|(record, members)| {
-                let known = states.get(&record).cloned().unwrap_or_default();
-                (record, Some(State { members, ..known }))
+            let written = written.into_iter().map(|(record, (action, members))| {
+                let known = State { members, ..states.get(&record).cloned().unwrap_or_default() };
+                let state = if refused.contains(&record) { known } else { self.touched(action, known) };
+                (record, Some(state))
             });
             let written = written.collect();
             states.put(written).await.map_err(Stop::store)?;
@@ -471,7 +502,7 @@ impl Applier<'_> {
                     Verb::Delete => writes.push((place, Write::Delete { kind, id })),
                     _ => {
                         self.tally.add(|counts| counts.unlinked += 1);
-                        changes.push((action.record.clone(), None));
+                        changes.push((action.record.clone(), Some(self.was(action, "unlinked"))));
                     }
                 }
             }
@@ -487,7 +518,8 @@ impl Applier<'_> {
                             _ => counts.deleted += 1,
                         });
                         let is_shut = action.verb == Verb::Disable && answer.is_ok();
-                        changes.push((action.record.clone(), is_shut.then(|| self.shut(action))));
+                        let state = if is_shut { self.shut(action) } else { self.was(action, "deleted") };
+                        changes.push((action.record.clone(), Some(state)));
                     }
                     // The link stays until the target has said that it is done.
                     Err(error @ TargetError::Weather { .. }) => stop = Some(Stop::Weather(error.to_string())),

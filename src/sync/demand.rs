@@ -81,7 +81,7 @@ impl Sync {
 
     /// The steps between connection and action.
     async fn looked(&self, kind: Kind, id: &str, told: &mut Demand) -> Result<(), Stop> {
-        let mut stage = self.stage(None).await?;
+        let mut stage = self.stage(None, &self.planning).await?;
         let Some(part) = stage.parts.iter().find(|part| part.kind == kind) else {
             let why = format!("the sync does not push on any {}", kind.word());
             return Err(Stop::Failed(SyncError::Settings(why)));

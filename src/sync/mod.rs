@@ -14,17 +14,21 @@ mod halt;
 mod keeping;
 mod matching;
 mod notice;
+mod objects;
 mod part;
 mod patient;
 mod plan;
+mod progress;
 mod records;
 mod references;
 mod report;
+mod runs;
 mod schedule;
 mod settings;
+mod sheet;
 mod state;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,19 +44,23 @@ use crate::target::{Abilities, Kind, Target, TargetError};
 
 pub use demand::{Demand, DemandStep};
 pub use halt::SyncHalt;
+pub use objects::{OBJECTS_CSV_HEADER, OUTCOMES, ObjectPage, ObjectQuery, ObjectView};
 pub use patient::Patient;
 pub use plan::{Action, Plan, PlanCounts, Skipped, Verb};
+pub use progress::{Now, Phase};
 pub use report::{Counts, Ended, Failed, Report};
+pub use runs::{RUNS_CSV_HEADER, RunPage, RunQuery};
 pub use schedule::{Ask, Quarantine, Tender};
 pub use settings::{
-    DeleteAction, GuardSettings, KindSettings, NoticeSettings, QuarantineSettings, ScheduleSettings, ScopeSettings,
-    ServiceAccounts, SyncSettings, WeatherSettings,
+    DeleteAction, GuardSettings, KindSettings, LogSettings, NoticeSettings, QuarantineSettings, ScheduleSettings,
+    ScopeSettings, ServiceAccounts, SyncSettings, WeatherSettings,
 };
 pub use state::State;
 
 use apply::Applier;
 use part::{Part, environment};
 use plan::{Planner, Survey};
+use progress::{Progress, Watched};
 use records::Scope;
 use report::Tally;
 use schedule::STILL;
@@ -60,8 +68,6 @@ use state::States;
 
 /// How long a run holds its lease without renewing it: after a crash another may begin then, in milliseconds.
 const LEASE: Millis = 60_000;
-/// How many runs are kept.
-const KEPT_RUNS: u64 = 500;
 
 /// Why a sync cannot run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +128,10 @@ pub struct Sync {
     clock: Arc<dyn Clock>,
     /// Links and what the target can do, of the run before: a run is alone with them.
     kept: Mutex<Option<(HashMap<Kind, States>, Abilities)>>,
+    /// How far the run is that is under way.
+    progress: Arc<Progress>,
+    /// How far what is only planned is.
+    planning: Arc<Progress>,
 }
 
 /// What a run is to do beside what the settings say.
@@ -153,6 +163,9 @@ pub struct Status {
     pub linked: [u64; 2],
     /// The quarantine that it is in, because too much failed.
     pub quarantine: Option<Quarantine>,
+    /// How far the run is that is under way in this process.
+    #[serde(skip_deserializing)]
+    pub progress: Option<Now>,
 }
 
 /// All that a run has at hand.
@@ -163,6 +176,7 @@ struct Stage {
     /// What the target can do, once it was asked: after all records are mapped, so that a target that is down does not hide
     /// a mapping that fails.
     abilities: Option<Abilities>,
+    progress: Arc<Progress>,
 }
 
 impl Sync {
@@ -176,7 +190,8 @@ impl Sync {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let target = Patient::new(target, settings.weather.clone());
-        Self { settings, beside, directory, source, target, clock, kept: Mutex::new(None) }
+        let (progress, planning) = Default::default();
+        Self { settings, beside, directory, source, target, clock, kept: Mutex::new(None), progress, planning }
     }
 
     /// Its name.
@@ -198,8 +213,60 @@ impl Sync {
     /// # Errors
     /// It cannot be said; a mapping that fails is [`Ended::Halted`] in the report of a run, and a finding here.
     pub async fn plan(&self) -> Result<Plan, PlanError> {
-        let mut stage = self.stage(None).await.map_err(PlanError::from)?;
+        let _watched = Watched(&self.planning);
+        let mut stage = self.stage(None, &self.planning).await.map_err(PlanError::from)?;
         self.planned(&mut stage, None).await.map(|(plan, _)| plan).map_err(PlanError::from)
+    }
+
+    /// How far the run, or the plan, is that is under way in this process.
+    pub fn progress(&self) -> Option<Now> {
+        self.progress.now().or_else(|| self.planning.now())
+    }
+
+    /// Looks for the records' objects: a plan, kept in the run log as a run of its own.
+    ///
+    /// # Errors
+    /// As [`Sync::plan`]; another run is under way.
+    pub async fn discover(&self) -> Result<Plan, PlanError> {
+        let lease = self.take_lease().await.map_err(PlanError::Other)?;
+        let started = self.clock.now();
+        let result = self.plan().await;
+        let counts = match &result {
+            Ok(Plan { counts, .. }) => Counts {
+                unchanged: counts.unchanged,
+                skipped: counts.skipped,
+                out_of_scope: counts.out_of_scope,
+                ambiguous: counts.ambiguous,
+                ..Counts::default()
+            },
+            Err(_) => Counts::default(),
+        };
+        let (outcome, error) = match &result {
+            Ok(_) => (Ended::Complete, None),
+            Err(PlanError::Mapping(report)) => (Ended::Halted, Some(report.clone())),
+            Err(PlanError::Other(SyncError::Target(error))) if error.is_weather() => {
+                (Ended::Degraded, Some(error.to_string()))
+            }
+            Err(PlanError::Other(error)) => (Ended::Failed, Some(error.to_string())),
+        };
+        let report = Report {
+            sync: self.name().to_owned(),
+            number: 0,
+            kind: "discover".to_owned(),
+            started,
+            ended: self.clock.now(),
+            outcome,
+            counts,
+            error,
+            failures: Vec::new(),
+            held_back: 0,
+            warnings: Vec::new(),
+            calls: 0,
+            repeated: self.target.repeated(),
+        };
+        self.keep(report).await.map_err(PlanError::Other)?;
+        self.give_lease(&lease).await.map_err(PlanError::Other)?;
+        result
     }
 
     /// Runs it, once at a time.
@@ -210,6 +277,7 @@ impl Sync {
         let lease = self.take_lease().await?;
         let started = self.clock.now();
         let tally = Tally::default();
+        let _watched = Watched(&self.progress);
         let ended = tokio::select! {
             ended = self.run_stages(options, &tally) => ended,
             error = self.keep_lease(&lease) => Err(Stop::Failed(error)),
@@ -256,6 +324,7 @@ impl Sync {
             error,
             failures,
             held_back,
+            warnings: tally.warnings(),
             calls,
             repeated: self.target.repeated(),
         };
@@ -270,7 +339,8 @@ impl Sync {
         }
         // A full run looks at everything anew.
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut stage = self.stage(kept.filter(|_| options.only.is_some())).await?;
+        let started = self.clock.now();
+        let mut stage = self.stage(kept.filter(|_| options.only.is_some()), &self.progress).await?;
         let (plan, surveys) = self.planned(&mut stage, options.only.as_deref()).await?;
         if let Some(wanted) = &options.plan {
             wanted.shown().agrees(&plan.shown()).map_err(|lines| Stop::Failed(SyncError::Changed(lines)))?;
@@ -281,8 +351,11 @@ impl Sync {
             counts.out_of_scope = plan.counts.out_of_scope;
             counts.ambiguous = plan.counts.ambiguous;
         });
+        tally.warn(&plan.warnings);
+        objects::remember(&plan, &surveys, &mut stage.states, (self.clock.now(), self.settings.log.days)).await?;
         drop(surveys);
         let held_back = self.carry_out(&plan, &mut stage, tally, options).await?;
+        objects::settle(&plan, &mut stage.states, (started, self.clock.now())).await?;
         let kept = stage.abilities.map(|abilities| (stage.states, abilities));
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         match tally.denied() {
@@ -304,27 +377,32 @@ impl Sync {
     }
 
     /// Reads mappings, records and links.
-    async fn stage(&self, kept: Option<(HashMap<Kind, States>, Abilities)>) -> Result<Stage, Stop> {
+    async fn stage(
+        &self,
+        kept: Option<(HashMap<Kind, States>, Abilities)>,
+        progress: &Arc<Progress>,
+    ) -> Result<Stage, Stop> {
+        progress.begin(Phase::Reading, None);
         let seed = self.seed().await?;
         let directory = self.source.as_ref().map(|source| (&self.directory, source));
         let mut parts = Vec::new();
         for kind in [Kind::User, Kind::Group] {
             let env = environment(self.clock.now(), seed);
-            if let Some(part) = Part::read(kind, &self.settings, &self.beside, directory, env)? {
+            if let Some(part) = Part::read(kind, &self.settings, &self.beside, directory, env, progress)? {
                 parts.push(part);
             }
         }
         let directory = self.source.as_deref().map(|source| (&self.directory, source));
         let scope = Scope::of(&self.settings.scope, directory).await.map_err(Stop::Failed)?;
         if let Some((states, abilities)) = kept {
-            return Ok(Stage { parts, states, scope, abilities: Some(abilities) });
+            return Ok(Stage { parts, states, scope, abilities: Some(abilities), progress: Arc::clone(progress) });
         }
         let mut states = HashMap::new();
         for kind in [Kind::User, Kind::Group] {
             let of = States::load(Arc::clone(self.store()), self.name(), kind).await.map_err(Stop::store)?;
             states.insert(kind, of);
         }
-        Ok(Stage { parts, states, scope, abilities: None })
+        Ok(Stage { parts, states, scope, abilities: None, progress: Arc::clone(progress) })
     }
 
     /// The seed of the sync's random values: the same in every run, so that a plan says what a run does.
@@ -350,7 +428,15 @@ impl Sync {
     ) -> Result<(Plan, HashMap<Kind, Survey>), Stop> {
         let mut plan = Plan { sync: self.name().to_owned(), ..Plan::default() };
         let mut surveys = HashMap::new();
+        if only.is_none() {
+            let mut records = 0;
+            for part in &stage.parts {
+                records += part.records.count().await.map_err(Stop::Failed)?;
+            }
+            stage.progress.begin(Phase::Mapping, Some(records));
+        }
         for part in &stage.parts {
+            plan.warnings.extend(part.warnings.iter().cloned());
             plan.mappings.insert(part.kind.word().to_owned(), part.digest.clone());
             let Some(states) = stage.states.get(&part.kind) else { continue };
             plan.counts.linked += states.linked_count();
@@ -359,6 +445,7 @@ impl Sync {
                 surveys.insert(part.kind, plan::survey(part, &stage.scope, states, &mut plan).await?);
             }
         }
+        stage.progress.begin(Phase::Discovering, None);
         let abilities = match stage.abilities.take() {
             Some(abilities) => abilities,
             None => self.target.open().await.map_err(Stop::target)?,
@@ -397,15 +484,27 @@ impl Sync {
         options: &RunOptions,
     ) -> Result<u64, Stop> {
         let guarded = !options.allow_deletes && self.takes_too_much(plan);
-        let Stage { parts, states, abilities: Some(abilities), .. } = stage else { return Ok(0) };
+        let Stage { parts, states, abilities: Some(abilities), progress, .. } = stage else { return Ok(0) };
+        // Who is held back stays in the groups too.
+        let held: HashSet<&str> = plan
+            .actions
+            .iter()
+            .filter(|action| guarded && action.verb.takes_away())
+            .filter_map(|action| action.target.as_deref())
+            .collect();
         for part in &*parts {
             let applier = self.applier(part, abilities, tally);
             let Some(of) = states.get_mut(&part.kind) else { continue };
             let chosen = |verbs: &[Verb]| -> Vec<&Action> {
                 plan.actions.iter().filter(|action| action.is(part.kind, verbs)).collect()
             };
-            applier.write(&chosen(&[Verb::Create, Verb::Recreate, Verb::Link, Verb::Update]), of).await?;
-            applier.managers(&chosen(&[Verb::Manager]), of).await?;
+            let writes = chosen(&[Verb::Create, Verb::Recreate, Verb::Link, Verb::Update]);
+            let phase = if part.kind == Kind::User { Phase::Users } else { Phase::Groups };
+            progress.begin(phase, Some(writes.len() as u64));
+            applier.write(&writes, of).await?;
+            let managers = chosen(&[Verb::Manager]);
+            progress.begin(Phase::References, Some(managers.len() as u64));
+            applier.managers(&managers, of).await?;
         }
         let people: HashMap<String, String> = [Kind::User, Kind::Group]
             .iter()
@@ -414,14 +513,24 @@ impl Sync {
             .collect();
         for part in &*parts {
             let Some(of) = states.get_mut(&part.kind) else { continue };
-            let members: Vec<&Action> =
-                plan.actions.iter().filter(|action| action.is(part.kind, &[Verb::Members])).collect();
+            let members: Vec<Action> = plan
+                .actions
+                .iter()
+                .filter(|action| action.is(part.kind, &[Verb::Members]))
+                .map(|action| {
+                    let remove = action.remove.iter().filter(|id| !held.contains(id.as_str())).cloned().collect();
+                    Action { remove, ..action.clone() }
+                })
+                .collect();
+            let members: Vec<&Action> = members.iter().collect();
+            progress.begin(Phase::References, Some(members.len() as u64));
             self.applier(part, abilities, tally).members(&members, of, &people).await?;
         }
         let harmless = if guarded { vec![Verb::Unlink] } else { vec![Verb::Unlink, Verb::Disable, Verb::Delete] };
         for part in parts.iter().rev() {
             let Some(of) = states.get_mut(&part.kind) else { continue };
             let gone: Vec<&Action> = plan.actions.iter().filter(|action| action.is(part.kind, &harmless)).collect();
+            progress.begin(Phase::Leaving, Some(gone.len() as u64));
             self.applier(part, abilities, tally).take_away(&gone, of).await?;
         }
         Ok(if guarded { plan.taken() } else { 0 })
@@ -466,9 +575,7 @@ impl Sync {
     /// The store fails.
     pub async fn status(&self, runs: usize) -> Result<Status, SyncError> {
         let linked = [self.linked(Kind::User).await?.len() as u64, self.linked(Kind::Group).await?.len() as u64];
-        let mut all = self.reports().await?;
-        all.reverse();
-        all.truncate(runs);
+        let all = self.runs(&RunQuery { limit: runs, ..RunQuery::default() }).await?.runs;
         let lease = self.store().record(Table::Leases, &self.lease_key()).await?;
         Ok(Status {
             sync: self.name().to_owned(),
@@ -477,6 +584,7 @@ impl Sync {
             runs: all,
             linked,
             quarantine: self.quarantined().await?,
+            progress: self.progress.now(),
         })
     }
 }

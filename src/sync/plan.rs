@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::difference::{Compared, WRITE_ONLY, at, paths};
 use super::matching::several;
+use super::objects::Left;
 use super::part::{Made, Part, Wanted};
 use super::patient::Patient;
 use super::records::Scope;
@@ -115,6 +116,15 @@ pub struct Plan {
     /// Linked records whose objects are protected.
     #[serde(skip)]
     pub(super) protected: HashSet<(Kind, String)>,
+    /// What is odd about the records, and stops nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<String>,
+    /// Records that are newly left out.
+    #[serde(skip)]
+    pub(super) left: Vec<Left>,
+    /// Objects that are as they are to be, and were not the last time.
+    #[serde(skip)]
+    pub(super) settled: Vec<(Kind, String)>,
     /// Attributes whose values are not shown, by kind.
     #[serde(skip)]
     pub(super) secret: HashSet<(Kind, String)>,
@@ -175,6 +185,16 @@ impl Survey {
     pub(super) fn order(&self) -> &[String] {
         &self.order
     }
+
+    /// Whether there is not one record.
+    pub(super) fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+
+    /// Whether a record is wanted, or left out this time.
+    pub(super) fn has(&self, record: &str) -> bool {
+        self.wanted.contains_key(record) || self.left.contains(record)
+    }
 }
 
 /// A wanted record, in few bytes.
@@ -189,6 +209,7 @@ pub(super) async fn survey(part: &Part, scope: &Scope, states: &States, plan: &m
     let mut after = None;
     loop {
         let (records, next) = part.records.page(&part.mapping, after).await.map_err(Stop::Failed)?;
+        part.progress.add(records.len());
         for record in records {
             plan.counts.records += 1;
             survey.records += 1;
@@ -201,6 +222,7 @@ pub(super) async fn survey(part: &Part, scope: &Scope, states: &States, plan: &m
                 Made::OutOfScope => plan.counts.out_of_scope += 1,
                 Made::Skipped(reason) => {
                     plan.counts.skipped += 1;
+                    plan.note(states, part.kind, &record.id, "skipped", &reason);
                     if plan.skipped.len() < MAX_NAMED {
                         plan.skipped.push(Skipped { kind: part.kind, record: record.id.clone(), reason });
                     }
@@ -247,6 +269,7 @@ impl Planner<'_> {
             let mut found: HashMap<String, (usize, Vec<Found>)> = HashMap::new();
             loop {
                 let page = self.target.list(kind, &targets, None, next.as_deref()).await.map_err(Stop::target)?;
+                self.part.progress.add(page.items.len());
                 for object in page.items {
                     plan.counts.objects += 1;
                     match self.states.record(&object.id).map(str::to_owned) {
@@ -449,6 +472,7 @@ impl Planner<'_> {
         changes.extend(reopened(self.part.kind, self.states, self.target, (record, &wanted.payload), object));
         if verb == Verb::Update && changes.is_empty() {
             plan.counts.unchanged += 1;
+            plan.settle(self.states, self.part.kind, record);
             return Ok(());
         }
         let reason = match verb {
@@ -492,8 +516,7 @@ impl Planner<'_> {
 
     /// Links whose record is gone or out of scope.
     fn gone(&self, survey: &Survey, plan: &mut Plan) {
-        let kept = |record: &str| survey.wanted.contains_key(record) || survey.left.contains(record);
-        let mut gone: Vec<(&str, &str)> = self.states.linked().filter(|(record, _)| !kept(record)).collect();
+        let mut gone: Vec<(&str, &str)> = self.states.linked().filter(|(record, _)| !survey.has(record)).collect();
         gone.sort_unstable();
         if survey.records == 0 {
             plan.counts.without_records += gone.len() as u64;
@@ -526,6 +549,7 @@ impl Planner<'_> {
     }
 
     fn leave(&self, record: &str, reason: &str, plan: &mut Plan) {
+        plan.note(self.states, self.part.kind, record, "skipped", reason);
         plan.counts.skipped += 1;
         if plan.skipped.len() < MAX_NAMED {
             let reason = reason.to_owned();
@@ -536,6 +560,7 @@ impl Planner<'_> {
     pub(super) fn ambiguous(&self, record: &str, why: &str, plan: &mut Plan) {
         plan.counts.ambiguous += 1;
         let reason = format!("{why}: it is linked to none");
+        plan.note(self.states, self.part.kind, record, "ambiguous", &reason);
         plan.ambiguous.push(Skipped { kind: self.part.kind, record: record.to_owned(), reason });
     }
 

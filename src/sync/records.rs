@@ -1,4 +1,4 @@
-//! Where the records of a sync come from: the directory of a source, or a file of JSON lines.
+//! Where the records of a sync come from: the directory of a source, or a file of JSON lines or of CSV.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -10,10 +10,13 @@ use serde_json::Value;
 use super::SyncError;
 use super::difference::at;
 use super::settings::{KindSettings, ScopeSettings};
+use super::sheet::Sheet;
 use crate::directory::{Directory, DirectoryRecord, Source};
 use crate::mapping::Mapping;
 use crate::store::Cursor;
 use crate::target::{Kind, Object};
+use crate::value::Layout;
+use crate::value::rows::missing;
 
 /// The largest file of records, in bytes; it is held in memory.
 const MAX_FILE: u64 = 1024 * 1024 * 1024;
@@ -47,8 +50,13 @@ pub(super) enum Place {
 }
 
 impl Records {
-    /// Reads a file; its keys must be there and different.
-    pub(super) fn file(path: &Path, settings: &KindSettings) -> Result<Self, SyncError> {
+    /// Reads a file; its keys must be there and different. What the mapping reads and a CSV file has no column for is a warning.
+    pub(super) fn file(
+        path: &Path,
+        settings: &KindSettings,
+        layout: &Layout,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, SyncError> {
         let name = path.display();
         let failed = |error: std::io::Error| SyncError::Settings(format!("{name}: {error}"));
         if fs::metadata(path).map_err(failed)?.len() > MAX_FILE {
@@ -57,10 +65,22 @@ impl Records {
         let text = fs::read_to_string(path).map_err(failed)?;
         let key = settings.key.as_deref().unwrap_or("id");
         let (mut lines, mut places) = (Vec::new(), HashMap::new());
-        for (number, line) in (1_usize..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong = |what: String| SyncError::Settings(format!("{name}: line {number}: {what}"));
-            let record: Object =
-                serde_json::from_str(line).map_err(|error| wrong(format!("no JSON object: {error}")))?;
+        let wrong_at = |number: usize, what: String| SyncError::Settings(format!("{name}: line {number}: {what}"));
+        let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        let records = if is_csv {
+            let sheet = Sheet::read(&text).map_err(|(line, what)| wrong_at(line, what))?;
+            warnings.extend(missing(&sheet.columns, layout).map(|what| format!("{name}: {what}")));
+            sheet.records
+        } else {
+            let lines = (1_usize..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+            let read = lines.map(|(number, line)| match serde_json::from_str(line) {
+                Ok(record) => Ok((number, record)),
+                Err(error) => Err(wrong_at(number, format!("no JSON object: {error}"))),
+            });
+            read.collect::<Result<Vec<(usize, Object)>, SyncError>>()?
+        };
+        for (number, record) in records {
+            let wrong = |what: String| wrong_at(number, what);
             let id = match at(&record, key) {
                 Value::String(text) if !text.is_empty() => text,
                 Value::Number(number) => number.to_string(),
@@ -71,7 +91,7 @@ impl Records {
             if places.insert(id.clone(), lines.len()).is_some() {
                 return Err(wrong(format!("there is another record with {key} {id:?}")));
             }
-            lines.push((id, line.to_owned()));
+            lines.push((id, Value::Object(record).to_string()));
         }
         Ok(Self::File(Lines { lines, places }))
     }
@@ -119,6 +139,35 @@ impl Records {
         }
     }
 
+    /// How many there are.
+    pub(super) async fn count(&self) -> Result<u64, SyncError> {
+        match self {
+            Self::Directory(directory, source, kind) => Ok(directory.store().count(&source.slug, kind.word()).await?),
+            Self::File(Lines { lines, .. }) => Ok(lines.len() as u64),
+        }
+    }
+
+    /// The groups that have one of these members, in the order of their ids.
+    pub(super) async fn groups_with(&self, members: &HashSet<String>) -> Result<Vec<String>, SyncError> {
+        let mut groups = std::collections::BTreeSet::new();
+        match self {
+            Self::Directory(directory, source, _) => {
+                for member in members {
+                    let of = directory.group_ids(source, member).await;
+                    groups.extend(of.map_err(|error| SyncError::Directory(error.detail))?);
+                }
+            }
+            Self::File(Lines { lines, .. }) => {
+                for (id, _) in lines {
+                    if self.members(id).await?.iter().any(|member| members.contains(member)) {
+                        groups.insert(id.clone());
+                    }
+                }
+            }
+        }
+        Ok(groups.into_iter().collect())
+    }
+
     /// The ids of a group's members among the records of the sync.
     pub(super) async fn members(&self, group: &str) -> Result<Vec<String>, SyncError> {
         match self {
@@ -129,7 +178,14 @@ impl Records {
                 let found = places.get(group).and_then(|place| lines.get(*place));
                 let Some((_, text)) = found else { return Ok(Vec::new()) };
                 let record: Object = serde_json::from_str(text).unwrap_or_default();
-                let members = record.get("members").and_then(Value::as_array).cloned().unwrap_or_default();
+                let members = match record.get("members") {
+                    Some(Value::Array(members)) => members.clone(),
+                    // CSV has no lists.
+                    Some(Value::String(text)) => {
+                        text.split(';').map(str::trim).filter(|id| !id.is_empty()).map(Value::from).collect()
+                    }
+                    _ => Vec::new(),
+                };
                 let id = |member: &Value| match member {
                     Value::String(id) => Some(id.clone()),
                     Value::Object(fields) => fields.get("value")?.as_str().map(str::to_owned),

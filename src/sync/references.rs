@@ -49,21 +49,63 @@ impl Sync {
                 managers(part, states, &records, &is_there, &made, plan).await?;
             }
             if part.kind == Kind::Group && part.settings.members {
-                self.plan_members(part, stage, &records, &is_there, plan).await?;
+                self.plan_members(part, stage, &records, &is_there, None, plan).await?;
+                let Some(only) = only else { continue };
+                // Who comes or goes does so in the groups that have not changed themselves, too.
+                let movers = self.movers(part, plan);
+                let known: HashSet<&String> =
+                    only.iter().filter(|(kind, _)| *kind == Kind::Group).map(|(_, record)| record).collect();
+                let mut groups = part.records.groups_with(&movers).await.map_err(Stop::Failed)?;
+                groups.retain(|group| !known.contains(group) && is_there(Kind::Group, group));
+                self.plan_members(part, stage, &groups, &is_there, Some(&movers), plan).await?;
             }
         }
         Ok(())
     }
 
+    /// Who comes into the target or goes out of it, of those who may be members.
+    fn movers(&self, part: &Part, plan: &Plan) -> HashSet<String> {
+        let moves = |action: &&Action| {
+            matches!(action.verb, Verb::Create | Verb::Recreate | Verb::Link) || self.leaves(action, plan)
+        };
+        let may = |action: &&Action| action.kind == Kind::User || part.settings.nested;
+        plan.actions.iter().filter(may).filter(moves).map(|action| action.record.clone()).collect()
+    }
+
+    /// Whether an object stays in the target and is no longer of this sync: then it leaves the groups that are. One that is
+    /// protected stays where it is, and one that is deleted is in no group anyway.
+    fn leaves(&self, action: &Action, plan: &Plan) -> bool {
+        let is_protected = || {
+            plan.protected.contains(&(action.kind, action.record.clone()))
+                || action.target.as_ref().is_some_and(|target| self.settings.guard.protected.contains(target))
+        };
+        match action.verb {
+            Verb::Disable => true,
+            Verb::Unlink => !is_protected(),
+            _ => false,
+        }
+    }
+
+    /// `movers`: when they are given, only they come and go.
     async fn plan_members(
         &self,
         part: &Part,
         stage: &Stage,
         groups: &[String],
         is_there: &(dyn Fn(Kind, &str) -> bool + Send + std::marker::Sync),
+        movers: Option<&HashSet<String>>,
         plan: &mut Plan,
     ) -> Result<(), Stop> {
+        if groups.is_empty() {
+            return Ok(());
+        }
         let Some(states) = stage.states.get(&Kind::Group) else { return Ok(()) };
+        let leaving: HashSet<(Kind, String)> = plan
+            .actions
+            .iter()
+            .filter(|action| self.leaves(action, plan))
+            .map(|action| (action.kind, action.record.clone()))
+            .collect();
         let kinds: &[Kind] = if part.settings.nested { &[Kind::User, Kind::Group] } else { &[Kind::User] };
         let most = stage.abilities.as_ref().map_or(1, |abilities| abilities.concurrent);
         let at_once = self.target.at_once(most);
@@ -90,11 +132,19 @@ impl Sync {
                     .iter()
                     .filter(|record| kinds.iter().any(|kind| is_there(*kind, record)))
                     .filter(|record| object(record).is_none_or(|id| !current.contains(id)))
+                    .filter(|record| movers.is_none_or(|movers| movers.contains(*record)))
                     .cloned()
                     .collect();
-                let stays: HashSet<&String> = wanted.iter().collect();
-                // Only who is ours goes: a member that somebody else added is somebody else's.
-                let ours = |id: &String| links.record(id).is_some_and(|record| !stays.contains(&record.to_owned()));
+                let goes = |record: &str| {
+                    let leaves = |kind: &Kind| leaving.contains(&(*kind, record.to_owned()));
+                    kinds.iter().any(leaves) || links.is_shut(record)
+                };
+                let stays: HashSet<&str> = wanted.iter().map(String::as_str).filter(|record| !goes(record)).collect();
+                // Only who is ours, or was, goes: a member that somebody else added is somebody else's.
+                let ours = |id: &String| {
+                    let record = links.record(id).filter(|record| !stays.contains(record));
+                    record.is_some_and(|record| movers.is_none_or(|movers| movers.contains(record)))
+                };
                 let mut remove: Vec<String> = current.iter().filter(|id| ours(id)).cloned().collect();
                 remove.sort_unstable();
                 if add.is_empty() && remove.is_empty() {
@@ -127,6 +177,10 @@ struct Links<'l> {
     records: HashMap<String, String>,
     /// Records whose objects are made again: the link is to what is gone.
     lost: HashSet<(Kind, String)>,
+    /// Objects that were shut when their records went, and that are not to be linked again.
+    shut: HashMap<String, String>,
+    /// These records.
+    without: HashSet<String>,
     /// What groups are called that the plan makes or changes.
     names: HashMap<String, String>,
 }
@@ -152,7 +206,12 @@ impl<'l> Links<'l> {
                 names.insert(action.record.clone(), action.name.clone());
             }
         }
-        Self { states, kinds, found, records, lost, names }
+        let all = kinds.iter().filter_map(|kind| states.get(kind)).flat_map(States::shut);
+        let away =
+            all.filter(|(_, record)| kinds.iter().all(|kind| !found.contains_key(&(*kind, (*record).to_owned()))));
+        let shut: HashMap<String, String> = away.map(|(id, record)| (id.to_owned(), record.to_owned())).collect();
+        let without = shut.values().cloned().collect();
+        Self { states, kinds, found, records, lost, shut, without, names }
     }
 
     fn target(&self, kind: Kind, record: &str) -> Option<&str> {
@@ -166,7 +225,13 @@ impl<'l> Links<'l> {
 
     fn record(&self, id: &str) -> Option<&str> {
         let linked = || self.kinds.iter().find_map(|kind| self.states.get(kind)?.record(id));
-        self.records.get(id).map(String::as_str).or_else(linked)
+        let shut = || self.shut.get(id).map(String::as_str);
+        self.records.get(id).map(String::as_str).or_else(linked).or_else(shut)
+    }
+
+    /// Whether a record's object was shut, and is not linked again.
+    fn is_shut(&self, record: &str) -> bool {
+        self.without.contains(record)
     }
 
     fn name(&self, group: &str) -> Option<String> {

@@ -42,8 +42,16 @@ pub struct State {
     pub reason: Option<String>,
     /// When.
     pub at: Millis,
+    /// How often in a row it failed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub attempts: u32,
     /// What people call it.
     pub name: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The states of a kind.
@@ -82,6 +90,11 @@ impl States {
 
     pub(super) fn get(&self, record: &str) -> Option<&State> {
         self.by_record.get(record)
+    }
+
+    /// Every record of which something is remembered.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &State)> {
+        self.by_record.iter().map(|(record, state)| (record.as_str(), state))
     }
 
     /// The object of a record.

@@ -9,6 +9,9 @@ use std::fmt;
 
 use memchr::{memchr, memchr2};
 
+use super::{AttributePath, Layout};
+use crate::text::did_you_mean;
+
 /// Where a reading stands between two bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
@@ -204,6 +207,33 @@ pub(crate) fn columns(header: &str) -> Result<Vec<String>, BadHeader> {
         }
     }
     Ok(names)
+}
+
+/// What is said when a mapping reads columns that a file does not have.
+pub(crate) fn missing(columns: &[String], layout: &Layout) -> Option<String> {
+    let missing: Vec<&str> = layout
+        .reads()
+        // A path such as `name.givenName` is not looked for in a file that has no values within values.
+        .filter(|read| AttributePath::readings(read).len() == 1 && !columns.iter().any(|column| column == read))
+        .collect();
+    let lacks = match missing.as_slice() {
+        [] => return None,
+        [one] => format!("the column `{one}`"),
+        several => {
+            format!("the columns {}", several.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+        }
+    };
+    let hint = match columns {
+        [only] if only.contains([';', '\t']) => {
+            let found = if only.contains(';') { "a semicolon" } else { "a tab" };
+            Some(format!(
+                "the header is one column with {found} in it, and the separator is a comma: save the file with commas"
+            ))
+        }
+        _ => missing.first().and_then(|first| did_you_mean(first, columns.iter().map(String::as_str))),
+    };
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    Some(format!("the mapping reads {lacks}, which the file does not have{hint}"))
 }
 
 /// Puts the cells of a row into `cells`, which is emptied first.

@@ -43,6 +43,7 @@ mod sync_cli;
 mod sync_graph;
 mod sync_halt;
 mod sync_match;
+mod sync_view;
 mod sync_walk;
 mod sync_weather;
 mod sync_world;
