@@ -74,8 +74,9 @@ fn the_run_log_is_shown_exported_and_bounded() {
     assert_eq!((numbers(rest["runs"].as_array().unwrap()), &rest["next"]), (vec![3], &Value::Null));
     let full = get("/runs?kind=full&outcome=complete").json();
     assert_eq!(numbers(full["runs"].as_array().unwrap()), [4, 3]);
+    // A stream comes in chunks.
     let accept = server.api("GET", "/syncs/onward/runs", &[("Accept", "text/csv")], "");
-    assert!(accept.head.contains("text/csv") && accept.text().ends_with(&csv[csv.len() - 40..]), "{}", accept.text());
+    assert!(accept.head.contains("text/csv") && accept.text().contains(&csv), "{}", accept.text());
     let lines = get("/runs?format=jsonl&limit=2");
     assert!(lines.head.contains("application/jsonl"), "{}", lines.head);
     let chunked = lines.text();
