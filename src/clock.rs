@@ -1,12 +1,17 @@
 //! [`Clock`]: what time it is, as a value that tests can set.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::pin::Pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
 
 use crate::dotnet::date::Moment;
 
 /// Milliseconds since 1970-01-01 UTC.
 pub type Millis = u64;
+
+/// The longest that one waits for a time without looking at the clock again: somebody may have set it.
+const LOOK: Duration = Duration::from_hours(1);
 
 /// The moment of so many milliseconds; the first there is for those beyond the calendar.
 pub fn moment(at: Millis) -> Moment {
@@ -17,6 +22,12 @@ pub fn moment(at: Millis) -> Moment {
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Millis;
+
+    /// Comes when it is this time, or before: who waits looks at the clock again.
+    fn until(&self, at: Millis) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let wait = Duration::from_millis(at.saturating_sub(self.now())).min(LOOK);
+        Box::pin(tokio::time::sleep(wait))
+    }
 }
 
 /// The machine's clock.
@@ -30,24 +41,32 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands until it is set.
+/// A clock that stands until it is set. Who waits for a time wakes when it is set to it.
 #[derive(Debug, Default)]
-pub struct SetClock(AtomicU64);
+pub struct SetClock(watch::Sender<Millis>);
 
 impl SetClock {
     /// A clock that stands at `now`.
     pub fn at(now: Millis) -> Self {
-        Self(AtomicU64::new(now))
+        Self(watch::Sender::new(now))
     }
 
     /// Sets it.
     pub fn set(&self, now: Millis) {
-        self.0.store(now, Ordering::Relaxed);
+        self.0.send_replace(now);
     }
 }
 
 impl Clock for SetClock {
     fn now(&self) -> Millis {
-        self.0.load(Ordering::Relaxed)
+        *self.0.borrow()
+    }
+
+    fn until(&self, at: Millis) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let mut told = self.0.subscribe();
+        Box::pin(async move {
+            // The clock that tells is borrowed for as long as this waits, so it cannot be gone.
+            let _ = told.wait_for(|now| *now >= at).await;
+        })
     }
 }

@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
-
 use crate::language::liquid::{Example, FILTERS, Filter};
 
 use super::functions::{example, markdown_example};
@@ -53,23 +51,4 @@ pub(super) fn markdown(filters: &[&Filter]) -> String {
         }
     }
     out
-}
-
-pub(super) fn as_json(filter: &Filter) -> serde_json::Value {
-    let (fewest, most) = filter.counts();
-    json!({
-        "name": filter.name,
-        "signature": filter.signature(),
-        "summary": filter.summary,
-        "details": filter.details,
-        "parameters": filter.params.iter().map(|param| json!({"name": param.name, "required": param.required})).collect::<Vec<_>>(),
-        "keywords": filter.keywords,
-        "fewestArguments": fewest,
-        "mostArguments": most,
-        "examples": filter.examples.iter().map(|example| json!({
-            "template": example.template,
-            "given": serde_json::from_str::<serde_json::Value>(example.given).unwrap_or_default(),
-            "result": example.result,
-        })).collect::<Vec<_>>(),
-    })
 }

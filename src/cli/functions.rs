@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
-use serde_json::json;
 
 use crate::function::{Example, Family, Repeat, Spec, TABLE, foreign, lookup};
 use crate::language::Language;
@@ -60,7 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     };
     print(&match arguments.format {
         ReferenceFormat::Json => {
-            let all: Vec<_> = specs.iter().map(|spec| as_json(spec)).collect();
+            let all: Vec<_> = specs.iter().map(|spec| spec.to_json()).collect();
             format!("{}\n", serde_json::to_string_pretty(&all).unwrap_or_default())
         }
         ReferenceFormat::Markdown => markdown(&specs),
@@ -79,7 +78,7 @@ fn liquid(arguments: &Arguments) -> Outcome {
     }
     print(&match arguments.format {
         ReferenceFormat::Json => {
-            let all: Vec<_> = found.iter().map(|filter| filters::as_json(filter)).collect();
+            let all: Vec<_> = found.iter().map(|filter| filter.to_json()).collect();
             format!("{}\n", serde_json::to_string_pretty(&all).unwrap_or_default())
         }
         ReferenceFormat::Markdown => filters::markdown(&found),
@@ -205,33 +204,4 @@ fn markdown(specs: &[&Spec]) -> String {
         }
     }
     out
-}
-
-fn as_json(spec: &Spec) -> serde_json::Value {
-    json!({
-        "name": spec.name,
-        "signature": spec.signature(),
-        "family": spec.family.title(),
-        "summary": spec.summary,
-        "details": spec.details,
-        "cloudSyncOnly": spec.cloud_sync_only,
-        "parameters": spec.params.iter().map(|param| json!({
-            "name": param.name,
-            "takes": param.kinds.to_string(),
-            "required": param.required,
-            "words": param.words,
-            "doc": param.doc,
-        })).collect::<Vec<_>>(),
-        "repeats": match spec.repeat { Repeat::No => "no", Repeat::Last(_) => "last", Repeat::LastPair => "lastPair" },
-        "fewestArguments": spec.fewest(),
-        "mostArguments": spec.most(),
-        "returns": spec.returns.to_string(),
-        "pure": spec.pure,
-        "canFail": spec.fallible(),
-        "examples": spec.examples.iter().map(|example| json!({
-            "expression": example.expression,
-            "given": serde_json::from_str::<serde_json::Value>(example.given).unwrap_or_default(),
-            "result": serde_json::from_str::<serde_json::Value>(example.result).unwrap_or_default(),
-        })).collect::<Vec<_>>(),
-    })
 }

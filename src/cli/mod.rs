@@ -10,6 +10,7 @@ mod check;
 mod chunk;
 mod client;
 mod declared;
+mod diff;
 mod env;
 mod eval;
 mod filters;
@@ -62,6 +63,8 @@ enum Command {
     Eval(eval::Arguments),
     /// Map records (JSONL or CSV) to payloads (JSONL)
     Map(map::Arguments),
+    /// Show whom another mapping would change
+    Diff(diff::Arguments),
     /// Run the [[tests]] of mapping files
     Test(test::Arguments),
     /// Print the reference of the functions
@@ -165,6 +168,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Map(arguments) => map::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Functions(arguments) => functions::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::sync::{Action, Ended, Plan, PlanError, Report, RunOptions, Status, Sync, SyncError, Verb};
-use crate::target::Kind;
+use crate::target::{Kind, Verdict};
 
 use super::runs;
 use super::service::{Service, config, runtime};
@@ -68,6 +68,11 @@ pub(super) enum Command {
         /// No progress bar and no summary
         #[arg(long, short)]
         quiet: bool,
+    },
+    /// Look whether a run could do its work: credentials, rights, domains, attributes; writes nothing
+    Check {
+        #[command(flatten)]
+        common: Common,
     },
     /// Show the runs: what each did, and how it ended
     Log(runs::Log),
@@ -139,6 +144,7 @@ pub(super) fn run(command: &Command) -> Outcome {
         | Command::Run { common, .. }
         | Command::Status { common, .. }
         | Command::Resume { common, .. }
+        | Command::Check { common }
         | Command::Discover { common } => &common.place,
         Command::Log(log) => &log.place,
         Command::Object(object) => &object.place,
@@ -179,6 +185,7 @@ pub(super) fn run(command: &Command) -> Outcome {
                 }
                 run_it(&sync, common, &RunOptions::default(), *quiet).await
             }
+            Command::Check { common } => check(&sync, common).await,
             Command::Discover { common } => discover(&sync, common).await,
             Command::Log(log) => runs::log(&sync, log).await,
             Command::Object(object) => runs::object(&sync, object).await,
@@ -301,6 +308,25 @@ async fn run_it(sync: &Sync, common: &Common, options: &RunOptions, quiet: bool)
         Ended::Complete | Ended::Degraded | Ended::Guarded => Ending::Findings,
         Ended::Failed => return Err(Failure::told(report.error.unwrap_or_default())),
     })
+}
+
+/// What the sync needs, a line each, and what to do where it is missing.
+async fn check(sync: &Sync, common: &Common) -> Outcome {
+    let told = sync.check().await.map_err(told)?;
+    let mut out = if common.is_json() { format!("{}\n", json!(told)) } else { format!("{}\n", told.target) };
+    for one in told.checks.iter().filter(|_| !common.is_json()) {
+        let sign = match one.verdict {
+            Verdict::Found => "ok",
+            Verdict::Missing => "!!",
+            Verdict::Unknown => "??",
+        };
+        let _ = writeln!(out, "{sign}  {:<24} {}", one.what, one.outcome.trim_end());
+        if let Some(fix) = &one.fix {
+            let _ = writeln!(out, "{:30}{fix}", "");
+        }
+    }
+    print(&out)?;
+    Ok(if told.fine { Ending::Clean } else { Ending::Findings })
 }
 
 async fn discover(sync: &Sync, common: &Common) -> Outcome {

@@ -3,8 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::function::Context;
-use crate::mapping::{Mapping, Outcome, RuleTrace};
-use crate::text::Source;
+use crate::mapping::{Mapping, Outcome};
 use crate::value::Value;
 
 /// Writes one record's line.
@@ -26,7 +25,7 @@ pub(super) fn write<'a>(
         }
     };
     let source = mapping.source();
-    let rules: Vec<Json> = mapping.trace(slots, context).iter().map(|rule| rule_json(rule, source)).collect();
+    let rules: Vec<Json> = mapping.trace(slots, context).iter().map(|rule| rule.to_json(source)).collect();
     let mut json = json!({"line": line, "outcome": end});
     if let Some(fields) = json.as_object_mut() {
         fields.extend(more.map(|(key, value)| (key.to_owned(), value)));
@@ -35,27 +34,4 @@ pub(super) fn write<'a>(
     // Writing to a Vec does not fail.
     let _ = serde_json::to_writer(&mut *out, &json);
     out.push(b'\n');
-}
-
-fn rule_json(rule: &RuleTrace, source: &Source) -> Json {
-    let steps: Vec<Json> = rule
-        .steps
-        .iter()
-        .map(|step| {
-            let at = source.position(step.span.start);
-            json!({"text": step.text, "line": at.line, "column": at.column, "depth": step.depth, "value": step.value})
-        })
-        .collect();
-    let (key, value) = match &rule.result {
-        Ok(value) => ("value", value.clone()),
-        Err(failure) => {
-            ("error", json!({"code": failure.fault.code.to_string(), "message": failure.fault.to_string()}))
-        }
-    };
-    let mut json = json!({"target": rule.target});
-    if let Some(fields) = json.as_object_mut() {
-        fields.insert(key.into(), value);
-        fields.insert("steps".into(), Json::from(steps));
-    }
-    json
 }

@@ -74,7 +74,7 @@ impl Directory {
         }
     }
 
-    async fn record_of(
+    pub(super) async fn record_of(
         &self,
         source: &Source,
         stored: &Stored,
@@ -108,7 +108,7 @@ impl Directory {
         }
     }
 
-    /// The ids of the groups of which it is a member.
+    /// The ids of the groups that have this member.
     ///
     /// # Errors
     /// The store fails.

@@ -152,7 +152,7 @@ impl Directory {
     }
 
     /// The resources for which the filter holds.
-    async fn matching(
+    pub(super) async fn matching(
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
@@ -175,7 +175,7 @@ impl Directory {
     }
 
     /// The ids among which all matches are, by the best index; `None` when no index answers.
-    async fn candidates(
+    pub(super) async fn candidates(
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
@@ -284,7 +284,7 @@ impl Directory {
     }
 
     /// Whether the filter holds for a resource.
-    async fn holds(
+    pub(super) async fn holds(
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
@@ -327,14 +327,15 @@ impl Directory {
 }
 
 /// A filter, read.
-struct Question {
+pub(super) struct Question {
     /// `None` when the keys of a resource say whether the filter holds.
     matcher: Option<Matcher>,
     plan: FilterPlan,
 }
 
 impl Question {
-    fn read(filter: &str, kind: &ResourceType, tolerances: Tolerances) -> Result<Self, ScimError> {
+    /// Reads a filter over resources of a kind.
+    pub(super) fn read(filter: &str, kind: &ResourceType, tolerances: Tolerances) -> Result<Self, ScimError> {
         let found = probe(filter, &kind.schema, tolerances);
         if let Some((index, value)) = found.filter(|(index, _)| *index != Index::WorkEmail) {
             let keys = vec![Key::Equal { index, value: value.into_owned() }];
@@ -343,6 +344,11 @@ impl Question {
         let matcher = Matcher::parse(filter, &kind.schema, tolerances)?;
         let plan = FilterPlan::of(&matcher, &index::INDEXED);
         Ok(Self { matcher: Some(matcher), plan })
+    }
+
+    /// What an index can do for it.
+    pub(super) fn plan(&self) -> &FilterPlan {
+        &self.plan
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::{BitOr, Range};
 
+use serde_json::json;
+
 use crate::text::Code;
 use crate::value::Value;
 
@@ -345,6 +347,36 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// As JSON, for editors.
+    pub fn to_json(&self) -> serde_json::Value {
+        json!({
+            "name": self.name,
+            "signature": self.signature(),
+            "family": self.family.title(),
+            "summary": self.summary,
+            "details": self.details,
+            "cloudSyncOnly": self.cloud_sync_only,
+            "parameters": self.params.iter().map(|param| json!({
+                "name": param.name,
+                "takes": param.kinds.to_string(),
+                "required": param.required,
+                "words": param.words,
+                "doc": param.doc,
+            })).collect::<Vec<_>>(),
+            "repeats": match self.repeat { Repeat::No => "no", Repeat::Last(_) => "last", Repeat::LastPair => "lastPair" },
+            "fewestArguments": self.fewest(),
+            "mostArguments": self.most(),
+            "returns": self.returns.to_string(),
+            "pure": self.pure,
+            "canFail": self.fallible(),
+            "examples": self.examples.iter().map(|example| json!({
+                "expression": example.expression,
+                "given": serde_json::from_str::<serde_json::Value>(example.given).unwrap_or_default(),
+                "result": serde_json::from_str::<serde_json::Value>(example.result).unwrap_or_default(),
+            })).collect::<Vec<_>>(),
+        })
+    }
+
     /// The parameter that the argument at `index` is for.
     pub fn param(&self, index: usize) -> Option<&'static Param> {
         let count = self.params.len();

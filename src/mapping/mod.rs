@@ -1,17 +1,22 @@
 //! The mapping: a file compiled into rules, a record applied to it, a payload out.
 //!
 //! `tree` and `file` read the text, `compile` checks it and makes [`Mapping`], `apply` runs it on a record, `case` runs
-//! its tests, `failure` and `trace` say what happened. One evaluator serves the CLI, the API, SCIM and the sync.
+//! its tests, `failure` and `trace` say what happened, `preview` all of it as JSON, `impact` what another
+//! file would change. One evaluator serves the CLI, the API, SCIM and the sync.
 
 mod apply;
 pub mod authnsh;
 mod case;
 mod coerce;
 mod compile;
+mod difference;
 mod failure;
 mod file;
+mod given;
+mod impact;
 mod keep;
 mod merge;
+mod preview;
 mod run;
 mod scope;
 mod shape;
@@ -23,8 +28,12 @@ use std::sync::Arc;
 pub use apply::{Apply, Outcome, Payload, Skip};
 pub use case::{Case, CaseResult};
 pub use compile::Compiled;
+pub use difference::{Change, differences};
 pub use failure::{Failure, describe_fault, headline};
 pub use file::OnError;
+pub use given::EnvOverride;
+pub use impact::{Comparer, Impact};
+pub use preview::{Ended, Preview, Previewer, Wish};
 pub use run::{Ran, Told};
 pub use trace::{RuleTrace, Traced};
 

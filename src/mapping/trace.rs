@@ -1,7 +1,9 @@
 //! Why a field has its value: every rule's sub-expressions with their values.
 
+use serde_json::json;
+
 use crate::function::Context;
-use crate::text::Span;
+use crate::text::{Source, Span};
 use crate::value::Value;
 
 use super::{Failure, Mapping, RuleBody};
@@ -28,6 +30,25 @@ pub struct RuleTrace {
     pub result: Result<serde_json::Value, Failure>,
     /// The sub-expressions in the order in which their values were known; none for a constant.
     pub steps: Vec<Traced>,
+}
+
+impl RuleTrace {
+    /// As JSON: `target`, `value` or `error` (`code`, `message`), and `steps`, each with `text`, `line`, `column`, `depth` and
+    /// `value`.
+    pub fn to_json(&self, source: &Source) -> serde_json::Value {
+        let step = |step: &Traced| {
+            let at = source.position(step.span.start);
+            json!({"text": step.text, "line": at.line, "column": at.column, "depth": step.depth, "value": step.value})
+        };
+        let steps: Vec<serde_json::Value> = self.steps.iter().map(step).collect();
+        match &self.result {
+            Ok(value) => json!({"target": self.target, "value": value, "steps": steps}),
+            Err(failure) => {
+                let error = json!({"code": failure.fault.code.to_string(), "message": failure.fault.to_string()});
+                json!({"target": self.target, "error": error, "steps": steps})
+            }
+        }
+    }
 }
 
 impl Mapping {

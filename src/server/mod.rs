@@ -1,10 +1,15 @@
 //! The server: HTTP in front of the directory. [`app`] is the whole of it without a socket; [`serve`] gives it one.
 
 mod admin;
+mod attribute_mapping;
 mod backup;
 mod bare;
+mod caller;
 mod clients;
+pub mod console;
 mod door;
+mod dry_run;
+mod editor;
 mod expiry;
 mod gate;
 mod health;
@@ -12,6 +17,8 @@ mod listen;
 mod log;
 mod mappings;
 mod oauth;
+mod openapi;
+mod page;
 mod patient;
 mod problem;
 mod provisioned;
@@ -19,8 +26,11 @@ mod registry;
 mod remainder;
 mod runs;
 mod scim;
+mod shapes;
+mod stored_syncs;
 mod syncs;
 mod tls;
+mod tokens;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -46,6 +56,7 @@ pub use health::Counters;
 pub use listen::serve;
 pub use log::prune;
 pub use registry::{Allowed, Holder, Kind, NewClient, NewFederation, Registry, RegistryError, Rejection, Warning};
+pub use stored_syncs::take_up;
 pub use syncs::{Handle, Syncs};
 pub use tls::{Certificates, TlsError, watch};
 
@@ -70,6 +81,8 @@ pub struct State {
     pub stopping: Arc<AtomicBool>,
     /// The syncs that it looks after.
     pub syncs: Syncs,
+    /// Who is at the console.
+    pub console: Arc<console::Sessions>,
 }
 
 impl State {
@@ -85,6 +98,7 @@ impl State {
             tls: None,
             stopping: Arc::default(),
             syncs: Syncs::default(),
+            console: Arc::default(),
         }
     }
 }
@@ -98,6 +112,7 @@ pub fn app(state: State) -> Router {
         .route("/metrics", get(health::metrics))
         .nest("/api/v1", admin::routes())
         .route("/oauth/{source}/token", any(oauth::handle))
+        .merge(console::routes())
         .fallback(nowhere)
         .layer(CatchPanicLayer::custom(door::panicked))
         .with_state(state.clone());

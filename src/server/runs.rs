@@ -6,17 +6,19 @@ use axum::body::Body;
 use axum::extract::{self, Path};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use axum::Json;
 use bytes::Bytes;
 use futures_util::stream;
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::State;
-use super::admin::Admin;
-use super::log::{DEFAULT_PAGE, Form, MAX_PAGE, Parameters, bad, shown};
+use super::caller::{Caller, Reader};
+use super::log::Form;
+use super::page::{MAX_PAGE, Parameters, bad, shown};
 use super::problem::Problem;
 use crate::store::Cursor;
 use crate::sync::{
@@ -25,12 +27,26 @@ use crate::sync::{
 };
 use crate::target::Kind;
 
-pub(super) fn routes() -> Router<State> {
-    Router::new()
-        .route("/syncs/{name}/runs", get(runs))
-        .route("/syncs/{name}/runs/{id}", get(run))
-        .route("/syncs/{name}/objects", get(objects))
-        .route("/syncs/{name}/objects/{id}", get(object))
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new().routes(routes!(runs)).routes(routes!(run)).routes(routes!(objects)).routes(routes!(object))
+}
+
+/// A page of runs.
+#[derive(Serialize, ToSchema)]
+struct RunsShown {
+    /// The runs, the newest first.
+    runs: Vec<Report>,
+    /// The `cursor` of the next page; `null` on the last.
+    next: Option<String>,
+}
+
+/// A page of objects.
+#[derive(Serialize, ToSchema)]
+struct ObjectsShown {
+    /// The objects: groups, then users, by record.
+    objects: Vec<ObjectView>,
+    /// The `cursor` of the next page; `null` on the last.
+    next: Option<String>,
 }
 
 /// A question and the page that it is at.
@@ -101,8 +117,19 @@ impl Asked {
     }
 }
 
+/// The runs of a sync: a page of JSON, or all of them as JSON lines or CSV
+#[utoipa::path(get, path = "/syncs/{name}/runs", tag = "syncs", params(
+    ("name" = String, Path, description = "The sync's name"),
+    ("kind" = Option<String>, Query, description = "`full`, `direct`, `object`, `discover`"),
+    ("outcome" = Option<Ended>, Query, description = "Only those that ended so"),
+    ("format" = Option<Form>, Query, description = "The form of the answer, over `Accept`"),
+    ("limit" = Option<u64>, Query, minimum = 1, description = "Entries of a page: 100, at most 1000; of an export all"),
+    ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+), responses((status = 200, description = "The runs, the newest first", content(
+    (RunsShown = "application/json"), (String = "application/jsonl"), (String = "text/csv"),
+))))]
 async fn runs(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
     headers: HeaderMap,
@@ -116,11 +143,25 @@ async fn runs(
         before: parameters.cursor()?.map(number),
         limit: 0,
     };
-    answer(&state, &name, Asked::Runs(query), &parameters, &headers).await
+    answer(&reader, &state, &name, Asked::Runs(query), &parameters, &headers).await
 }
 
+/// What a sync remembers of its objects: a page of JSON, or all of it as JSON lines or CSV
+///
+/// A page may be shorter than asked for, even empty, although more follows: look at `next`. Values are not in it but for the name.
+#[utoipa::path(get, path = "/syncs/{name}/objects", tag = "syncs", params(
+    ("name" = String, Path, description = "The sync's name"),
+    ("kind" = Option<String>, Query, description = "`user` or `group`"),
+    ("outcome" = Option<String>, Query, description = "What was done last, such as `failed`"),
+    ("search" = Option<String>, Query, description = "A text in name, record or target id, letter case aside"),
+    ("format" = Option<Form>, Query, description = "The form of the answer, over `Accept`"),
+    ("limit" = Option<u64>, Query, minimum = 1, description = "Entries of a page: 100, at most 1000; of an export all"),
+    ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+), responses((status = 200, description = "The objects", content(
+    (ObjectsShown = "application/json"), (String = "application/jsonl"), (String = "text/csv"),
+))))]
 async fn objects(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
     headers: HeaderMap,
@@ -131,22 +172,19 @@ async fn objects(
         let known = OUTCOMES.contains(&word).then(|| word.to_owned());
         known.ok_or_else(|| bad(format!("outcome is one of {}", OUTCOMES.join(", "))))
     });
-    let after = parameters.get("cursor").map(|text| {
-        let bytes = URL_SAFE_NO_PAD.decode(text);
-        bytes.map_err(|_| bad("the cursor is not one of ours: take `next` of the page before"))
-    });
     let query = ObjectQuery {
         kind: kind(&parameters)?,
         outcome: outcome.transpose()?,
         search: parameters.get("search").map(str::to_owned),
-        after: after.transpose()?.map(|bytes| Cursor::from_bytes(&bytes)),
+        after: parameters.place()?,
         limit: 0,
     };
-    answer(&state, &name, Asked::Objects(query), &parameters, &headers).await
+    answer(&reader, &state, &name, Asked::Objects(query), &parameters, &headers).await
 }
 
 /// A page, or a stream of all.
 async fn answer(
+    caller: &Caller,
     state: &State,
     name: &str,
     mut asked: Asked,
@@ -154,14 +192,14 @@ async fn answer(
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let form = Form::asked(parameters, headers)?;
-    let sync = Arc::clone(&state.syncs.get(name)?.sync);
-    let limit = parameters.limit()?;
+    let sync = Arc::clone(&state.syncs.get(name, caller)?.sync);
     if form == Form::Json {
-        let page = asked.page(&sync, limit.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE)).await?;
+        let page = asked.page(&sync, parameters.page()?).await?;
         let items: Vec<Value> = page.items.iter().map(Item::json).collect();
         return Ok(Json(json!({asked.word(): items, "next": shown(page.next.as_ref())})).into_response());
     }
-    let begun = Export { sync, asked, form, left: limit.unwrap_or(usize::MAX), first: true };
+    let left = parameters.limit()?.unwrap_or(usize::MAX);
+    let begun = Export { sync, asked, form, left, first: true };
     let body = Body::from_stream(stream::try_unfold(Some(begun), |export| async {
         match export {
             Some(export) => export.piece().await,
@@ -204,27 +242,44 @@ impl Export {
     }
 }
 
+/// One run, with the first hundred objects that the target refused
+#[utoipa::path(get, path = "/syncs/{name}/runs/{id}", tag = "syncs", params(
+    ("name" = String, Path, description = "The sync's name"),
+    ("id" = u64, Path, description = "The run's number"),
+), responses((status = 200, description = "The run", body = Report)))]
 async fn run(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path((name, id)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
-    let sync = &state.syncs.get(&name)?.sync;
+) -> Result<Json<Report>, Problem> {
+    let handle = state.syncs.get(&name, &reader)?;
     let missing = || Problem::new(StatusCode::NOT_FOUND, "there is no run of this number; the oldest are forgotten");
     let number = id.parse().map_err(|_| bad("the id of a run is its number"))?;
-    Ok(Json(json!(sync.run_of(number).await?.ok_or_else(missing)?)))
+    Ok(Json(handle.sync.run_of(number).await?.ok_or_else(missing)?))
 }
 
+/// One object: what was done last with it and why, and when it is tried again
+///
+/// It is found by the id of its record, by its id in the target, by its name, or by a value that it is matched by: for the last all
+/// records are mapped, and a mapping that fails is 422.
+#[utoipa::path(get, path = "/syncs/{name}/objects/{id}", tag = "syncs", params(
+    ("name" = String, Path, description = "The sync's name"),
+    ("id" = String, Path, description = "An id, a name or a value"),
+    ("kind" = Option<String>, Query, description = "`user` or `group`, when both have it"),
+), responses(
+    (status = 200, description = "The object", body = ObjectView),
+    (status = 422, description = "A mapping fails"),
+))]
 async fn object(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path((name, id)): Path<(String, String)>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ObjectView>, Problem> {
     let parameters = Parameters::read(&uri, &["kind"])?;
-    let sync = &state.syncs.get(&name)?.sync;
-    match sync.object(kind(&parameters)?, &id).await {
-        Ok(Some(found)) => Ok(Json(json!(found))),
+    let handle = state.syncs.get(&name, &reader)?;
+    match handle.sync.object(kind(&parameters)?, &id).await {
+        Ok(Some(found)) => Ok(Json(found)),
         Ok(None) => Err(Problem::new(
             StatusCode::NOT_FOUND,
             "no record and no object of the sync has this id, name or matching value",

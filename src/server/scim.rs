@@ -12,7 +12,7 @@ use http_body_util::LengthLimitError;
 use serde_json::Value;
 
 use super::State;
-use super::admin::bearer;
+use super::caller::bearer;
 use super::door::Visit;
 use crate::directory::token::{Refusal, Scope};
 use crate::directory::{Actor, Answer, Attempt, Call, Directory, Source, Write};
@@ -209,7 +209,7 @@ fn authorize(state: &State, parts: &Parts, source: &str, probe: bool) -> Result<
 }
 
 /// The scheme and host by which the client reached us.
-fn origin(state: &State, parts: &Parts) -> String {
+pub(super) fn origin(state: &State, parts: &Parts) -> String {
     if let Some(url) = &state.url {
         return url.trim_end_matches('/').to_owned();
     }

@@ -7,6 +7,7 @@
 //! on, for what is done already is then unchanged.
 
 mod apply;
+mod check;
 mod demand;
 mod difference;
 mod direct;
@@ -18,6 +19,7 @@ mod objects;
 mod part;
 mod patient;
 mod plan;
+mod preview;
 mod progress;
 mod records;
 mod references;
@@ -31,6 +33,7 @@ mod state;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +45,7 @@ use crate::mapping::Told;
 use crate::store::{Operation, Store, StoreError, Table, Transaction, When};
 use crate::target::{Abilities, Kind, Target, TargetError};
 
+pub use check::Checkup;
 pub use demand::{Demand, DemandStep};
 pub use halt::SyncHalt;
 pub use objects::{OBJECTS_CSV_HEADER, OUTCOMES, ObjectPage, ObjectQuery, ObjectView};
@@ -126,12 +130,16 @@ pub struct Sync {
     source: Option<Arc<Source>>,
     target: Patient,
     clock: Arc<dyn Clock>,
+    /// Whether its mappings are named in the library; otherwise they are files.
+    is_of_library: bool,
     /// Links and what the target can do, of the run before: a run is alone with them.
     kept: Mutex<Option<(HashMap<Kind, States>, Abilities)>>,
     /// How far the run is that is under way.
     progress: Arc<Progress>,
     /// How far what is only planned is.
     planning: Arc<Progress>,
+    /// When its tender runs it next as a whole; 0 for never.
+    next_full: AtomicU64,
 }
 
 /// What a run is to do beside what the settings say.
@@ -148,7 +156,7 @@ pub struct RunOptions {
 }
 
 /// How a sync stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The sync.
@@ -166,6 +174,9 @@ pub struct Status {
     /// How far the run is that is under way in this process.
     #[serde(skip_deserializing)]
     pub progress: Option<Now>,
+    /// When the next full run is, where a server looks after it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_full: Option<Millis>,
 }
 
 /// All that a run has at hand.
@@ -190,8 +201,48 @@ impl Sync {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let target = Patient::new(target, settings.weather.clone());
-        let (progress, planning) = Default::default();
-        Self { settings, beside, directory, source, target, clock, kept: Mutex::new(None), progress, planning }
+        Self {
+            settings,
+            beside,
+            directory,
+            source,
+            target,
+            clock,
+            is_of_library: false,
+            kept: Mutex::new(None),
+            next_full: AtomicU64::new(0),
+            progress: Arc::default(),
+            planning: Arc::default(),
+        }
+    }
+
+    /// The same with mappings that are named in the library, each with its newest revision.
+    #[must_use]
+    pub fn of_library(self) -> Self {
+        Self { is_of_library: true, ..self }
+    }
+
+    /// The name and the text of the mapping of a kind as it is now.
+    fn mapping_text(&self, of: &KindSettings) -> Result<(String, String), String> {
+        if self.is_of_library {
+            let name = of.mapping.to_string_lossy();
+            let held = self.directory.library().get(&name).ok_or_else(|| format!("there is no mapping {name:?}"))?;
+            return Ok((held.revision.file.clone(), held.revision.text.clone()));
+        }
+        let path = self.beside.join(&of.mapping);
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
+        Ok((file, text))
+    }
+
+    /// What is remembered of a record: its object in the target, what was done last and how it went.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn link(&self, kind: Kind, record: &str) -> Result<Option<State>, SyncError> {
+        let value = self.store().record(Table::Links, &state::key(self.name(), kind, record)).await?;
+        let read = |value: Vec<u8>| serde_json::from_slice(&value).map_err(state::corrupt);
+        Ok(value.map(read).transpose()?)
     }
 
     /// Its name.
@@ -368,7 +419,7 @@ impl Sync {
     async fn mended(&self, halt: SyncHalt) -> Result<(), Stop> {
         for kind in [Kind::User, Kind::Group] {
             let Some(of) = self.settings.of(kind) else { continue };
-            let text = std::fs::read_to_string(self.beside.join(&of.mapping)).unwrap_or_default();
+            let (_, text) = self.mapping_text(of).unwrap_or_default();
             if hash(&text) == halt.digest {
                 return Err(Stop::Standing(Box::new(halt)));
             }
@@ -388,9 +439,9 @@ impl Sync {
         let mut parts = Vec::new();
         for kind in [Kind::User, Kind::Group] {
             let env = environment(self.clock.now(), seed);
-            if let Some(part) = Part::read(kind, &self.settings, &self.beside, directory, env, progress)? {
-                parts.push(part);
-            }
+            let Some(of) = self.settings.of(kind) else { continue };
+            let text = self.mapping_text(of).map_err(|error| Stop::Failed(SyncError::Settings(error)))?;
+            parts.push(Part::read(kind, of, text, &self.beside, directory, env, progress)?);
         }
         let directory = self.source.as_deref().map(|source| (&self.directory, source));
         let scope = Scope::of(&self.settings.scope, directory).await.map_err(Stop::Failed)?;
@@ -471,7 +522,11 @@ impl Sync {
                 (None, None) => {}
             }
         }
-        self.plan_references(stage, only, &surveys, &mut plan).await?;
+        let with_referrers = match only {
+            Some(only) => Some(self.with_referrers(stage, only, &plan).await?),
+            None => None,
+        };
+        self.plan_references(stage, with_referrers.as_deref(), &surveys, &mut plan).await?;
         Ok((plan, surveys))
     }
 
@@ -585,6 +640,7 @@ impl Sync {
             linked,
             quarantine: self.quarantined().await?,
             progress: self.progress.now(),
+            next_full: Some(self.next_full.load(Ordering::Relaxed)).filter(|at| *at > 0),
         })
     }
 }

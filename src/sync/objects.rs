@@ -41,7 +41,7 @@ pub const OUTCOMES: [&str; 13] = [
 ];
 
 /// What is remembered of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectView {
     /// Of which kind.
@@ -240,7 +240,7 @@ impl Sync {
         }
         Ok(Outlook(match self.quarantined().await? {
             Some(quarantine) => quarantine.next,
-            None => self.next_full(),
+            None => self.next_regular(),
         }))
     }
 

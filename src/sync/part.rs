@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::difference::{at, is_reference};
 use super::progress::Progress;
 use super::records::{Record, Records};
-use super::settings::{KindSettings, SyncSettings};
+use super::settings::KindSettings;
 use super::{Stop, SyncError};
 use crate::clock::{Millis, moment};
 use crate::directory::token::hash;
@@ -56,20 +56,16 @@ pub(super) enum Made {
 }
 
 impl Part {
-    /// Reads and compiles what the settings of a kind name; `None` when they say nothing of it.
+    /// Compiles the mapping of a kind, its name and its text, and opens its records.
     pub(super) fn read(
         kind: Kind,
-        settings: &SyncSettings,
+        of: &KindSettings,
+        (file, text): (String, String),
         beside: &Path,
         directory: Option<(&Directory, &Arc<Endpoint>)>,
         env: Env,
         progress: &Arc<Progress>,
-    ) -> Result<Option<Self>, Stop> {
-        let Some(of) = settings.of(kind) else { return Ok(None) };
-        let path = beside.join(&of.mapping);
-        let file = path.display().to_string();
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Stop::Failed(SyncError::Settings(format!("{file}: {error}"))))?;
+    ) -> Result<Self, Stop> {
         let digest = hash(&text);
         let compiled = Mapping::compile(&Source::new(file.clone(), text));
         let Some(mapping) = compiled.mapping else {
@@ -91,16 +87,8 @@ impl Part {
             (None, Some((directory, source))) => Records::Directory(directory.clone(), Arc::clone(source), kind),
             (None, None) => return Err(Stop::Failed(SyncError::Settings("there are no records".into()))),
         };
-        Ok(Some(Self {
-            kind,
-            settings: of.clone(),
-            mapping,
-            digest,
-            records,
-            warnings,
-            progress: Arc::clone(progress),
-            env,
-        }))
+        let progress = Arc::clone(progress);
+        Ok(Self { kind, settings: of.clone(), mapping, digest, records, warnings, progress, env })
     }
 
     /// Maps a record. Random values are the same for a record in every run of the sync.
@@ -116,7 +104,9 @@ impl Part {
                 record: Some((self.kind, record.id.clone())),
                 told,
             }),
-            Ran::Payload { payload: Value::Object(payload), .. } => Ok(Made::Wanted(Box::new(self.wanted(payload)))),
+            Ran::Payload { payload: Value::Object(payload), .. } => {
+                Ok(Made::Wanted(Box::new(wanted(&self.mapping, payload))))
+            }
             Ran::Payload { .. } => Ok(Made::Skipped("the mapping makes no object".into())),
         }
     }
@@ -132,53 +122,52 @@ impl Part {
         })
     }
 
-    fn wanted(&self, mut payload: Object) -> Wanted {
-        let manager = self.take_manager(&mut payload);
-        payload.shift_remove("members");
-        let text = |value: Value| match value {
-            Value::String(text) if !text.is_empty() => Some(text),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        let rules = self.mapping.matching_rules();
-        let matches: Vec<(String, String)> = rules
-            .iter()
-            .filter_map(|rule| Some((rule.target().to_owned(), text(at(&payload, rule.target()))?)))
-            .collect();
-        let named = ["displayName", "userName", "userPrincipalName", "name"];
-        let name = named.iter().find_map(|key| text(payload.get(*key)?.clone()));
-        let name = name.or_else(|| matches.first().map(|(_, value)| value.clone())).unwrap_or_default();
-        let digest = digest(&payload);
-        Wanted { payload, digest, matches, name, manager }
-    }
-
-    /// Takes the manager out, who is written when everybody is there.
-    fn take_manager(&self, payload: &mut Object) -> Option<String> {
-        let writes = |path: &str| is_reference(path) && !path.starts_with("members");
-        if !self.mapping.rules().iter().any(|rule| writes(rule.target())) {
-            return None;
-        }
-        let enterprise = crate::scim::schema::ENTERPRISE_USER;
-        let mut found = payload.shift_remove("manager");
-        if let Some(section) = payload.get_mut(enterprise).and_then(Value::as_object_mut) {
-            found = found.or(section.shift_remove("manager"));
-            if section.is_empty() {
-                payload.shift_remove(enterprise);
-            }
-        }
-        let id = match found {
-            Some(Value::Object(fields)) => fields.get("value").and_then(Value::as_str).map(str::to_owned),
-            Some(Value::String(id)) => Some(id),
-            _ => None,
-        };
-        id.filter(|id| !id.is_empty())
-    }
-
     /// The target of the mapping that writes the manager.
     pub(super) fn manager_path(&self) -> Option<&str> {
         let mut targets = self.mapping.rules().iter().map(Rule::target);
         targets.find(|path| is_reference(path) && !path.starts_with("members"))
     }
+}
+
+/// A payload ready to be compared: without references, which are written when everybody is there.
+pub(super) fn wanted(mapping: &Mapping, mut payload: Object) -> Wanted {
+    let manager = take_manager(mapping, &mut payload);
+    payload.shift_remove("members");
+    let text = |value: Value| match value {
+        Value::String(text) if !text.is_empty() => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let rules = mapping.matching_rules();
+    let matches: Vec<(String, String)> =
+        rules.iter().filter_map(|rule| Some((rule.target().to_owned(), text(at(&payload, rule.target()))?))).collect();
+    let named = ["displayName", "userName", "userPrincipalName", "name"];
+    let name = named.iter().find_map(|key| text(payload.get(*key)?.clone()));
+    let name = name.or_else(|| matches.first().map(|(_, value)| value.clone())).unwrap_or_default();
+    let digest = digest(&payload);
+    Wanted { payload, digest, matches, name, manager }
+}
+
+/// Takes the manager out, who is written when everybody is there.
+fn take_manager(mapping: &Mapping, payload: &mut Object) -> Option<String> {
+    let writes = |path: &str| is_reference(path) && !path.starts_with("members");
+    if !mapping.rules().iter().any(|rule| writes(rule.target())) {
+        return None;
+    }
+    let enterprise = crate::scim::schema::ENTERPRISE_USER;
+    let mut found = payload.shift_remove("manager");
+    if let Some(section) = payload.get_mut(enterprise).and_then(Value::as_object_mut) {
+        found = found.or(section.shift_remove("manager"));
+        if section.is_empty() {
+            payload.shift_remove(enterprise);
+        }
+    }
+    let id = match found {
+        Some(Value::Object(fields)) => fields.get("value").and_then(Value::as_str).map(str::to_owned),
+        Some(Value::String(id)) => Some(id),
+        _ => None,
+    };
+    id.filter(|id| !id.is_empty())
 }
 
 /// The id of the manager that an object of the target has.

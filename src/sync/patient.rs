@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::settings::WeatherSettings;
-use crate::target::{Abilities, Answer, Done, Found, Kind, Page, Target, TargetError, Write};
+use crate::target::{Abilities, Answer, Checked, Done, Found, Kind, Need, Page, Target, TargetError, Write};
 
 /// A target with patience.
 pub struct Patient {
@@ -208,6 +208,10 @@ impl Target for Patient {
 
     fn open_attribute(&self) -> &'static str {
         self.inner.open_attribute()
+    }
+
+    fn check<'a>(&'a self, needs: &'a [Need]) -> Answer<'a, Vec<Checked>> {
+        self.inner.check(needs)
     }
 
     fn preview(&self, write: &Write) -> Vec<Value> {

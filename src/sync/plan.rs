@@ -21,7 +21,7 @@ use crate::scim::compare::fold;
 use crate::target::{Abilities, Difference, Found, Kind, Object, Target, TargetError};
 
 /// What is to be done with one object.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Action {
     /// Of which kind.
@@ -49,7 +49,7 @@ pub struct Action {
 }
 
 /// What is done with an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
     /// It is made.
@@ -95,7 +95,7 @@ impl Verb {
 }
 
 /// What a run would do.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// The sync.
@@ -131,7 +131,7 @@ pub struct Plan {
 }
 
 /// A record that is left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Skipped {
     /// Of which kind.
     pub kind: Kind,
@@ -142,7 +142,7 @@ pub struct Skipped {
 }
 
 /// What was looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanCounts {
     /// Records.
@@ -274,7 +274,10 @@ impl Planner<'_> {
                     plan.counts.objects += 1;
                     match self.states.record(&object.id).map(str::to_owned) {
                         Some(record) => {
-                            seen.insert(record.clone());
+                            // A list that changes while it is read may have an object twice.
+                            if !seen.insert(record.clone()) {
+                                continue;
+                            }
                             if self.is_protected(&object) {
                                 self.protect(&record, survey.wanted.contains_key(&record), plan);
                             } else if survey.wanted.contains_key(&record) {
@@ -605,7 +608,7 @@ pub(super) fn reopened(
 }
 
 /// A whole payload as differences from nothing.
-fn new_values(mapping: &crate::mapping::Mapping, payload: &Object) -> Vec<Difference> {
+pub(super) fn new_values(mapping: &crate::mapping::Mapping, payload: &Object) -> Vec<Difference> {
     let values = paths(mapping, Some(payload)).into_iter().map(|path| {
         let new = at(payload, &path);
         Difference { path, old: Value::Null, new }

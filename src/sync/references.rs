@@ -13,6 +13,40 @@ use crate::mapping::Apply;
 use crate::target::{Difference, Kind, Target as _, TargetError};
 
 impl Sync {
+    /// The records of a run for some alone, with those who name an object that is new: the groups of a user who came, and whoever
+    /// had as manager somebody who is made again. They are written anew as a full run would.
+    pub(super) async fn with_referrers(
+        &self,
+        stage: &Stage,
+        only: &[(Kind, String)],
+        plan: &Plan,
+    ) -> Result<Vec<(Kind, String)>, Stop> {
+        let mut all = only.to_vec();
+        let mut known: HashSet<(Kind, String)> = only.iter().cloned().collect();
+        let mut take = |kind: Kind, id: String| {
+            if known.insert((kind, id.clone())) {
+                all.push((kind, id));
+            }
+        };
+        if let Some(groups) = stage.parts.iter().find(|part| part.kind == Kind::Group && part.settings.members) {
+            let is_new = |action: &Action| matches!(action.verb, Verb::Create | Verb::Recreate | Verb::Link);
+            let new = members(groups, plan, is_new);
+            for group in groups.records.groups_with(&new).await.map_err(Stop::Failed)? {
+                take(Kind::Group, group);
+            }
+        }
+        for action in &plan.actions {
+            if let (Verb::Recreate, Some(states)) = (action.verb, stage.states.get(&action.kind))
+                && let Some(lost) = states.target(&action.record)
+            {
+                for record in states.managed_by(lost) {
+                    take(action.kind, record);
+                }
+            }
+        }
+        Ok(all)
+    }
+
     /// Adds to a plan whose manager changes, and who comes into and goes out of which group.
     pub(super) async fn plan_references(
         &self,
@@ -42,34 +76,26 @@ impl Sync {
                 (None, Some(survey)) => survey.order().to_vec(),
                 (None, None) => Vec::new(),
             };
-            let is_free = |record: &String| !plan.protected.contains(&(part.kind, record.clone()));
-            let records: Vec<String> =
-                records.into_iter().filter(|record| is_free(record) && is_there(part.kind, record)).collect();
+            let protected: HashSet<String> =
+                plan.protected.iter().filter(|(kind, _)| *kind == part.kind).map(|(_, record)| record.clone()).collect();
+            let is_free = |record: &String| !protected.contains(record) && is_there(part.kind, record);
+            let records: Vec<String> = records.into_iter().filter(is_free).collect();
             if part.manager_path().is_some() {
                 managers(part, states, &records, &is_there, &made, plan).await?;
             }
             if part.kind == Kind::Group && part.settings.members {
                 self.plan_members(part, stage, &records, &is_there, None, plan).await?;
                 let Some(only) = only else { continue };
-                // Who comes or goes does so in the groups that have not changed themselves, too.
-                let movers = self.movers(part, plan);
+                // Who goes does so in the groups that have not changed themselves, too.
+                let leavers = members(part, plan, |action| self.leaves(action, plan));
                 let known: HashSet<&String> =
                     only.iter().filter(|(kind, _)| *kind == Kind::Group).map(|(_, record)| record).collect();
-                let mut groups = part.records.groups_with(&movers).await.map_err(Stop::Failed)?;
-                groups.retain(|group| !known.contains(group) && is_there(Kind::Group, group));
-                self.plan_members(part, stage, &groups, &is_there, Some(&movers), plan).await?;
+                let mut groups = part.records.groups_with(&leavers).await.map_err(Stop::Failed)?;
+                groups.retain(|group| !known.contains(group) && is_free(group));
+                self.plan_members(part, stage, &groups, &is_there, Some(&leavers), plan).await?;
             }
         }
         Ok(())
-    }
-
-    /// Who comes into the target or goes out of it, of those who may be members.
-    fn movers(&self, part: &Part, plan: &Plan) -> HashSet<String> {
-        let moves = |action: &&Action| {
-            matches!(action.verb, Verb::Create | Verb::Recreate | Verb::Link) || self.leaves(action, plan)
-        };
-        let may = |action: &&Action| action.kind == Kind::User || part.settings.nested;
-        plan.actions.iter().filter(may).filter(moves).map(|action| action.record.clone()).collect()
     }
 
     /// Whether an object stays in the target and is no longer of this sync: then it leaves the groups that are. One that is
@@ -86,14 +112,14 @@ impl Sync {
         }
     }
 
-    /// `movers`: when they are given, only they come and go.
+    /// `leavers`: when they are given, only they go, and nobody comes.
     async fn plan_members(
         &self,
         part: &Part,
         stage: &Stage,
         groups: &[String],
         is_there: &(dyn Fn(Kind, &str) -> bool + Send + std::marker::Sync),
-        movers: Option<&HashSet<String>>,
+        leavers: Option<&HashSet<String>>,
         plan: &mut Plan,
     ) -> Result<(), Stop> {
         if groups.is_empty() {
@@ -132,7 +158,7 @@ impl Sync {
                     .iter()
                     .filter(|record| kinds.iter().any(|kind| is_there(*kind, record)))
                     .filter(|record| object(record).is_none_or(|id| !current.contains(id)))
-                    .filter(|record| movers.is_none_or(|movers| movers.contains(*record)))
+                    .filter(|_| leavers.is_none())
                     .cloned()
                     .collect();
                 let goes = |record: &str| {
@@ -143,7 +169,7 @@ impl Sync {
                 // Only who is ours, or was, goes: a member that somebody else added is somebody else's.
                 let ours = |id: &String| {
                     let record = links.record(id).filter(|record| !stays.contains(record));
-                    record.is_some_and(|record| movers.is_none_or(|movers| movers.contains(record)))
+                    record.is_some_and(|record| leavers.is_none_or(|leavers| leavers.contains(record)))
                 };
                 let mut remove: Vec<String> = current.iter().filter(|id| ours(id)).cloned().collect();
                 remove.sort_unstable();
@@ -165,6 +191,12 @@ impl Sync {
         }
         Ok(())
     }
+}
+
+/// The records of some actions of a plan, of those who may be members.
+fn members(groups: &Part, plan: &Plan, is_one: impl Fn(&Action) -> bool) -> HashSet<String> {
+    let may = |action: &&Action| action.kind == Kind::User || groups.settings.nested;
+    plan.actions.iter().filter(may).filter(|action| is_one(action)).map(|action| action.record.clone()).collect()
 }
 
 /// Which object is whose when the plan is carried out.

@@ -2,6 +2,7 @@
 //! few hours at minutes of its own, and when somebody asks; direct runs as the directory changes. One at a time.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,7 @@ pub struct Ask {
 }
 
 /// What is remembered of a sync that fails too much.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Quarantine {
     /// Since when.
     pub since: Millis,
@@ -48,13 +49,15 @@ pub struct Quarantine {
 pub struct Tender {
     sync: Arc<Sync>,
     asks: mpsc::Receiver<Ask>,
+    /// A digest of settings that no full run has gone through yet.
+    unseen: Option<Vec<u8>>,
 }
 
 impl Tender {
     /// A tender of this sync, and where to ask it.
     pub fn new(sync: Arc<Sync>) -> (Self, mpsc::Sender<Ask>) {
         let (send, asks) = mpsc::channel(16);
-        (Self { sync, asks }, send)
+        (Self { sync, asks, unseen: None }, send)
     }
 
     /// Runs for ever.
@@ -69,8 +72,7 @@ impl Tender {
         };
         let mut pause: Option<tokio::time::Instant> = None;
         loop {
-            let now = self.sync.clock.now();
-            let until_full = full.map_or(Duration::MAX, |at| Duration::from_millis(at.saturating_sub(now)));
+            self.sync.next_full.store(full.unwrap_or_default(), Ordering::Relaxed);
             let direct = self.sync.settings.schedule.direct && self.sync.source.is_some();
             let paused = async {
                 match pause {
@@ -83,8 +85,7 @@ impl Tender {
                     Some(ask) => self.answer(ask).await,
                     None => return,
                 },
-                // A tick of an hour at most: a clock that is set is noticed.
-                () = tokio::time::sleep(until_full.min(Duration::from_hours(1))) => {
+                () = self.sync.clock.until(full.unwrap_or(Millis::MAX)) => {
                     if full.is_some_and(|at| at <= self.sync.clock.now()) {
                         full = self.run_full().await;
                     }
@@ -102,13 +103,17 @@ impl Tender {
         }
     }
 
-    /// When the first full run is: at once when the sync is new or its settings are others.
-    async fn begin(&self) -> Result<Option<Millis>, SyncError> {
-        let sync = &self.sync;
-        let key = format!("sync-settings/{}", sync.name()).into_bytes();
-        let settings = serde_json::to_vec(&sync.settings).unwrap_or_default();
-        let digest = Sha256::digest(&settings).to_vec();
-        let known = sync.store().record(Table::Settings, &key).await?;
+    /// When the first full run is: at once when the sync is new, or its settings or mappings are others.
+    async fn begin(&mut self) -> Result<Option<Millis>, SyncError> {
+        let sync = Arc::clone(&self.sync);
+        let mut saved = Sha256::new();
+        saved.update(serde_json::to_vec(&sync.settings).unwrap_or_default());
+        for of in [&sync.settings.users, &sync.settings.groups].into_iter().flatten() {
+            // One that cannot be read is told by the run.
+            saved.update(std::fs::read(sync.beside.join(&of.mapping)).unwrap_or_default());
+        }
+        let digest = saved.finalize().to_vec();
+        let known = sync.store().record(Table::Settings, &self.settings_key()).await?;
         if known.as_ref() == Some(&digest) {
             if sync.settings.schedule.direct && sync.source.is_some() {
                 // What changed while nobody looked.
@@ -116,23 +121,48 @@ impl Tender {
             }
             return Ok(self.next());
         }
-        // Everything up to here is in the full run that comes now.
-        sync.move_to(sync.outbox_end()?).await?;
-        let put = Operation::Put { table: Table::Settings, key, value: digest, when: When::Always };
-        sync.store().commit(Transaction::new("").with(put)).await?;
-        Ok((sync.settings.schedule.every > 0).then_some(sync.clock.now()))
+        if sync.position().await?.is_none() {
+            // Everything up to here is in the full run that comes now. One that is through moves on by itself; until then what
+            // changed waits.
+            sync.move_to(sync.outbox_end()?).await?;
+        }
+        let runs = sync.settings.schedule.every > 0;
+        let now = sync.clock.now();
+        self.unseen = Some(digest);
+        if !runs {
+            self.seen().await?;
+        }
+        Ok(runs.then_some(now))
+    }
+
+    /// Notes that a full run has gone through the settings as they are. One that ended before it was through, by the weather or
+    /// with the process, comes again at the next start.
+    async fn seen(&mut self) -> Result<(), SyncError> {
+        let Some(value) = self.unseen.take() else { return Ok(()) };
+        let put = Operation::Put { table: Table::Settings, key: self.settings_key(), value, when: When::Always };
+        self.sync.store().commit(Transaction::new("").with(put)).await?;
+        Ok(())
+    }
+
+    fn settings_key(&self) -> Vec<u8> {
+        format!("sync-settings/{}", self.sync.name()).into_bytes()
     }
 
     fn next(&self) -> Option<Millis> {
-        self.sync.next_full()
+        self.sync.next_regular()
     }
 
-    async fn run_full(&self) -> Option<Millis> {
-        let sync = &self.sync;
+    async fn run_full(&mut self) -> Option<Millis> {
+        let sync = Arc::clone(&self.sync);
         // What changes from here on is the next direct run's.
         let end = sync.outbox_end();
         let report = match sync.run(&RunOptions::default()).await {
             Ok(report) => report,
+            // Whoever is at it began before this one was due, perhaps with other settings.
+            Err(SyncError::Busy) => {
+                let pause = Millis::try_from(PAUSE.as_millis()).unwrap_or(Millis::MAX);
+                return Some(sync.clock.now().saturating_add(pause));
+            }
             Err(error) => {
                 tracing::warn!(target: "sync", sync = sync.name(), %error, "the full run did not begin");
                 return self.next();
@@ -142,6 +172,11 @@ impl Tender {
             && let Err(error) = sync.move_to(end).await
         {
             tracing::warn!(target: "sync", sync = sync.name(), %error, "the outbox's position was not stored");
+        }
+        if report.is_done()
+            && let Err(error) = self.seen().await
+        {
+            tracing::warn!(target: "sync", sync = sync.name(), %error, "the settings' digest was not stored");
         }
         self.told(&report).await;
         match self.quarantine(&report).await {
@@ -239,7 +274,7 @@ impl Tender {
 
 impl Sync {
     /// The next full run of a server: every so many minutes, at an offset that is the sync's own and stays.
-    pub(super) fn next_full(&self) -> Option<Millis> {
+    pub(super) fn next_regular(&self) -> Option<Millis> {
         let every = self.settings.schedule.every.checked_mul(MINUTE).filter(|every| *every > 0)?;
         let digest = Sha256::digest(self.name().as_bytes());
         let own = digest.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)) % every;

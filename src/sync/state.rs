@@ -14,7 +14,7 @@ use crate::target::Kind;
 const PAGE: usize = 1_000;
 
 /// What is remembered of a record.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct State {
     /// The id of its object in the target.
@@ -72,10 +72,7 @@ impl States {
             let page = store.records(Table::Links, &prefix, after, PAGE).await?;
             for record in page.items {
                 let id = record.key.get(prefix.len()..).map(String::from_utf8_lossy).unwrap_or_default().into_owned();
-                let state: State = serde_json::from_slice(&record.value).map_err(|error| StoreError::Corrupt {
-                    table: "links",
-                    what: format!("the state of a record cannot be read: {error}"),
-                })?;
+                let state: State = serde_json::from_slice(&record.value).map_err(corrupt)?;
                 if let Some(target) = &state.target {
                     by_target.insert(target.clone(), id.clone());
                 }
@@ -86,6 +83,21 @@ impl States {
                 return Ok(Self { store, sync: sync.to_owned(), kind, by_record, by_target });
             }
         }
+    }
+
+    /// The state of one record, without the others.
+    pub(super) async fn one(
+        store: &Arc<dyn Store>,
+        sync: &str,
+        kind: Kind,
+        record: &str,
+    ) -> Result<Option<State>, StoreError> {
+        let key = [prefix(sync, kind).as_slice(), record.as_bytes()].concat();
+        let Some(value) = store.record(Table::Links, &key).await? else { return Ok(None) };
+        serde_json::from_slice(&value).map(Some).map_err(|error| StoreError::Corrupt {
+            table: "links",
+            what: format!("the state of a record cannot be read: {error}"),
+        })
     }
 
     pub(super) fn get(&self, record: &str) -> Option<&State> {
@@ -127,6 +139,14 @@ impl States {
         self.by_record.iter().filter_map(|(record, state)| Some((record.as_str(), state.target.as_deref()?)))
     }
 
+    /// The records for whom this object was sent as their manager.
+    pub(super) fn managed_by(&self, target: &str) -> Vec<String> {
+        let is = |(_, state): &(&String, &State)| state.manager.as_deref() == Some(target);
+        let mut records: Vec<String> = self.by_record.iter().filter(is).map(|(record, _)| record.clone()).collect();
+        records.sort_unstable();
+        records
+    }
+
     pub(super) fn linked_count(&self) -> u64 {
         self.by_target.len() as u64
     }
@@ -135,7 +155,7 @@ impl States {
     pub(super) async fn put(&mut self, changes: Vec<(String, Option<State>)>) -> Result<(), StoreError> {
         let mut transaction = Transaction::new("");
         for (record, state) in &changes {
-            let key = [prefix(&self.sync, self.kind).as_slice(), record.as_bytes()].concat();
+            let key = key(&self.sync, self.kind, record);
             let when = When::Always;
             transaction = transaction.with(match state {
                 Some(state) => {
@@ -162,6 +182,17 @@ impl States {
         }
         Ok(())
     }
+}
+
+/// Where the state of a record is.
+pub(super) fn key(sync: &str, kind: Kind, record: &str) -> Vec<u8> {
+    [prefix(sync, kind).as_slice(), record.as_bytes()].concat()
+}
+
+/// That the state of a record cannot be read.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+pub(super) fn corrupt(error: serde_json::Error) -> StoreError {
+    StoreError::Corrupt { table: "links", what: format!("the state of a record cannot be read: {error}") }
 }
 
 /// Keys begin with sync and kind; neither has a byte 0.

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use super::attribute::{self, values};
-use super::{Abilities, Answer, Difference, Done, Found, Kind, Object, Page, Target, TargetError, Write};
+use super::{
+    Abilities, Answer, Checked, Difference, Done, Found, Kind, Need, Object, Page, Target, TargetError, Write,
+};
 
 /// The writes of one batch, which are on disk together.
 const BATCH: usize = 1_000;
@@ -284,6 +286,21 @@ impl Target for FileTarget {
             }
             Ok(results)
         }))
+    }
+
+    fn check<'a>(&'a self, _: &'a [Need]) -> Answer<'a, Vec<Checked>> {
+        Box::pin(async {
+            // To open it would make it.
+            let path = &self.inner.path;
+            let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+            let is_there = path.is_file() || directory.is_none_or(std::path::Path::is_dir);
+            let what = path.display().to_string();
+            Ok(vec![if is_there {
+                Checked::found(what, "its directory is there")
+            } else {
+                Checked::missing(what, "its directory is not there", "make the directory, or mend `path` of the target")
+            }])
+        })
     }
 
     fn preview(&self, write: &Write) -> Vec<Value> {

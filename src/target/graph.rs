@@ -8,6 +8,7 @@
 //! is weather for a minute.
 
 mod body;
+mod check;
 mod cloud;
 mod error;
 mod login;
@@ -22,8 +23,10 @@ use std::time::{Duration, Instant};
 use reqwest::header::HeaderName;
 use serde_json::{Map, Value, json};
 
-use super::http::{Call, Caller, Method, Reply, Url};
-use super::{Abilities, Answer, Done, Found, GraphSettings, Kind, Object, Page, Target, TargetError, Write};
+use super::http::{Call, Caller, Credentials, Method, Reply, Url};
+use super::{
+    Abilities, Answer, Checked, Done, Found, GraphSettings, Kind, Need, Object, Page, Target, TargetError, Write,
+};
 use cloud::Cloud;
 use error::Said;
 use query::{collection, escape, filter, found, is_gone, select_all, selected};
@@ -42,6 +45,16 @@ const PAGE: usize = 999;
 const MEMBER_PAGES: usize = 1_002;
 /// The most pages that are asked for two objects of the same value.
 const FOUND_PAGES: usize = 10;
+
+/// The base of [`sample`].
+pub(super) const SAMPLE: &str = "https://graph.microsoft.com/v1.0";
+
+/// Graph without a tenant, for previews.
+pub(super) fn sample() -> Option<Box<dyn Target>> {
+    let caller = Caller::new(SAMPLE, Credentials::None, Duration::from_secs(1)).ok()?;
+    let (base, tenant) = (SAMPLE.to_owned(), String::new());
+    Some(Box::new(GraphTarget { caller, base, tenant, domain: None, known: Mutex::default() }))
+}
 
 /// Microsoft Graph.
 #[derive(Debug)]
@@ -92,7 +105,8 @@ impl GraphTarget {
         let login = settings.login_url.clone();
         let login = login.unwrap_or_else(|| format!("{}/{}/oauth2/v2.0/token", cloud.login, escape(&settings.tenant)));
         let credentials = login::credentials(settings, beside, &login, &format!("{}/.default", cloud.graph))?;
-        let caller = Caller::new(&base, credentials, Duration::from_secs(settings.timeout))?;
+        let caller =
+            Caller::new(&base, credentials, Duration::from_secs(settings.timeout))?.accepting("application/json");
         Ok(Self {
             caller,
             base: base.trim_end_matches('/').to_owned(),
@@ -210,13 +224,20 @@ impl GraphTarget {
         answers(&reply, count)
     }
 
-    async fn opened(&self) -> Result<Abilities, TargetError> {
+    /// The tenant's verified domains, which are kept.
+    async fn read_domains(&self) -> Result<Vec<String>, TargetError> {
         let url = self.url("/organization?$select=id,verifiedDomains")?;
         let organization = self.read(url, &[], "organization", "Organization.Read.All").await?;
         let domains = organization.get("value").and_then(|value| value.pointer("/0/verifiedDomains"));
         let domains = domains.and_then(Value::as_array).into_iter().flatten();
-        let domains = domains.filter_map(|domain| domain.get("name")?.as_str()).map(str::to_owned).collect();
-        self.known().domains = domains;
+        let names = domains.filter_map(|domain| domain.get("name")?.as_str()).map(str::to_owned);
+        let domains: Vec<String> = names.collect();
+        self.known().domains.clone_from(&domains);
+        Ok(domains)
+    }
+
+    async fn opened(&self) -> Result<Abilities, TargetError> {
+        self.read_domains().await?;
         let kinds = [Kind::User, Kind::Group];
         let paths = kinds.map(|kind| format!("/{}?$select=id&$top=1", collection(kind)));
         let said = self.batch(paths.iter().map(|path| ("GET", path.as_str(), None))).await?;
@@ -325,13 +346,22 @@ impl GraphTarget {
 fn answers(reply: &Reply, count: usize) -> Result<Vec<Said>, TargetError> {
     let object = reply.object()?;
     let responses = object.get("responses").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if responses.is_empty() && count > 0 {
+        return Err(TargetError::Protocol { what: "the reply to a batch has no answers".to_owned() });
+    }
+    let is = |response: &&Value, number: &str| match response.get("id") {
+        Some(Value::String(id)) => id == number,
+        Some(Value::Number(id)) => id.to_string() == number,
+        _ => false,
+    };
     let answer = |number: usize| {
         let number = number.to_string();
-        let response = responses.iter().find(|response| response.get("id").and_then(Value::as_str) == Some(&number));
+        let response = responses.iter().find(|response| is(response, &number));
         let said = response.and_then(|response| Said::batched(reply.clone(), response));
-        said.ok_or_else(|| TargetError::Protocol { what: "the reply to a batch lacks an answer".to_owned() })
+        // Whether it was done is not known: it is looked for before it is done again.
+        said.unwrap_or_else(|| Said::lost(reply.clone()))
     };
-    (0..count).map(answer).collect()
+    Ok((0..count).map(answer).collect())
 }
 
 /// The objects of a page.
@@ -392,6 +422,10 @@ impl Target for GraphTarget {
 
     fn open_attribute(&self) -> &'static str {
         "accountEnabled"
+    }
+
+    fn check<'a>(&'a self, needs: &'a [Need]) -> Answer<'a, Vec<Checked>> {
+        Box::pin(async { Ok(self.checked(needs).await) })
     }
 
     fn preview(&self, write: &Write) -> Vec<Value> {

@@ -203,6 +203,7 @@ pub(super) struct Caller {
     home: Url,
     credentials: Arc<Credentials>,
     timeout: Duration,
+    accept: &'static str,
 }
 
 impl Caller {
@@ -213,12 +214,24 @@ impl Caller {
     pub(super) fn new(base: &str, credentials: Credentials, timeout: Duration) -> Result<Self, String> {
         let home = address(base)?;
         let client = client(&home, timeout)?;
-        Ok(Self { client, home, credentials: Arc::new(credentials), timeout })
+        let accept = "application/scim+json, application/json";
+        Ok(Self { client, home, credentials: Arc::new(credentials), timeout, accept })
+    }
+
+    /// The same, asking for these media types instead of SCIM's.
+    pub(super) fn accepting(mut self, accept: &'static str) -> Self {
+        self.accept = accept;
+        self
     }
 
     /// The configured base.
     pub(super) fn home(&self) -> &Url {
         &self.home
+    }
+
+    /// The token that the next request would have; `None` where there are none.
+    pub(super) async fn token(&self) -> Result<Option<Hidden>, TargetError> {
+        self.credentials.token(&self.client).await
     }
 
     /// Sends a request and sorts what comes: `Ok` is a status below 300. `id`: the object it is about, for errors.
@@ -266,7 +279,7 @@ impl Caller {
             });
         }
         let mut request = self.client.request(call.method.clone(), url.clone());
-        request = request.header(ACCEPT, "application/scim+json, application/json");
+        request = request.header(ACCEPT, self.accept);
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }

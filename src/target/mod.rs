@@ -5,6 +5,7 @@
 //! never decides to write: each call is one that the plan has.
 
 mod attribute;
+mod check;
 mod file;
 mod graph;
 mod http;
@@ -15,10 +16,12 @@ use std::fmt;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+pub use check::{Checked, Need, Verdict};
 pub use settings::{ClientCredentials, GraphSettings, ScimSettings, Secret, TargetSettings};
 
 /// A JSON object.
@@ -28,7 +31,9 @@ pub type Object = Map<String, Value>;
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, TargetError>> + Send + 'a>>;
 
 /// What kind of object is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// People.
@@ -134,7 +139,7 @@ impl Write {
 }
 
 /// An attribute that differs.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Difference {
     /// The attribute at the top of the payload, or a URN and the attribute under it (`urn:…:User:department`), or a
     /// complex attribute's part (`name.givenName`).
@@ -270,8 +275,24 @@ pub trait Target: Send + Sync {
         "active"
     }
 
+    /// Looks at what a sync needs of the target, and writes nothing: credentials, rights, attributes.
+    fn check<'a>(&'a self, needs: &'a [Need]) -> Answer<'a, Vec<Checked>>;
+
     /// What a write would send, for plans and dry runs: method, URL and body, without secrets.
     fn preview(&self, write: &Write) -> Vec<Value>;
+}
+
+/// A target that stands for all of its kind, `scim` or `graph`, for the requests of a preview: it has no credentials, and
+/// nothing is to be sent to it. With its base, which nobody need see.
+pub fn sample(kind: &str) -> Option<(&'static dyn Target, &'static str)> {
+    static SCIM: OnceLock<Option<Box<dyn Target>>> = OnceLock::new();
+    static GRAPH: OnceLock<Option<Box<dyn Target>>> = OnceLock::new();
+    let (target, base) = match kind {
+        "scim" => (SCIM.get_or_init(scim::sample), scim::SAMPLE),
+        "graph" => (GRAPH.get_or_init(graph::sample), graph::SAMPLE),
+        _ => return None,
+    };
+    Some((target.as_deref()?, base))
 }
 
 /// The target of a configuration. Nothing is sent before [`Target::open`]. Files are relative to `beside`, the directory of the

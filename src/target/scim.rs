@@ -5,6 +5,7 @@
 
 mod adapt;
 mod bulk;
+mod check;
 mod list;
 mod profile;
 mod write;
@@ -21,10 +22,21 @@ use self::list::Place;
 use self::profile::Profile;
 use super::attribute::{alike, field, values};
 use super::http::{Call, Caller, Credentials, Hidden, Method, Reply, Url};
-use super::{Abilities, Answer, Done, Found, Kind, Object, Page, ScimSettings, Target, TargetError, Write};
+use super::{
+    Abilities, Answer, Checked, Done, Found, Kind, Need, Object, Page, ScimSettings, Target, TargetError, Write,
+};
 
 /// What stands unencoded in a path or query (RFC 3986, 2.3).
 const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The base of [`sample`].
+pub(super) const SAMPLE: &str = "https://scim.invalid";
+
+/// A service that can what RFC 7644 asks for, for previews.
+pub(super) fn sample() -> Option<Box<dyn Target>> {
+    let settings = ScimSettings { url: SAMPLE.to_owned(), token: None, oauth: None, profile: None, timeout: 1 };
+    Some(Box::new(ScimTarget::new(&settings, Path::new("")).ok()?))
+}
 
 /// A SCIM service.
 pub(super) struct ScimTarget {
@@ -259,7 +271,11 @@ impl ScimTarget {
         let (resource, _) = read.ok_or_else(|| TargetError::Missing { id: group.to_owned() })?;
         let mut seen = std::collections::HashSet::new();
         let members = field(&resource, "members").and_then(Value::as_array).into_iter().flatten();
-        let ids = members.filter_map(|member| field(member.as_object()?, "value")?.as_str().map(str::to_owned));
+        let ids = members.filter_map(|member| match field(member.as_object()?, "value")? {
+            Value::String(id) => Some(id.clone()),
+            Value::Number(id) => Some(id.to_string()),
+            _ => None,
+        });
         Ok(ids.filter(|id| seen.insert(id.clone())).collect())
     }
 }
@@ -348,6 +364,10 @@ impl Target for ScimTarget {
 
     fn shows_members(&self) -> bool {
         self.service().shows_members
+    }
+
+    fn check<'a>(&'a self, needs: &'a [Need]) -> Answer<'a, Vec<Checked>> {
+        Box::pin(async { Ok(self.checked(needs).await) })
     }
 
     fn preview(&self, write: &Write) -> Vec<Value> {

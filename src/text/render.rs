@@ -185,3 +185,12 @@ pub fn json(source: &Source, diagnostic: &Diagnostic) -> Json {
         })).collect::<Vec<_>>(),
     })
 }
+
+/// A finding as [`json()`] has it, and `excerpt`: the picture with carets, for those who show it.
+pub fn told(source: &Source, diagnostic: &Diagnostic) -> Json {
+    let mut told = json(source, diagnostic);
+    if let Some(fields) = told.as_object_mut() {
+        fields.insert("excerpt".into(), human(source, diagnostic, false).into());
+    }
+    told
+}

@@ -14,12 +14,18 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+mod api;
 mod attacks;
+mod browser;
 mod cases;
 mod cli;
 mod conformance;
+mod console;
+mod console_browser;
 mod credentials;
 mod diagnostics;
+mod dry_run;
+#[path = "../support/graph/mod.rs"]
 mod graph_fake;
 mod http;
 mod inbound;
@@ -40,9 +46,12 @@ mod store;
 mod storm;
 mod support;
 mod sync_cli;
+mod sync_faults;
 mod sync_graph;
 mod sync_halt;
+mod sync_live;
 mod sync_match;
+mod sync_seeds;
 mod sync_view;
 mod sync_walk;
 mod sync_weather;

@@ -6,11 +6,11 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::server::{Data, SCIM, Server};
+use crate::server::{ADMIN, Data, SCIM, Server};
 use crate::support::{Scratch, code, root, run, stdout};
 
 /// The fenced blocks of a kind, in order.
-fn blocks(text: &str, kind: &str) -> Vec<String> {
+pub(crate) fn blocks(text: &str, kind: &str) -> Vec<String> {
     text.split("```")
         .skip(1)
         .step_by(2)
@@ -60,7 +60,7 @@ fn the_examples_are_what_the_program_prints() {
     fs::write(directory.join("workers.jsonl"), workers.join("\n")).unwrap();
 
     let sessions: Vec<String> = blocks(&readme, "text").into_iter().filter(|block| block.starts_with("$ ")).collect();
-    assert_eq!(sessions.len(), 6, "languages, import, check, test, eval, map");
+    assert_eq!(sessions.len(), 7, "languages, import, check, test, eval, diff, map");
     for (index, wanted) in sessions.iter().enumerate() {
         let file = if wanted.starts_with("$ provisor check") {
             mapping.replace("'Switch(", "'Swich(")
@@ -142,7 +142,7 @@ fn shell(text: &str, holding: &str) -> String {
 }
 
 /// Runs shell commands, and gives what they print; one that fails is told.
-fn bash(script: &str, directory: &Path, variables: &[(&str, &str)]) -> String {
+pub(crate) fn bash(script: &str, directory: &Path, variables: &[(&str, &str)]) -> String {
     let binary = Path::new(env!("CARGO_BIN_EXE_provisor")).parent().unwrap();
     let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
     let output = Command::new("bash")
@@ -180,6 +180,29 @@ fn the_walk_with_curl_works_as_printed() {
     assert_eq!(json(group)["members"][0]["value"], made["id"]);
     assert_eq!(*gone, "", "a deletion has no body");
     assert_eq!(server.scim("GET", "/Users", None).json()["totalResults"], 0);
+}
+
+#[test]
+fn every_request_of_the_api_page_works_as_printed() {
+    let page = fs::read_to_string(root().join("docs/api.md")).unwrap();
+    let data = Data::new();
+    let variables = [("PROVISOR_SECRET_APP", "a-secret-of-the-target")];
+    let server = Server::start_with(&data.0, &variables);
+    let user = server.user("ada@contoso.example");
+    let token = server.api("POST", "/tokens", &[], "{\"label\": \"old\", \"role\": \"read\"}").json();
+    let requests = blocks(&page, "sh").into_iter().filter(|block| block.contains("api "));
+    let script = requests.collect::<Vec<_>>().join("\n").replace("prv1_…", ADMIN);
+    let script = script.replace("127.0.0.1:8080", &format!("127.0.0.1:{}", server.port));
+    let scratch = Scratch::new("api-page");
+    let directory = scratch.path("");
+    let variables = [("USER", user.as_str()), ("TOKEN", token["id"].as_str().unwrap())];
+    let printed = bash(&script, Path::new(&directory), &variables);
+    for part in ["\"slug\":\"default\"", "+title = \"[title]\"", "\"revision\":3", "\"notes\":[]", "number,time,source"]
+    {
+        assert!(printed.contains(part), "{part:?} is not in {printed}");
+    }
+    assert!(!printed.contains("a-secret-of-the-target"));
+    assert!(scratch.read("backup.jsonl").lines().count() > 3);
 }
 
 #[test]

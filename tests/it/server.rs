@@ -96,7 +96,7 @@ impl Server {
         let end = reply.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
         let head = String::from_utf8(reply[..end].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Reply { status, head: head.to_ascii_lowercase(), body: reply[end + 4..].to_vec() }
+        Reply { status, head: head.to_ascii_lowercase(), raw_head: head, body: reply[end + 4..].to_vec() }
     }
 
     pub(crate) fn scim(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
@@ -156,7 +156,10 @@ impl Drop for Server {
 
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    /// The head in small letters.
     pub(crate) head: String,
+    /// The head as it came: values keep their case.
+    pub(crate) raw_head: String,
     pub(crate) body: Vec<u8>,
 }
 

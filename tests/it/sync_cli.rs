@@ -198,7 +198,7 @@ fn one_run_at_a_time_and_the_lease_of_a_dead_one_ends() {
 }
 
 #[test]
-fn a20_a21_from_a_source_s_directory_with_a_group_and_without_service_accounts() {
+fn from_a_source_s_directory_with_a_group_and_without_service_accounts() {
     let (data, far) = (Data::new(), crate::sync_world::Far::start());
     let mut world = World::new("source", |scratch| far.settings(scratch));
     let server = Server::start(&data.0);

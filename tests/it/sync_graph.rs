@@ -8,7 +8,7 @@ use crate::graph_fake::Fault;
 use crate::sync_world::{World, people, team};
 
 #[test]
-fn a3_a12_the_first_push_of_2500_users_goes_in_batches() {
+fn the_first_push_of_2500_users_goes_in_batches() {
     let (mut world, graph) = World::to_graph("push");
     world.set_users(&people(0..2_500));
     let all: Vec<String> = (0..2_500).map(|number| format!("r{number}")).collect();
@@ -53,7 +53,7 @@ fn a3_a12_the_first_push_of_2500_users_goes_in_batches() {
 }
 
 #[test]
-fn a17_a_user_that_was_deleted_is_made_again_with_memberships_and_reports() {
+fn a_user_that_was_deleted_is_made_again_with_memberships_and_reports() {
     let (mut world, graph) = World::to_graph("again");
     let mut users = people(0..4);
     users[0]["boss"] = "r1".into();
@@ -136,7 +136,7 @@ fn what_was_made_a_moment_ago_may_not_be_known_yet() {
 }
 
 #[test]
-fn a24_a25_users_are_shut_and_let_in_again_and_groups_go() {
+fn users_are_shut_and_let_in_again_and_groups_go() {
     let (mut world, graph) = World::to_graph("leave");
     world.set_users(&people(0..3));
     world.set_groups(&[team("g1", "Team", &["r0", "r1"]), team("g2", "Old", &["r2"])]);

@@ -1,12 +1,10 @@
 //! Whose object is whose: precedence, letter case, odd values, several hits, and what is never touched.
 
-use provisor::sync::Ended;
 use provisor::target::Kind;
 use serde_json::{Value, json};
 
-use crate::graph_fake::GraphFake;
-use crate::server::{GROUP, USER};
-use crate::sync_world::{Far, World, people, person, team};
+use crate::server::USER;
+use crate::sync_world::{Far, World, people, team};
 
 /// Users by externalId, then name, then address.
 const BY_THREE: &str = r#"
@@ -253,78 +251,4 @@ fn rules_for_what_is_made_say_nothing_of_what_is_found() {
     world.set_users(&people(0..3));
     let (code, text) = world.command(&["plan", "--json"]);
     assert!(code == 0 && text.contains("[redacted]") && !text.contains("S3cret"), "{text}");
-}
-
-fn graph(mapping: &str) -> (World, GraphFake) {
-    let (world, graph) = World::to_graph(&format!("graph-match-{}", mapping.len()));
-    let users = crate::sync_world::GRAPH_USERS.replace(", match = 1", ", apply = \"create\"");
-    world.scratch.write("users.toml", users.replace("[attributes]", &format!("[attributes]\n{mapping}")));
-    (world, graph)
-}
-
-#[test]
-fn a4_users_of_graph_by_address() {
-    let cases = [
-        ("the address", json!([{"mail": "ada@contoso.com"}]), "ada@contoso.com", Some(0)),
-        ("another case", json!([{"mail": "ADA@Contoso.com"}]), "ada@contoso.com", Some(0)),
-        ("none", json!([{"mail": null}]), "ada@contoso.com", None),
-        (
-            "a second address only",
-            json!([{"mail": null, "proxyAddresses": ["smtp:ada@contoso.com"]}]),
-            "ada@contoso.com",
-            None,
-        ),
-        ("an apostrophe", json!([{"mail": "o'hara@contoso.com"}]), "o'hara@contoso.com", Some(0)),
-        ("two", json!([{"mail": "ada@contoso.com"}, {"mail": "Ada@contoso.com"}]), "ada@contoso.com", None),
-    ];
-    for (number, (why, objects, address, expected)) in cases.into_iter().enumerate() {
-        for alone in [false, true] {
-            let (mut world, graph) = graph("mail = { expr = '[mail]', match = 1 }");
-            let mut ids = Vec::new();
-            for (place, object) in objects.as_array().unwrap().iter().enumerate() {
-                let mut object = object.clone();
-                object["userPrincipalName"] = format!("theirs{place}@contoso.com").into();
-                ids.push(graph.put_user(object));
-            }
-            let mut record = person(number);
-            record["mail"] = address.into();
-            world.set_users(&[record]);
-            let report = if alone { world.one(Kind::User, &format!("r{number}")) } else { world.good() };
-            match expected {
-                Some(place) => {
-                    assert_eq!((report.counts.linked, graph.users().len()), (1, ids.len()), "{why}: {report:?}");
-                    let linked = graph.users().into_iter().find(|user| user["id"] == json!(ids[place])).unwrap();
-                    assert_eq!(linked["jobTitle"], "Engineer", "{why}");
-                }
-                None if why == "two" => {
-                    assert_eq!((report.counts.ambiguous, report.counts.writes(), graph.writes()), (1, 0, 0), "{why}");
-                }
-                None => {
-                    assert_eq!((report.counts.created, graph.users().len()), (1, ids.len() + 1), "{why}: {report:?}");
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn a5_a6_groups_of_graph_by_name_and_twins_out_of_scope() {
-    let (mut world, graph) = World::to_graph("groups");
-    let one = graph.put_group(json!({"displayName": "team one", "description": "theirs"}));
-    let twins = [0, 1].map(|_| graph.put_group(json!({"displayName": "Twin"})));
-    let far = graph.put_group(json!({"displayName": "Nobody's"}));
-    world.set_groups(&[team("g1", "Team One", &[]), team("g2", "Twin", &[]), team("g3", "Ann's \"new\" team", &[])]);
-    let report = world.good();
-    assert_eq!((report.counts.linked, report.counts.ambiguous, report.counts.created), (1, 1, 1), "{report:?}");
-    assert_eq!(graph.groups().len(), 5);
-    graph.forget_requests();
-    world.good();
-    assert_eq!(graph.writes(), 0);
-    // All records go, with leave to remove: only ours.
-    world.set_groups(&[]);
-    let options = provisor::sync::RunOptions { allow_deletes: true, ..Default::default() };
-    assert_eq!(world.try_run(&options).unwrap().outcome, Ended::Complete);
-    let left: Vec<String> = graph.groups().iter().map(|group| group["id"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(left, [twins[0].clone(), twins[1].clone(), far]);
-    assert!(!left.contains(&one) && GROUP.ends_with("Group"));
 }

@@ -308,6 +308,10 @@ impl World {
         self.runtime.block_on(answer)
     }
 
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+        self.runtime.spawn(work)
+    }
+
     pub(crate) fn try_run(&mut self, options: &RunOptions) -> Result<Report, SyncError> {
         let sync = self.sync();
         self.wait(sync.run(options))
@@ -359,13 +363,18 @@ impl World {
 
     /// The command, started.
     pub(crate) fn start(&mut self, arguments: &[&str]) -> std::process::Child {
+        self.prepare(arguments).spawn().unwrap()
+    }
+
+    /// The command, to be started.
+    pub(crate) fn prepare(&mut self, arguments: &[&str]) -> std::process::Command {
         self.restart();
         let config = self.configured();
         let (what, rest) = arguments.split_first().unwrap();
         let mut command = crate::support::provisor();
         command.args(["sync", what, "onward", "--config", &config, "--data"]).arg(&self.data).args(rest);
         command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-        command.spawn().unwrap()
+        command
     }
 }
 

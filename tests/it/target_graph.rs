@@ -117,7 +117,7 @@ fn is_weather(outcome: &Outcome) -> bool {
 }
 
 #[test]
-fn a1_a27_opening_reads_the_domains_and_names_the_right_that_is_missing() {
+fn opening_reads_the_domains_and_names_the_right_that_is_missing() {
     let bench = Bench::new("open");
     let abilities = bench.open().unwrap();
     assert!(abilities.find && abilities.list && abilities.batch == 20);
@@ -144,7 +144,7 @@ fn a_name_outside_the_verified_domains_is_not_sent() {
 }
 
 #[test]
-fn a3_every_page_of_2500_users_is_fetched_once() {
+fn every_page_of_2500_users_is_fetched_once() {
     let bench = Bench::opened("pages");
     let ids = people(&bench.graph, 2_500);
     let (found, gone, delta) =
@@ -200,7 +200,7 @@ fn pages_that_lead_elsewhere_or_to_themselves_are_refused() {
 }
 
 #[test]
-fn a4_a5_matching() {
+fn matching() {
     let bench = Bench::opened("matching");
     let put = |name: &str, mail: Value| {
         let user = json!({"userPrincipalName": format!("{name}@contoso.com"), "displayName": "Twin", "mail": mail});
@@ -240,7 +240,7 @@ fn a4_a5_matching() {
 }
 
 #[test]
-fn a17_what_others_deleted_is_missing() {
+fn what_others_deleted_is_missing() {
     let bench = Bench::opened("gone");
     let id = people(&bench.graph, 1).remove(0);
     assert!(bench.get(Kind::User, &id).unwrap().is_some());
@@ -255,7 +255,7 @@ fn a17_what_others_deleted_is_missing() {
 }
 
 #[test]
-fn a24_a25_new_users_and_groups_get_what_graph_asks_for() {
+fn new_users_and_groups_get_what_graph_asks_for() {
     let bench = Bench::opened("create");
     let id = bench.created(
         Kind::User,
@@ -293,7 +293,7 @@ fn a24_a25_new_users_and_groups_get_what_graph_asks_for() {
 }
 
 #[test]
-fn a22_a_groups_address_is_of_the_configured_domain() {
+fn a_groups_address_is_of_the_configured_domain() {
     let bench = Bench::with("group-domain", |settings| settings.group_email_domain = Some("contoso.com".into()));
     let group = |mail: &str| create(Kind::Group, json!({"displayName": "Sales", "mail": mail}));
     assert!(
@@ -625,7 +625,7 @@ fn a_token_endpoint_that_is_down_is_weather_and_a_wrong_secret_is_denied() {
 }
 
 fn pem() -> PathBuf {
-    root().join("tests/it/graph_fake/application.pem")
+    root().join("tests/support/graph/application.pem")
 }
 
 #[test]

@@ -657,10 +657,11 @@ fn the_log_has_a_line_a_request_and_no_secret() {
     let mut broken = server.connect();
     broken.write_all(format!("{password} {mail}\r\nA: {phone}\r\n\r\n").as_bytes()).unwrap();
     let _ = broken.read_to_end(&mut Vec::new());
-    let admin =
-        format!("GET /api/v1/sources?token={password} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\n\r\n");
+    let admin = format!(
+        "GET /api/v1/sources/default?token={password} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\n\r\n"
+    );
     assert_eq!(server.raw(admin.as_bytes()).status, 200);
-    server.logged("/api/v1/sources");
+    server.logged("/api/v1/sources/default");
     let log = server.log();
     for secret in secrets.iter().chain(&[SCIM, ADMIN, "Ada.Lovelace%40", "filter", "Bearer"]) {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
@@ -683,7 +684,7 @@ fn the_log_has_a_line_a_request_and_no_secret() {
     assert_eq!(line["status"], 405, "an invented method is not written down");
     let unknown = lines.iter().find(|line| line["status"] == 401).unwrap();
     assert_eq!((&unknown["token"], &unknown["source"]), (&json!(""), &json!("")));
-    assert!(lines.iter().any(|line| line["path"] == "/api/v1/sources" && line["token"] != ""));
+    assert!(lines.iter().any(|line| line["path"] == "/api/v1/sources/default" && line["token"] != ""));
     assert_eq!(lines.iter().filter(|line| line["target"] == "access").count(), 11);
 }
 

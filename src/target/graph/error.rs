@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::TargetError;
 use super::super::http::{Reply, wait, wait_of};
@@ -29,7 +29,9 @@ impl Said {
 
     /// A response in the reply to a batch.
     pub(super) fn batched(reply: Reply, response: &Value) -> Option<Self> {
-        let status = u16::try_from(response.get("status")?.as_u64()?).ok()?;
+        let status = response.get("status")?;
+        let status = status.as_u64().or_else(|| status.as_str()?.parse().ok());
+        let status = u16::try_from(status?).ok()?;
         let headers = response.get("headers").and_then(Value::as_object);
         let wait = headers.and_then(|headers| {
             let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
@@ -37,6 +39,12 @@ impl Said {
             wait_of(&text, SystemTime::now())
         });
         Some(Self { reply, status, wait, body: response.get("body").cloned().unwrap_or(Value::Null) })
+    }
+
+    /// What stands for an answer that a reply to a batch lacks: weather.
+    pub(super) fn lost(reply: Reply) -> Self {
+        let said = "the reply to the batch has no answer to this request";
+        Self { reply, status: 503, wait: None, body: json!({"error": {"code": "", "message": said}}) }
     }
 
     /// Whether it was done.
@@ -81,10 +89,16 @@ impl Said {
         // Two writes of one object met; one of them goes first.
         let status = if code.contains("ConcurrencyViolation") { 503 } else { self.status };
         let status = match (status, code) {
+            // Within a batch that was let in, the token ended: the next request gets another.
+            (401, "InvalidAuthenticationToken" | "CompactToken") if self.reply.status < 300 => 503,
             // A list of changes from too long ago.
             (400, "SyncStateNotFound" | "resyncRequired" | "Directory_ResyncRequired") => 410,
             (status, _) => status,
         };
+        // What is no JSON, such as the page of a gateway, is told as it is.
+        if self.body.is_null() && self.reply.status == status {
+            return self.reply.refusal(id);
+        }
         match self.reply.part(status, self.wait, &self.body, id) {
             TargetError::Rejected { what, .. } if self.is_conflict() => TargetError::Exists { what },
             TargetError::Denied { what } if status == 403 && !code.starts_with("Directory_") => TargetError::Denied {

@@ -372,7 +372,8 @@ impl GraphTarget {
                         .into_iter()
                         .collect();
                 }
-                None => work.fail(TargetError::Protocol { what: "what was created has no id".to_owned() }),
+                // It is there by now: it is looked for, and linked.
+                None => work.fail(TargetError::Weather { what: "what was created has no id".to_owned(), wait: None }),
             },
             // A new user without a manager is better than one that is made twice.
             Purpose::SetManager(manager) if work.is_new && !said.is_done() => {

@@ -11,6 +11,8 @@ mod sort;
 mod table;
 mod text;
 
+use serde_json::json;
+
 use crate::function::Fallible;
 
 use super::item::{Item, Tools};
@@ -59,6 +61,26 @@ pub struct Example {
 }
 
 impl Filter {
+    /// As JSON, for editors.
+    pub fn to_json(&self) -> serde_json::Value {
+        let (fewest, most) = self.counts();
+        json!({
+            "name": self.name,
+            "signature": self.signature(),
+            "summary": self.summary,
+            "details": self.details,
+            "parameters": self.params.iter().map(|param| json!({"name": param.name, "required": param.required})).collect::<Vec<_>>(),
+            "keywords": self.keywords,
+            "fewestArguments": fewest,
+            "mostArguments": most,
+            "examples": self.examples.iter().map(|example| json!({
+                "template": example.template,
+                "given": serde_json::from_str::<serde_json::Value>(example.given).unwrap_or_default(),
+                "result": example.result,
+            })).collect::<Vec<_>>(),
+        })
+    }
+
     /// The fewest and the most positional arguments.
     pub fn counts(&self) -> (usize, usize) {
         (self.params.iter().filter(|param| param.required).count(), self.params.len())

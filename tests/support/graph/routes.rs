@@ -346,6 +346,11 @@ fn delta(directory: &Directory, base: &str, kind: &str, request: &Request) -> An
         _ => {
             let gone = directory.gone.iter().filter(|(when, of, _)| since > 0 && *when > since && *of == kind);
             items.extend(gone.map(|(_, _, id)| json!({"id": id, "@removed": {"reason": "changed"}})));
+            // What changes while the pages are read comes once more.
+            if directory.repeats && since == 0 && after > 0 {
+                let first = directory.objects(kind).entries.values().find(|entry| entry.hidden == 0);
+                items.extend(first.map(|entry| shown(directory, entry, kind, &select, true)));
+            }
             // A tenant in which nothing ever happened still has a beginning.
             ("$deltatoken", token(until.max(1), 0))
         }
@@ -432,7 +437,11 @@ fn create(directory: &mut Directory, kind: &str, body: Value) -> Answer {
     let entry = directory.objects_mut(kind).entries.get_mut(&number).unwrap();
     entry.hidden = lag;
     let entry = entry.clone();
-    Answer::new(201, shown(directory, &entry, kind, &[], false))
+    let mut made = shown(directory, &entry, kind, &[], false);
+    made["@odata.context"] = json!(format!("https://graph.microsoft.com/v1.0/$metadata#{kind}/$entity"));
+    made["somethingNew"] = json!({"of": ["another", "year"]});
+    let location = format!("https://graph.microsoft.com/v1.0/{kind}/{id}");
+    Answer::new(201, made).with("Location", &location)
 }
 
 fn update(directory: &mut Directory, kind: &str, id: &str, body: &Value) -> Answer {
@@ -458,9 +467,11 @@ fn update(directory: &mut Directory, kind: &str, id: &str, body: &Value) -> Answ
 
 /// The id at the end of a reference to a directory object.
 fn reference(value: &Value) -> Option<String> {
-    let (head, id) = value.as_str()?.rsplit_once('/')?;
-    (head.ends_with("/directoryObjects") || head.ends_with("/users") || head.ends_with("/groups"))
-        .then(|| id.to_owned())
+    let text = value.as_str()?;
+    let (head, id) = text.rsplit_once('/')?;
+    // Only whole addresses are references.
+    let kind = ["/directoryObjects", "/users", "/groups"].iter().any(|kind| head.ends_with(kind));
+    (text.starts_with("http") && text.contains("/v1.0/") && kind).then(|| id.to_owned())
 }
 
 /// Adds members, all or none.

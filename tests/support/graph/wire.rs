@@ -123,13 +123,24 @@ impl Drop for Wire {
 fn talk(stream: &TcpStream, handle: &impl Fn(Request) -> Option<Answer>) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
+    let mut number = 0;
     while let Some(request) = read(&mut reader)? {
         let Some(answer) = handle(request) else { return Ok(()) };
         let body = answer.body.map(|body| body.to_string()).unwrap_or_default();
-        let mut head = format!("HTTP/1.1 {} Said\r\nContent-Length: {}\r\n", answer.status, body.len());
-        if !body.is_empty() {
-            head.push_str("Content-Type: application/json;odata.metadata=minimal\r\n");
+        number += 1;
+        // As Graph does when it likes: the body in chunks, and names of headers in any case.
+        let chunked = number % 2 == 0 && !body.is_empty();
+        let mut head = format!("HTTP/1.1 {} Said\r\n", answer.status);
+        if chunked {
+            head.push_str("transfer-encoding: chunked\r\n");
+        } else if answer.status != 204 {
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
+        if !body.is_empty() {
+            head.push_str("CONTENT-TYPE: application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8\r\n");
+        }
+        head.push_str("request-id: 5c3b9f9e-2f6a-4c1b-8c1d-0d6f7a1f2b3c\r\nx-ms-ags-diagnostic: {}\r\n");
+        let body = if chunked { in_chunks(&body) } else { body };
         for (name, value) in &answer.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -137,6 +148,14 @@ fn talk(stream: &TcpStream, handle: &impl Fn(Request) -> Option<Answer>) -> std:
         stream.write_all(format!("{head}\r\n{body}").as_bytes())?;
     }
     Ok(())
+}
+
+/// The text in two chunks.
+fn in_chunks(text: &str) -> String {
+    let middle = (0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let (first, second) = text.split_at(middle);
+    let chunk = |part: &str| if part.is_empty() { String::new() } else { format!("{:x}\r\n{part}\r\n", part.len()) };
+    format!("{}{}0\r\n\r\n", chunk(first), chunk(second))
 }
 
 fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Request>> {

@@ -11,12 +11,14 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::wire::{Answer, Request};
-use super::{CLIENT, SECRET, odata_error};
+use super::{CLIENT, SECRET, TENANT, odata_error};
 
 pub(crate) struct Login {
     pub(crate) tokens: HashMap<String, Instant>,
     pub(crate) life: u64,
     pub(crate) rights: BTreeSet<String>,
+    /// Whether tokens are no JWT.
+    pub(crate) opaque: bool,
     given: usize,
     /// The thumbprint and the public key.
     certificate: Option<(String, Vec<u8>)>,
@@ -27,7 +29,7 @@ impl Default for Login {
     fn default() -> Self {
         let rights = ["User.ReadWrite.All", "Group.ReadWrite.All", "Organization.Read.All"].map(str::to_owned).into();
         let (tokens, used) = (HashMap::new(), BTreeSet::new());
-        Self { tokens, life: 3_599, rights, given: 0, certificate: None, used }
+        Self { tokens, life: 3_599, rights, opaque: false, given: 0, certificate: None, used }
     }
 }
 
@@ -55,6 +57,13 @@ impl Login {
         let refuse = |status, error: &str, text: &str| {
             Answer::new(status, json!({"error": error, "error_description": text, "error_codes": []}))
         };
+        if request.header("content-type") != Some("application/x-www-form-urlencoded") {
+            return refuse(400, "invalid_request", "AADSTS900144: The request body must contain: 'grant_type'.");
+        }
+        if request.segments.first().map(String::as_str) != Some(TENANT) {
+            let text = format!("AADSTS90002: Tenant '{}' not found.", request.segments[0]);
+            return refuse(400, "invalid_request", &text);
+        }
         if field("grant_type") != "client_credentials" {
             return refuse(400, "unsupported_grant_type", "AADSTS70003: The grant type is not supported.");
         }
@@ -81,12 +90,23 @@ impl Login {
             );
         }
         self.given += 1;
-        let token = format!("graph-token-{}", self.given);
+        let token = self.written();
         self.tokens.insert(token.clone(), Instant::now() + Duration::from_secs(self.life));
         Answer::new(
             200,
             json!({"token_type": "Bearer", "expires_in": self.life, "ext_expires_in": self.life, "access_token": token}),
         )
+    }
+
+    /// A token as Microsoft Entra writes it: a JWT whose `roles` are the application's permissions; or one that says nothing.
+    fn written(&self) -> String {
+        if self.opaque {
+            return format!("graph-token-{}", self.given);
+        }
+        let roles: Vec<&String> = self.rights.iter().collect();
+        let claims = json!({"aud": "https://graph.microsoft.com", "appid": CLIENT, "roles": roles, "uti": self.given});
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        format!("{}.{}.graph-token-{}", part(&json!({"typ": "JWT", "alg": "RS256"})), part(&claims), self.given)
     }
 
     /// Header, claims and signature of a client assertion.

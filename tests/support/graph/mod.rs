@@ -9,6 +9,8 @@
 //! // … a sync against graph.settings(…) …
 //! assert_eq!(graph.count("POST /users"), 3);
 //! ```
+//!
+//! It stands apart from the tests so that a bench can have it too: `#[path = "../tests/support/graph/mod.rs"] mod graph;`.
 #![allow(dead_code, reason = "a face for several tests, each of which uses a part")]
 
 mod directory;
@@ -20,7 +22,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use provisor::target::{GraphSettings, Secret};
 use serde_json::{Map, Value, json};
@@ -28,8 +30,6 @@ use serde_json::{Map, Value, json};
 use directory::Directory;
 use login::Login;
 use wire::{Answer, Request, Wire};
-
-use crate::support::Scratch;
 
 pub(crate) const TENANT: &str = "contoso.onmicrosoft.com";
 pub(crate) const CLIENT: &str = "6731de76-14a6-49ae-97bc-6eba6914391e";
@@ -42,6 +42,8 @@ pub(crate) enum Fault {
     Status(u16),
     /// 429 with `Retry-After` in seconds.
     Throttled(u64),
+    /// 429 with `Retry-After` as the date that it is.
+    ThrottledUntilNow,
     /// This answer.
     Answer(u16, Value),
     /// The connection ends before anything is done.
@@ -50,6 +52,8 @@ pub(crate) enum Fault {
     DropAfter,
     /// The work is done after this time.
     Slow(Duration),
+    /// The work is done, and the answer comes after this time.
+    SlowAnswer(Duration),
 }
 
 /// A request that came, by itself or in a batch.
@@ -125,9 +129,10 @@ impl GraphFake {
         format!("http://127.0.0.1:{}/{TENANT}/oauth2/v2.0/token", self.wire.port)
     }
 
-    /// The settings of a target with the client's secret, which is written to a file there.
-    pub(crate) fn settings(&self, scratch: &Scratch) -> GraphSettings {
-        let secret = scratch.write("client-secret", SECRET).into();
+    /// The settings of a target with the client's secret, which is written to a file in this directory.
+    pub(crate) fn settings(&self, directory: impl AsRef<Path>) -> GraphSettings {
+        let secret = directory.as_ref().join("client-secret");
+        std::fs::write(&secret, SECRET).unwrap();
         GraphSettings {
             tenant: TENANT.into(),
             client_id: CLIENT.into(),
@@ -214,6 +219,11 @@ impl GraphFake {
         self.state().directory.page = most;
     }
 
+    /// From now on a list of several pages has its first object once more at its end, as one that changes while it is read.
+    pub(crate) fn repeat_objects(&self) {
+        self.state().directory.repeats = true;
+    }
+
     /// Forgets what happened: a delta link from before is answered with 410.
     pub(crate) fn forget_changes(&self) {
         let mut state = self.state();
@@ -224,6 +234,16 @@ impl GraphFake {
     /// Takes a permission from the application, such as `User.ReadWrite.All`.
     pub(crate) fn revoke(&self, right: &str) {
         self.state().login.rights.remove(right);
+    }
+
+    /// From now on tokens are no JWT, and show nobody what they hold.
+    pub(crate) fn opaque_tokens(&self) {
+        self.state().login.opaque = true;
+    }
+
+    /// Verifies a domain.
+    pub(crate) fn verify_domain(&self, domain: &str) {
+        self.state().directory.domains.push(domain.into());
     }
 
     /// Every token given so far is refused from now on.
@@ -341,8 +361,32 @@ fn handle(state: &Mutex<State>, mut request: Request) -> Option<Answer> {
         return one(state, &request, path, false);
     }
     let (number, fault) = note(state, &request, path, false);
-    let batch = || batch(state, &request);
+    let batch = || strict(&request).unwrap_or_else(|| batch(state, &request));
     done(state, number, fault, batch)
+}
+
+/// What is wrong with the form of a request, before it is asked what it wants.
+fn strict(request: &Request) -> Option<Answer> {
+    let header = |name: &str| request.header(name).unwrap_or_default();
+    let accepted =
+        header("accept").split(',').any(|one| matches!(one.trim().split(';').next(), Some("application/json" | "*/*")));
+    if !accepted || header("accept").contains("scim") {
+        return Some(odata_error(406, "NotAcceptable", "The requested media type is not supported."));
+    }
+    if !request.body.is_empty() {
+        let json = header("content-type").split(';').next() == Some("application/json");
+        if !json || request.json().is_null() {
+            return Some(odata_error(415, "UnsupportedMediaType", "A supported MIME type could not be found."));
+        }
+        if request.method == "GET" || request.method == "DELETE" {
+            return Some(odata_error(400, "BadRequest", "The request has a body, and its method has none."));
+        }
+    } else if matches!(request.method.as_str(), "POST" | "PATCH" | "PUT") {
+        return Some(odata_error(400, "BadRequest", "Empty Payload. JSON content expected."));
+    }
+    let known = ["$select", "$filter", "$top", "$count", "$expand", "$skiptoken", "$deltatoken"];
+    let odd = request.query.iter().find(|(name, _)| !known.contains(&name.as_str()));
+    odd.map(|(name, _)| odata_error(400, "BadRequest", &format!("The query parameter '{name}' is not supported.")))
 }
 
 /// Writes the request into the log and asks the plan.
@@ -370,6 +414,9 @@ fn done(state: &Mutex<State>, number: usize, fault: Option<Fault>, work: impl Fn
         None => Some(work()),
         Some(Fault::Status(status)) => Some(weather(status)),
         Some(Fault::Throttled(wait)) => Some(weather(429).with("Retry-After", &wait.to_string())),
+        Some(Fault::ThrottledUntilNow) => {
+            Some(weather(429).with("Retry-After", &httpdate::fmt_http_date(SystemTime::now())))
+        }
         Some(Fault::Answer(status, body)) => Some(Answer::new(status, body)),
         Some(Fault::Drop) => None,
         Some(Fault::DropAfter) => {
@@ -379,6 +426,11 @@ fn done(state: &Mutex<State>, number: usize, fault: Option<Fault>, work: impl Fn
         Some(Fault::Slow(time)) => {
             thread::sleep(time);
             Some(work())
+        }
+        Some(Fault::SlowAnswer(time)) => {
+            let answer = work();
+            thread::sleep(time);
+            Some(answer)
         }
     };
     let mut state = state.lock().unwrap();
@@ -393,6 +445,9 @@ fn one(state: &Mutex<State>, request: &Request, path: String, batched: bool) -> 
     let token = path == "/token";
     let (number, fault) = note(state, request, path, batched);
     done(state, number, fault, || {
+        if let Some(refusal) = (!token && !batched).then(|| strict(request)).flatten() {
+            return refusal;
+        }
         let state = &mut *state.lock().unwrap();
         if token {
             return state
@@ -448,6 +503,16 @@ fn entry_of_batch(state: &Mutex<State>, outer: &Request, entry: &Value) -> Answe
     let (Some(method), Some(url)) = (entry["method"].as_str(), entry["url"].as_str()) else {
         return odata_error(400, "BadRequest", "Invalid batch payload: a request has no method or url.");
     };
+    if !entry["id"].is_string() {
+        return odata_error(400, "BadRequest", "Invalid batch payload: a request's id is no text.");
+    }
+    if !url.starts_with('/') || url.starts_with("/v1.0") {
+        return odata_error(
+            400,
+            "BadRequest",
+            "Invalid batch payload: a request's url is not relative to the version.",
+        );
+    }
     let mut request = Request::to(method, url);
     for (name, value) in entry["headers"].as_object().into_iter().flatten() {
         request.headers.push((name.to_ascii_lowercase(), value.as_str().unwrap_or_default().to_owned()));

@@ -61,6 +61,8 @@ pub(crate) struct Directory {
     pub(crate) forgotten: u64,
     pub(crate) lag: usize,
     pub(crate) page: usize,
+    /// Whether a list has its first object once more at its end.
+    pub(crate) repeats: bool,
 }
 
 impl Default for Directory {
@@ -76,6 +78,7 @@ impl Default for Directory {
             forgotten: 0,
             lag: 0,
             page: 999,
+            repeats: false,
         }
     }
 }
