@@ -85,7 +85,7 @@ impl Applier<'_> {
             }));
             for (job, fate) in jobs.into_iter().zip(fates) {
                 match fate {
-                    Fate::Did(done) => changes.push(self.did(&job, &done, states)),
+                    Fate::Did(done) => changes.push(self.did(&job, &done, states).await?),
                     Fate::Failed(error @ TargetError::Weather { .. }) => {
                         // A target that asks to wait has not begun, and takes nobody's name twice.
                         let is_refusal = matches!(&error, TargetError::Weather { wait: Some(_), .. });
@@ -97,8 +97,8 @@ impl Applier<'_> {
                     Fate::Failed(_) if stop.is_some() => {}
                     Fate::Failed(error) => match self.otherwise(job, &error, states).await {
                         Ok(Ok(job)) if attempt < 2 => again.push(job),
-                        Ok(Ok(job)) => changes.push(self.did_not(&job.action, &error, states)),
-                        Ok(Err(action)) => changes.push(self.did_not(&action, &error, states)),
+                        Ok(Ok(job)) => changes.push(self.did_not(&job.action, &error, states).await?),
+                        Ok(Err(action)) => changes.push(self.did_not(&action, &error, states).await?),
                         Err(other) => stop = Some(other),
                     },
                 }
@@ -123,14 +123,12 @@ impl Applier<'_> {
 
     /// Before an object is made it is noted that it will be: a process that dies in between looks for it when it is back.
     async fn note_intents(&self, jobs: &[Job], states: &mut States) -> Result<(), Stop> {
-        let making = jobs.iter().filter(|job| matches!(job.action.verb, Verb::Create | Verb::Recreate));
-        let changes = making
-            .map(|job| {
-                let known = states.get(&job.action.record).cloned().unwrap_or_default();
-                let state = State { intent: Some(self.now()), name: job.wanted.name.clone(), ..known };
-                (job.action.record.clone(), Some(state))
-            })
-            .collect();
+        let mut changes = Vec::new();
+        for job in jobs.iter().filter(|job| matches!(job.action.verb, Verb::Create | Verb::Recreate)) {
+            let known = known(states, &job.action.record).await?;
+            let state = State { intent: Some(self.now()), name: job.wanted.name.clone(), ..known };
+            changes.push((job.action.record.clone(), Some(state)));
+        }
         states.put(changes).await.map_err(Stop::store)
     }
 
@@ -198,7 +196,7 @@ impl Applier<'_> {
         Ok(answers)
     }
 
-    fn did(&self, job: &Job, done: &Done, states: &States) -> (String, Option<State>) {
+    async fn did(&self, job: &Job, done: &Done, states: &States) -> Result<(String, Option<State>), Stop> {
         let outcome = match job.action.verb {
             Verb::Create => "created",
             Verb::Recreate => "recreated",
@@ -214,7 +212,7 @@ impl Applier<'_> {
             }
             _ => counts.updated += 1,
         });
-        let known = states.get(&job.action.record).cloned().unwrap_or_default();
+        let known = known(states, &job.action.record).await?;
         // In another object than before nothing has been named yet.
         let is_other = job.action.verb != Verb::Update;
         let state = State {
@@ -229,7 +227,7 @@ impl Applier<'_> {
             at: self.now(),
             name: job.wanted.name.clone(),
         };
-        (job.action.record.clone(), Some(state))
+        Ok((job.action.record.clone(), Some(state)))
     }
 
     /// What is remembered of who was shut, to be let in again.
@@ -244,16 +242,21 @@ impl Applier<'_> {
         }
     }
 
-    fn did_not(&self, action: &Action, error: &TargetError, states: &States) -> (String, Option<State>) {
+    async fn did_not(
+        &self,
+        action: &Action,
+        error: &TargetError,
+        states: &States,
+    ) -> Result<(String, Option<State>), Stop> {
         self.tally.failed(action, &error.to_string());
         if matches!(error, TargetError::Denied { .. }) {
             self.tally.was_denied(error);
         }
-        let known = states.get(&action.record).cloned().unwrap_or_default();
+        let known = known(states, &action.record).await?;
         let (reason, at) = (Some(error.to_string()), self.now());
         let state =
             State { outcome: "failed".to_owned(), reason, at, name: action.name.clone(), intent: None, ..known };
-        (action.record.clone(), Some(state))
+        Ok((action.record.clone(), Some(state)))
     }
 
     /// What is done instead when the target has it already, or has it no more; the action back when there is nothing.
@@ -370,11 +373,11 @@ impl Applier<'_> {
                 match answer {
                     Ok(_) => {
                         self.tally.add(|counts| counts.updated += 1);
-                        let known = states.get(&action.record).cloned().unwrap_or_default();
+                        let known = known(states, &action.record).await?;
                         changes.push((action.record.clone(), Some(State { manager: manager.clone(), ..known })));
                     }
                     Err(error @ TargetError::Weather { .. }) => weather = Some(Stop::Weather(error.to_string())),
-                    Err(error) => changes.push(self.did_not(action, &error, states)),
+                    Err(error) => changes.push(self.did_not(action, &error, states).await?),
                 }
             }
             states.put(changes).await.map_err(Stop::store)?;
@@ -432,9 +435,10 @@ impl Applier<'_> {
                             counts.members_removed += removed.len() as u64;
                         });
                         if !self.target.shows_members() {
-                            let known = || states.get(&action.record).map(|state| state.members.clone());
-                            let members =
-                                written.entry(action.record.clone()).or_insert_with(|| known().unwrap_or_default());
+                            if !written.contains_key(&action.record) {
+                                written.insert(action.record.clone(), known(states, &action.record).await?.members);
+                            }
+                            let members = written.entry(action.record.clone()).or_default();
                             members.retain(|member| !removed.contains(&member) && !added.contains(member));
                             members.extend(added);
                         }
@@ -443,16 +447,16 @@ impl Applier<'_> {
                         }
                     }
                     Err(error @ TargetError::Weather { .. }) => weather = Some(Stop::Weather(error.to_string())),
-                    Err(error) => changes.push(self.did_not(action, &error, states)),
+                    Err(error) => changes.push(self.did_not(action, &error, states).await?),
                 }
             }
             states.put(changes).await.map_err(Stop::store)?;
-            let written = written.into_iter().map(|(record, members)| {
-                let known = states.get(&record).cloned().unwrap_or_default();
-                (record, Some(State { members, ..known }))
-            });
-            let written = written.collect();
-            states.put(written).await.map_err(Stop::store)?;
+            let mut changes = Vec::new();
+            for (record, members) in written {
+                let known = known(states, &record).await?;
+                changes.push((record, Some(State { members, ..known })));
+            }
+            states.put(changes).await.map_err(Stop::store)?;
             if let Some(stop) = stop.or(weather) {
                 return Err(stop);
             }
@@ -491,7 +495,7 @@ impl Applier<'_> {
                     }
                     // The link stays until the target has said that it is done.
                     Err(error @ TargetError::Weather { .. }) => stop = Some(Stop::Weather(error.to_string())),
-                    Err(error) => changes.push(self.did_not(action, &error, states)),
+                    Err(error) => changes.push(self.did_not(action, &error, states).await?),
                 }
             }
             states.put(changes).await.map_err(Stop::store)?;
@@ -501,6 +505,11 @@ impl Applier<'_> {
         }
         Ok(())
     }
+}
+
+/// What is remembered of a record.
+async fn known(states: &States, record: &str) -> Result<State, Stop> {
+    Ok(states.whole(record).await.map_err(Stop::store)?.unwrap_or_default())
 }
 
 /// Why the run ends, when all of several writes are denied: then it is not about the objects.

@@ -11,7 +11,10 @@ mod demand;
 mod difference;
 mod direct;
 mod halt;
+mod index;
 mod keeping;
+mod listing;
+mod mark;
 mod matching;
 mod notice;
 mod part;
@@ -23,6 +26,7 @@ mod report;
 mod schedule;
 mod settings;
 mod state;
+mod survey;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -52,14 +56,17 @@ pub use state::State;
 
 use apply::Applier;
 use part::{Part, environment};
-use plan::{Planner, Survey};
+use plan::{Planner, Settled};
 use records::Scope;
 use report::Tally;
 use schedule::STILL;
 use state::States;
+use survey::Survey;
 
 /// How long a run holds its lease without renewing it: after a crash another may begin then, in milliseconds.
 const LEASE: Millis = 60_000;
+/// How many states of objects that need nothing are stored at once.
+const SETTLED: usize = 200;
 /// How many runs are kept.
 const KEPT_RUNS: u64 = 500;
 
@@ -199,7 +206,7 @@ impl Sync {
     /// It cannot be said; a mapping that fails is [`Ended::Halted`] in the report of a run, and a finding here.
     pub async fn plan(&self) -> Result<Plan, PlanError> {
         let mut stage = self.stage(None).await.map_err(PlanError::from)?;
-        self.planned(&mut stage, None).await.map(|(plan, _)| plan).map_err(PlanError::from)
+        self.planned(&mut stage, None, false).await.map(|(plan, _)| plan).map_err(PlanError::from)
     }
 
     /// Runs it, once at a time.
@@ -271,7 +278,7 @@ impl Sync {
         // A full run looks at everything anew.
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut stage = self.stage(kept.filter(|_| options.only.is_some())).await?;
-        let (plan, surveys) = self.planned(&mut stage, options.only.as_deref()).await?;
+        let (plan, surveys) = self.planned(&mut stage, options.only.as_deref(), options.plan.is_none()).await?;
         if let Some(wanted) = &options.plan {
             wanted.shown().agrees(&plan.shown()).map_err(|lines| Stop::Failed(SyncError::Changed(lines)))?;
         }
@@ -283,6 +290,7 @@ impl Sync {
         });
         drop(surveys);
         let held_back = self.carry_out(&plan, &mut stage, tally, options).await?;
+        self.remember(&plan, &mut stage).await.map_err(Stop::store)?;
         let kept = stage.abilities.map(|abilities| (stage.states, abilities));
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         match tally.denied() {
@@ -342,11 +350,12 @@ impl Sync {
         Ok(seed)
     }
 
-    /// Evaluates all records, looks at the target, and decides.
+    /// Evaluates all records, looks at the target, and decides. `is_lean`: for a plan that is only carried out.
     async fn planned(
         &self,
         stage: &mut Stage,
         only: Option<&[(Kind, String)]>,
+        is_lean: bool,
     ) -> Result<(Plan, HashMap<Kind, Survey>), Stop> {
         let mut plan = Plan { sync: self.name().to_owned(), ..Plan::default() };
         let mut surveys = HashMap::new();
@@ -356,7 +365,7 @@ impl Sync {
             plan.counts.linked += states.linked_count();
             if only.is_none() {
                 // All records of all kinds are mapped before the target is asked for anything.
-                surveys.insert(part.kind, plan::survey(part, &stage.scope, states, &mut plan).await?);
+                surveys.insert(part.kind, Survey::of(part, &stage.scope, states, &mut plan).await?);
             }
         }
         let abilities = match stage.abilities.take() {
@@ -373,6 +382,7 @@ impl Sync {
                 now: self.clock.now(),
                 abilities,
                 protected: &self.settings.guard.protected,
+                is_lean,
             };
             match (only, surveys.get(&part.kind)) {
                 (Some(only), _) => {
@@ -380,7 +390,10 @@ impl Sync {
                         planner.one(id, &stage.scope, &mut plan).await?;
                     }
                 }
-                (None, Some(survey)) => planner.plan(survey, &mut plan).await?,
+                (None, Some(survey)) => {
+                    let mark = self.mark(part).await.map_err(Stop::store)?;
+                    planner.plan(survey, mark.as_ref(), &mut plan).await?;
+                }
                 (None, None) => {}
             }
         }
@@ -407,11 +420,11 @@ impl Sync {
             applier.write(&chosen(&[Verb::Create, Verb::Recreate, Verb::Link, Verb::Update]), of).await?;
             applier.managers(&chosen(&[Verb::Manager]), of).await?;
         }
-        let people: HashMap<String, String> = [Kind::User, Kind::Group]
-            .iter()
-            .filter_map(|kind| states.get(kind))
-            .flat_map(|states| states.linked().map(|(record, id)| (record.to_owned(), id.to_owned())))
-            .collect();
+        // The objects of those who come into groups.
+        let coming = plan.actions.iter().flat_map(|action| &action.add);
+        let object = |record: &str| [Kind::Group, Kind::User].iter().find_map(|kind| states.get(kind)?.target(record));
+        let people: HashMap<String, String> =
+            coming.filter_map(|record| Some((record.clone(), object(record)?.to_owned()))).collect();
         for part in &*parts {
             let Some(of) = states.get_mut(&part.kind) else { continue };
             let members: Vec<&Action> =
@@ -425,6 +438,37 @@ impl Sync {
             self.applier(part, abilities, tally).take_away(&gone, of).await?;
         }
         Ok(if guarded { plan.taken() } else { 0 })
+    }
+
+    /// Stores what was seen of objects that need nothing, and from where changes are to be listed: all of the plan is done.
+    async fn remember(&self, plan: &Plan, stage: &mut Stage) -> Result<(), StoreError> {
+        for (kind, states) in &mut stage.states {
+            let settled: Vec<&Settled> = plan.settled.iter().filter(|settled| settled.kind == *kind).collect();
+            for some in settled.chunks(SETTLED) {
+                let mut changes = Vec::with_capacity(some.len());
+                for settled in some {
+                    let Some(mut state) = states.whole(&settled.record).await? else { continue };
+                    if settled.sent.is_some() {
+                        state.sent.clone_from(&settled.sent);
+                        if state.outcome == "failed" {
+                            (state.outcome, state.reason, state.at) = ("unchanged".to_owned(), None, self.clock.now());
+                        }
+                    }
+                    state.manager = settled.manager.clone().or(state.manager);
+                    changes.push((settled.record.clone(), Some(state)));
+                }
+                states.put(changes).await?;
+            }
+        }
+        for part in &stage.parts {
+            let Some((link, read)) = plan.links.get(&part.kind) else { continue };
+            if !plan.undecided.contains(&part.kind) {
+                let protected = plan.protected.iter().filter(|(kind, _)| *kind == part.kind);
+                let protected = protected.map(|(_, record)| record.clone()).collect();
+                self.keep_mark(part.kind, &self.mark_of(part, link.clone(), *read, protected)).await?;
+            }
+        }
+        Ok(())
     }
 
     fn applier<'a>(&'a self, part: &'a Part, abilities: &'a Abilities, tally: &'a Tally) -> Applier<'a> {
