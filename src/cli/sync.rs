@@ -24,6 +24,9 @@ pub(super) enum Command {
         /// Write the plan to this file, to be run as it is with `run --plan`
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Read all of the target, not only what it says has changed
+        #[arg(long)]
+        full: bool,
     },
     /// Bring the target up to date
     Run {
@@ -35,6 +38,9 @@ pub(super) enum Command {
         /// Take away more than the guard allows
         #[arg(long)]
         allow_deletes: bool,
+        /// Read all of the target, not only what it says has changed
+        #[arg(long)]
+        full: bool,
         /// Only this user, by the id of the record
         #[arg(long, value_name = "ID")]
         user: Vec<String>,
@@ -59,6 +65,9 @@ pub(super) enum Command {
     Discover {
         #[command(flatten)]
         common: Common,
+        /// Read all of the target, not only what it says has changed
+        #[arg(long)]
+        full: bool,
     },
 }
 
@@ -86,9 +95,15 @@ pub(super) fn run(command: &Command) -> Outcome {
     | Command::Run { common, .. }
     | Command::Status { common, .. }
     | Command::Resume { common }
-    | Command::Discover { common }) = command;
+    | Command::Discover { common, .. }) = command;
     runtime()?.block_on(async {
         let sync = open(common).await?;
+        if let Command::Plan { full: true, .. }
+        | Command::Run { full: true, .. }
+        | Command::Discover { full: true, .. } = command
+        {
+            sync.read_all_again().await.map_err(told)?;
+        }
         match command {
             Command::Plan { out, .. } => plan(&sync, common, out.as_deref()).await,
             Command::Run { plan, allow_deletes, user, group, .. } => {

@@ -15,8 +15,8 @@ use crate::clock::{Clock, Millis};
 use crate::mapping::Apply;
 use crate::target::{Abilities, Difference, Done, Found, Kind, Target, TargetError, Write};
 
-/// How many objects are done between two writes to the store.
-const WAVE: usize = 200;
+/// How many objects are done between two writes to the store: five rounds of four batches of twenty.
+const WAVE: usize = 400;
 
 /// Carries out the actions of one kind.
 pub(super) struct Applier<'a> {

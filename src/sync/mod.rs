@@ -13,6 +13,7 @@ mod direct;
 mod halt;
 mod index;
 mod keeping;
+mod lines;
 mod listing;
 mod mark;
 mod matching;

@@ -1,7 +1,6 @@
-//! Where the records of a sync come from: the directory of a source, or a file of JSON lines.
+//! Where the records of a sync come from: the directory of a source, or a file of JSON lines (`lines`).
 
-use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,14 +8,12 @@ use serde_json::Value;
 
 use super::SyncError;
 use super::difference::at;
+use super::lines::Lines;
 use super::settings::{KindSettings, ScopeSettings};
 use crate::directory::{Directory, DirectoryRecord, Source};
 use crate::mapping::Mapping;
 use crate::store::Cursor;
 use crate::target::{Kind, Object};
-
-/// The largest file of records, in bytes; it is held in memory.
-const MAX_FILE: u64 = 1024 * 1024 * 1024;
 
 /// The records of one kind.
 pub(super) enum Records {
@@ -24,12 +21,6 @@ pub(super) enum Records {
     Directory(Directory, Arc<Source>, Kind),
     /// Lines of a file.
     File(Lines),
-}
-
-/// Records of a file, by key.
-pub(super) struct Lines {
-    lines: Vec<(String, String)>,
-    places: HashMap<String, usize>,
 }
 
 /// A record.
@@ -49,31 +40,7 @@ pub(super) enum Place {
 impl Records {
     /// Reads a file; its keys must be there and different.
     pub(super) fn file(path: &Path, settings: &KindSettings) -> Result<Self, SyncError> {
-        let name = path.display();
-        let failed = |error: std::io::Error| SyncError::Settings(format!("{name}: {error}"));
-        if fs::metadata(path).map_err(failed)?.len() > MAX_FILE {
-            return Err(SyncError::Settings(format!("{name}: a file of records has at most {MAX_FILE} bytes")));
-        }
-        let text = fs::read_to_string(path).map_err(failed)?;
-        let key = settings.key.as_deref().unwrap_or("id");
-        let (mut lines, mut places) = (Vec::new(), HashMap::new());
-        for (number, line) in (1_usize..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong = |what: String| SyncError::Settings(format!("{name}: line {number}: {what}"));
-            let record: Object =
-                serde_json::from_str(line).map_err(|error| wrong(format!("no JSON object: {error}")))?;
-            let id = match at(&record, key) {
-                Value::String(text) if !text.is_empty() => text,
-                Value::Number(number) => number.to_string(),
-                _ => {
-                    return Err(wrong(format!("the record has no {key:?}; `key` says which attribute names a record")));
-                }
-            };
-            if places.insert(id.clone(), lines.len()).is_some() {
-                return Err(wrong(format!("there is another record with {key} {id:?}")));
-            }
-            lines.push((id, line.to_owned()));
-        }
-        Ok(Self::File(Lines { lines, places }))
+        Lines::read(path, settings.key.as_deref().unwrap_or("id")).map(Self::File)
     }
 
     /// A page of records.
@@ -94,11 +61,9 @@ impl Records {
                     .map_err(|error| SyncError::Directory(error.detail))?;
                 Ok((entries.into_iter().map(Record::from).collect(), next.map(Place::Cursor)))
             }
-            Self::File(Lines { lines, .. }) => {
+            Self::File(lines) => {
                 let from = if let Some(Place::Line(line)) = after { line } else { 0 };
-                let page = lines.iter().skip(from).take(1_000);
-                let records: Vec<Record> =
-                    page.map(|(id, text)| Record { id: id.clone(), text: text.clone() }).collect();
+                let records = lines.page(from)?;
                 let end = from + records.len();
                 Ok((records, (end < lines.len()).then_some(Place::Line(end))))
             }
@@ -112,10 +77,7 @@ impl Records {
                 let found = directory.entry_of(source, kind.word(), id, &|name| mapping.reads(name)).await;
                 Ok(found.map_err(|error| SyncError::Directory(error.detail))?.map(Record::from))
             }
-            Self::File(Lines { lines, places }) => {
-                let found = places.get(id).and_then(|place| lines.get(*place));
-                Ok(found.map(|(id, text)| Record { id: id.clone(), text: text.clone() }))
-            }
+            Self::File(lines) => lines.one(id),
         }
     }
 
@@ -125,10 +87,9 @@ impl Records {
             Self::Directory(directory, source, _) => {
                 directory.member_ids(source, group).await.map_err(|error| SyncError::Directory(error.detail))
             }
-            Self::File(Lines { lines, places }) => {
-                let found = places.get(group).and_then(|place| lines.get(*place));
-                let Some((_, text)) = found else { return Ok(Vec::new()) };
-                let record: Object = serde_json::from_str(text).unwrap_or_default();
+            Self::File(lines) => {
+                let Some(Record { text, .. }) = lines.one(group)? else { return Ok(Vec::new()) };
+                let record: Object = serde_json::from_str(&text).unwrap_or_default();
                 let members = record.get("members").and_then(Value::as_array).cloned().unwrap_or_default();
                 let id = |member: &Value| match member {
                     Value::String(id) => Some(id.clone()),

@@ -41,6 +41,7 @@ mod store;
 mod storm;
 mod support;
 mod sync_cli;
+mod sync_delta;
 mod sync_graph;
 mod sync_halt;
 mod sync_match;
