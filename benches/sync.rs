@@ -11,6 +11,7 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::print_stderr,
+    clippy::format_push_string,
     reason = "a benchmark stops at the first thing that is wrong, and prints"
 )]
 
@@ -161,8 +162,8 @@ fn step(far: &mut Far, target: &str, size: usize, run: &str, root: &Path) {
         told["cpu"].as_f64().unwrap(),
         after.cpu - before.cpu,
         after.requests - before.requests,
-        told["report"]["calls"],
-        told["memory"]
+        told["report"]["calls"].as_u64().unwrap(),
+        told["memory"].as_u64().unwrap()
     );
 }
 
