@@ -92,6 +92,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             resource: arguments.resource.clone(),
             token: arguments.token.clone(),
             operation: arguments.operation.clone(),
+            sources: Vec::new(),
         };
         if let Some(slug) = arguments.source.as_ref().filter(|slug| service.registry.source(slug).is_none()) {
             return Err(Failure::told(format!("there is no source {slug:?}; `provisor source list` shows them")));

@@ -7,7 +7,7 @@ use std::io::{BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::clock::Millis;
-use crate::directory::token::{DAY, DEFAULT_LIFE, Scope};
+use crate::directory::token::{DAY, DEFAULT_LIFE, Role, Scope};
 use crate::directory::{self, SourceRecord};
 use crate::server::RegistryError;
 use crate::store::{self, Options, SledStore, Store as _};
@@ -161,9 +161,12 @@ pub(super) enum Token {
     Create {
         /// What it is for, for people
         label: String,
-        /// The source it opens; without one it is an admin token
+        /// The source whose SCIM endpoint it opens; with a role, a source to which it is limited (also several times)
         #[arg(long, value_name = "SLUG")]
-        source: Option<String>,
+        source: Vec<String>,
+        /// What it may do at the API: read, operate or admin; without a source or a role it is `admin`
+        #[arg(long, value_name = "ROLE")]
+        role: Option<Role>,
         /// Days that it is good; 0 for ever
         #[arg(long, default_value_t = DEFAULT_LIFE / DAY)]
         days: u64,
@@ -312,10 +315,12 @@ fn tokens(service: &Service, of: Option<&str>) -> String {
     let mut out = String::new();
     for token in service.registry.tokens() {
         let opens = match &token.scope {
-            Scope::Admin => "admin",
-            Scope::Scim { source } => source,
+            Scope::Admin => "admin".to_owned(),
+            Scope::Scim { source } => source.clone(),
+            Scope::Api(grant) if grant.is_whole() => format!("api:{}", grant.role.word()),
+            Scope::Api(grant) => format!("api:{} of {}", grant.role.word(), grant.sources.join(",")),
         };
-        if of.is_some_and(|of| of != opens) {
+        if of.is_some_and(|of| !token.scope.sources().iter().any(|source| source == of)) {
             continue;
         }
         let state = match (token.revoked, token.days_left(now)) {
@@ -356,8 +361,8 @@ pub(super) fn token(command: &Token) -> Outcome {
     runtime()?.block_on(async {
         let service = Service::open(&path).await?;
         match command {
-            Token::Create { label, source, days, .. } => {
-                let scope = source.clone().map_or(Scope::Admin, |source| Scope::Scim { source });
+            Token::Create { label, source, role, days, .. } => {
+                let scope = Scope::of(*role, source.clone()).map_err(Failure::told)?;
                 let life = (*days > 0).then(|| days.saturating_mul(DAY));
                 let (_, secret) = service.registry.make_token(label, scope, life).await.map_err(told)?;
                 print(&format!("{secret}\n"))?;

@@ -79,6 +79,7 @@ async fn serve(config: Config, beside: &Path) -> Outcome {
     declare(&service, &config.source, beside).await?;
     greeting.push_str(&endpoints(&service, &url));
     let (tenders, syncs) = tenders(&config, beside, &service)?;
+    server::take_up(&syncs, &service.directory, &service.registry).await.map_err(|error| failed(&error))?;
     let state = State {
         syncs,
         url: config.server.url.as_deref().map(Arc::from),
@@ -111,9 +112,9 @@ fn tenders(config: &Config, beside: &Path, service: &Service) -> Result<(Vec<Ten
         let sync = Arc::new(super::sync::made(config, &settings.name, beside, service)?);
         let (tender, asks) = Tender::new(Arc::clone(&sync));
         tenders.push(tender);
-        handles.push(Handle { sync, asks });
+        handles.push(Handle { sync, asks, is_stored: false });
     }
-    Ok((tenders, Syncs::new(handles)))
+    Ok((tenders, Syncs::new(handles, beside.to_path_buf())))
 }
 
 /// What the operator reads; in a new data directory the tokens, the one time they are shown.

@@ -17,7 +17,7 @@ const RESERVED: [&str; 8] =
     ["/Users", "/Groups", "/Me", "/Bulk", "/Schemas", "/ResourceTypes", "/ServiceProviderConfig", "/.search"];
 
 /// A declared extension of a resource type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Extension {
     /// Its URN.
@@ -30,7 +30,7 @@ pub struct Extension {
 }
 
 /// A declared resource type (RFC 7643, section 6), which needs no code.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeclaredType {
     /// Its name, such as `Device`.
@@ -47,7 +47,7 @@ pub struct DeclaredType {
 }
 
 /// A declared attribute. What is left out is as RFC 7643, section 2.2 has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct DeclaredAttribute {
     /// Its name.
@@ -84,6 +84,7 @@ pub struct DeclaredAttribute {
     pub description: String,
     /// The parts of a complex one.
     #[serde(alias = "sub_attributes", skip_serializing_if = "Vec::is_empty")]
+    #[schema(no_recursion)]
     pub sub_attributes: Vec<DeclaredAttribute>,
 }
 

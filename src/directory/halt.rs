@@ -16,7 +16,7 @@ const RETRY_AFTER: u32 = 300;
 const PREFIX: &[u8] = b"source/";
 
 /// Why a source stands still.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Halt {
     /// The source.
@@ -34,6 +34,7 @@ pub struct Halt {
     /// The file, line and column, as in `acme.toml:12:9`.
     pub place: String,
     /// The kind and id of the resource on which it failed; the id is missing for one that was to be created.
+    #[schema(value_type = Option<Vec<Option<String>>>)]
     pub resource: Option<(String, Option<String>)>,
     /// What happened, with an excerpt, carets and values; values that the mapping redacts are not in it.
     pub report: String,

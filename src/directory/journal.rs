@@ -28,6 +28,8 @@ pub struct LogFilter {
     pub token: Option<String>,
     /// The operation.
     pub operation: Option<String>,
+    /// Only lines of these sources; none is no limit.
+    pub sources: Vec<String>,
 }
 
 impl LogFilter {
@@ -36,7 +38,8 @@ impl LogFilter {
         let is = |wanted: &Option<String>, found: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(found))
         };
-        is(&self.operation, &told.operation)
+        (self.sources.is_empty() || self.sources.contains(&line.source))
+            && is(&self.operation, &told.operation)
             && is(&self.resource, told.resource.as_deref().unwrap_or_default())
             && self.token.as_ref().is_none_or(|wanted| *wanted == told.token || *wanted == told.label)
     }

@@ -159,6 +159,23 @@ impl Library {
         }
     }
 
+    /// Forgets a mapping with all its revisions. Nothing may use it any more: whoever calls has looked.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn remove(&self, name: &str) -> Result<(), StoreError> {
+        let mut transaction = Transaction::new("");
+        for revision in self.history(name).await? {
+            let key = [prefix(name).as_slice(), &revision.revision.to_be_bytes()].concat();
+            transaction = transaction.with(Operation::Erase { table: Table::Mappings, key, when: When::Always });
+        }
+        if !transaction.operations.is_empty() {
+            self.store.commit(transaction).await?;
+        }
+        self.newest_mut().remove(name);
+        Ok(())
+    }
+
     /// Puts a new revision of the mapping that the text names, which must compile. The same text again is no new revision.
     /// `name`: what it must call itself; `expected`: the revision that it is to follow, 0 for none.
     ///

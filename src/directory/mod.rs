@@ -45,7 +45,7 @@ pub use journal::{CSV_HEADER, Line, LogFilter, parse_time};
 pub use library::{Held, Library, LibraryError, Revision};
 pub use log::{Actor, Told};
 pub use outbound::{Change as DirectoryChange, Entry as DirectoryRecord};
-pub use provisioned::{Entry, LastRequest, Listing, Overview};
+pub use provisioned::{Entry, LastRequest, Listing, Overview, Relation};
 pub use recorded::{Attempt, Write};
 pub use render::time;
 pub use source::{Source, SourceRecord};

@@ -4,12 +4,16 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Directory;
 use super::journal::{Line, outcome};
 use super::log::{Note, Told, name, note_key};
+use super::query::Question;
 use super::render::time;
+use super::source::Source;
 use super::token::DAY;
+use super::{Actor, Call, Directory, refused};
 use crate::scim::compare::{field, fold};
+use crate::scim::discovery::ResourceType;
+use crate::scim::error::ScimError;
 use crate::store::{Cursor, Page, Start, StoreError, Stored, Table};
 
 /// Resources that are read at once.
@@ -77,6 +81,17 @@ pub struct LastRequest {
     /// What it was, when it changed nothing; the log tells the rest.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,
+}
+
+/// The other end of a membership.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Relation {
+    /// Its id.
+    pub id: String,
+    /// Its resource type; `null` when it is no resource.
+    pub kind: Option<String>,
+    /// `userName` of a user, `displayName` of a group.
+    pub name: Option<String>,
 }
 
 /// A provisioned user or group.
@@ -148,6 +163,94 @@ impl Directory {
             }
             after = page.next;
         }
+    }
+
+    /// As [`Directory::provisioned`], of those for which a SCIM filter holds as well; an index answers where there is one.
+    ///
+    /// # Errors
+    /// The filter cannot be read, or asks for too much; the store fails.
+    pub async fn provisioned_where(
+        &self,
+        source: &Source,
+        kind: &ResourceType,
+        filter: &str,
+        listing: &Listing,
+    ) -> Result<Page<Entry>, ScimError> {
+        let actor = Actor::default();
+        let question = Question::read(filter, kind, source.tolerances)?;
+        let mut found = self.matching(&Call::inside(source, &actor), kind, Some(&question)).await?;
+        found.sort_by_key(|stored| stored.number);
+        let search = listing.search.as_deref().map(fold);
+        let after = listing.after.as_ref().map(|after| after.as_bytes().to_vec());
+        let (mut items, mut last): (Vec<Entry>, Option<Cursor>) = (Vec::new(), None);
+        for stored in found {
+            let cursor = stored.cursor();
+            // Cursors are numbers with the highest byte first, and compare like them.
+            if after.as_deref().is_some_and(|after| cursor.as_bytes() <= after) {
+                continue;
+            }
+            let entry = self.entry(&source.slug, &stored, search.as_deref(), listing.failed).await;
+            let Some(entry) = entry.map_err(|error| refused(error, kind))? else { continue };
+            if items.len() >= listing.limit {
+                return Ok(Page { items, next: last });
+            }
+            items.push(entry);
+            last = Some(cursor);
+        }
+        Ok(Page { items, next: None })
+    }
+
+    /// One user or group; `None` when the source has none of that kind and id.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn provisioned_one(&self, source: &str, kind: &str, id: &str) -> Result<Option<Entry>, StoreError> {
+        match self.store.get(source, id).await?.filter(|stored| stored.kind == kind) {
+            Some(stored) => self.entry(source, &stored, None, false).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The groups that a user or group is in, by id and name.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn memberships(
+        &self,
+        source: &str,
+        id: &str,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Relation>, StoreError> {
+        let page = self.store.groups(source, id, after, limit).await?;
+        Ok(Page { items: self.named(source, page.items).await?, next: page.next })
+    }
+
+    /// The members of a group, by id and name; one that is no resource has no name.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn members_of(
+        &self,
+        source: &str,
+        group: &str,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Relation>, StoreError> {
+        let page = self.store.members(source, group, after, limit).await?;
+        let ids = page.items.into_iter().map(|member| member.id).collect();
+        Ok(Page { items: self.named(source, ids).await?, next: page.next })
+    }
+
+    /// Resources by their ids, with what people call them.
+    async fn named(&self, source: &str, ids: Vec<String>) -> Result<Vec<Relation>, StoreError> {
+        let stored = self.store.get_many(source, &ids).await?;
+        let relation = |(id, stored): (String, Option<Stored>)| {
+            let fields = |stored: &Stored| serde_json::from_slice(&stored.body).unwrap_or_default();
+            let name = stored.as_ref().and_then(|stored| name(&stored.kind, &fields(stored)));
+            Relation { id, kind: stored.map(|stored| stored.kind), name }
+        };
+        Ok(ids.into_iter().zip(stored).map(relation).collect())
     }
 
     /// A resource as an entry, when it is one of those asked for.

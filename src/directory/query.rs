@@ -152,7 +152,7 @@ impl Directory {
     }
 
     /// The resources for which the filter holds.
-    async fn matching(
+    pub(super) async fn matching(
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
@@ -327,14 +327,14 @@ impl Directory {
 }
 
 /// A filter, read.
-struct Question {
+pub(super) struct Question {
     /// `None` when the keys of a resource say whether the filter holds.
     matcher: Option<Matcher>,
     plan: FilterPlan,
 }
 
 impl Question {
-    fn read(filter: &str, kind: &ResourceType, tolerances: Tolerances) -> Result<Self, ScimError> {
+    pub(super) fn read(filter: &str, kind: &ResourceType, tolerances: Tolerances) -> Result<Self, ScimError> {
         let found = probe(filter, &kind.schema, tolerances);
         if let Some((index, value)) = found.filter(|(index, _)| *index != Index::WorkEmail) {
             let keys = vec![Key::Equal { index, value: value.into_owned() }];

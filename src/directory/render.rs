@@ -25,11 +25,24 @@ impl Directory {
         stored: &Stored,
         projection: &Projection,
     ) -> Result<String, ScimError> {
+        self.render_as(call, kind, stored, projection, false).await
+    }
+
+    /// The same; of a resource that is `alone` it is known that no group has it.
+    async fn render_as(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        stored: &Stored,
+        projection: &Projection,
+        alone: bool,
+    ) -> Result<String, ScimError> {
+        let wants = |name: &str| !(alone && name == "groups") && projection.wants(name, &kind.schema);
         if *projection == Projection::DEFAULT
             && let Some(mut text) = verbatim::begin(&stored.body, &stored.id, &kind.schema)
         {
             let mut relations = Map::new();
-            self.add_relations(call, kind, stored, &mut relations, |name| projection.wants(name, &kind.schema)).await?;
+            self.add_relations(call, kind, stored, &mut relations, wants).await?;
             if !relations.is_empty() {
                 let relations = projection.apply(&relations, &kind.schema);
                 for (name, values) in relations {
@@ -43,7 +56,7 @@ impl Directory {
             return Ok(text);
         }
         let mut resource = fields(&stored.body)?;
-        self.add_relations(call, kind, stored, &mut resource, |name| projection.wants(name, &kind.schema)).await?;
+        self.add_relations(call, kind, stored, &mut resource, wants).await?;
         let mut out = Map::with_capacity(resource.len() + 2);
         if let Some(schemas) = resource.shift_remove("schemas") {
             out.insert("schemas".into(), schemas);
@@ -129,13 +142,31 @@ impl Directory {
         stored: &Stored,
         projection: &Projection,
     ) -> Result<Answer, ScimError> {
-        Ok(Answer {
-            status,
-            body: Some(self.render(call, kind, stored, projection).await?),
-            location: Some(location(call, Some(kind), &stored.id)),
-            etag: Some(etag::weak(stored.version)),
-            id: Some(stored.id.clone()),
-        })
+        let body = self.render(call, kind, stored, projection).await?;
+        Ok(answer(status, call, kind, stored, body))
+    }
+
+    /// The answer to a creation; nobody looks for the groups of a resource that was in none when it was made.
+    pub(super) async fn created_answer(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        stored: &Stored,
+        projection: &Projection,
+        is_member: bool,
+    ) -> Result<Answer, ScimError> {
+        let body = self.render_as(call, kind, stored, projection, !is_member).await?;
+        Ok(answer(201, call, kind, stored, body))
+    }
+}
+
+fn answer(status: u16, call: &Call<'_>, kind: &ResourceType, stored: &Stored, body: String) -> Answer {
+    Answer {
+        status,
+        body: Some(body),
+        location: Some(location(call, Some(kind), &stored.id)),
+        etag: Some(etag::weak(stored.version)),
+        id: Some(stored.id.clone()),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::scim::peer::Tolerances;
 const MAX_SLUG: usize = 63;
 
 /// A source as it is kept, and as an operator writes it in the configuration and sends it to the API.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SourceRecord {
     /// Its name in URLs: small letters, digits and hyphens.

@@ -29,8 +29,110 @@ pub enum Scope {
         /// The source's slug.
         source: String,
     },
-    /// The admin API.
+    /// The whole admin API.
     Admin,
+    /// A part of the admin API.
+    Api(Grant),
+}
+
+/// What a token may do at the admin API. Each role may what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Look at everything but secrets, and try mappings.
+    Read,
+    /// Plan, run and resume syncs, resume sources, provision on demand.
+    Operate,
+    /// Everything.
+    Admin,
+}
+
+impl Role {
+    /// All of them, the least first.
+    pub const ALL: [Role; 3] = [Role::Read, Role::Operate, Role::Admin];
+
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Read => "read",
+            Role::Operate => "operate",
+            Role::Admin => "admin",
+        }
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Role::ALL.into_iter().find(|role| role.word() == text);
+        found.ok_or_else(|| format!("{:?} is no role: there are read, operate and admin", crate::text::shorten(text)))
+    }
+}
+
+/// A role, and where it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// What may be done.
+    pub role: Role,
+    /// The slugs of the sources to which it is limited; none is no limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+}
+
+impl Grant {
+    /// Whether it holds for a source.
+    pub fn covers(&self, source: &str) -> bool {
+        self.sources.is_empty() || self.sources.iter().any(|known| known == source)
+    }
+
+    /// Whether it holds for all there is, also for what belongs to no source.
+    pub fn is_whole(&self) -> bool {
+        self.sources.is_empty()
+    }
+}
+
+impl Scope {
+    /// What a new token opens. Without a role, one source is its SCIM endpoint, and none is the whole admin API; with a role
+    /// the sources limit it.
+    ///
+    /// # Errors
+    /// Several sources without a role, or one source twice.
+    pub fn of(role: Option<Role>, mut sources: Vec<String>) -> Result<Self, String> {
+        let count = sources.len();
+        sources.sort_unstable();
+        sources.dedup();
+        if sources.len() != count {
+            return Err("a source stands there twice".to_owned());
+        }
+        match (role, sources.as_slice()) {
+            (None | Some(Role::Admin), []) => Ok(Self::Admin),
+            (Some(role), _) => Ok(Self::Api(Grant { role, sources })),
+            (None, [source]) => Ok(Self::Scim { source: source.clone() }),
+            (None, _) => {
+                Err("a token for SCIM opens one source; a token for several is one of the API and has a role"
+                    .to_owned())
+            }
+        }
+    }
+
+    /// What it may do at the admin API; `None` when it opens a SCIM endpoint.
+    pub fn grant(&self) -> Option<Grant> {
+        match self {
+            Self::Scim { .. } => None,
+            Self::Admin => Some(Grant { role: Role::Admin, sources: Vec::new() }),
+            Self::Api(grant) => Some(grant.clone()),
+        }
+    }
+
+    /// The sources that it names.
+    pub fn sources(&self) -> &[String] {
+        match self {
+            Self::Scim { source } => std::slice::from_ref(source),
+            Self::Admin => &[],
+            Self::Api(grant) => &grant.sources,
+        }
+    }
 }
 
 /// A token as it is kept.
@@ -83,7 +185,9 @@ impl Refusal {
             Refusal::Unknown => "the token is not known here: was it copied whole?",
             Refusal::Expired => "the token has expired: make a new one with `provisor token create`",
             Refusal::Revoked => "the token was revoked",
-            Refusal::WrongScope => "the token is for another source",
+            Refusal::WrongScope => {
+                "the token is for another source, or for the API where SCIM is asked, or the other way round"
+            }
             Refusal::Ended => "the access token has ended: get another from the token endpoint",
         }
     }

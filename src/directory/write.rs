@@ -62,7 +62,8 @@ impl Directory {
         let steps = Steps::of(&transaction, &id);
         let committed = self.commit(call, transaction, &deed, at).await.map_err(|error| refused(error, kind))?;
         let stored = self.left(call, kind, stored, &steps, &committed, at).await?;
-        self.resource_answer(201, call, kind, &stored, &projection).await
+        let is_member = committed.applied.iter().any(|done| matches!(done, Applied::Created { is_member: true, .. }));
+        self.created_answer(call, kind, &stored, &projection, is_member).await
     }
 
     /// Replaces a resource (RFC 7644, section 3.5.1).
@@ -303,6 +304,10 @@ impl Directory {
         let mut stored = before;
         for applied in steps.own.iter().filter_map(|place| committed.applied.get(*place)) {
             let (version, changes) = match applied {
+                Applied::Created { number, .. } => {
+                    stored.number = *number;
+                    (1, true)
+                }
                 Applied::Resource { version, number } => {
                     stored.number = *number;
                     (*version, true)

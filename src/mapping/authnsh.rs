@@ -30,8 +30,13 @@ struct Entry<'j> {
     target: &'j str,
 }
 
-/// Makes a mapping file called `name` of the form's JSON; the error says what cannot be read and where.
+/// Makes a mapping file of users called `name` of the form's JSON; the error says what cannot be read and where.
 pub fn import(name: &str, json: &Json) -> Result<Imported, String> {
+    import_for(name, "User", json)
+}
+
+/// As [`import`], of another resource type.
+pub fn import_for(name: &str, resource: &str, json: &Json) -> Result<Imported, String> {
     let Json::Object(fields) = json.get("mapping").unwrap_or(json) else {
         return Err("the file has no object \"mapping\" of source paths and targets".into());
     };
@@ -47,7 +52,7 @@ pub fn import(name: &str, json: &Json) -> Result<Imported, String> {
     let out = &mut imported.text;
     let _ = write!(
         out,
-        "# Imported from the authn.sh form.\n\nname     = {}\nresource = \"User\"\n\n[target]\nkind = \"json\"\n\n[attributes]\n",
+        "# Imported from the authn.sh form.\n\nname     = {}\nresource = \"{resource}\"\n\n[target]\nkind = \"json\"\n\n[attributes]\n",
         toml_text(name)
     );
     for (target, sources) in &rules {

@@ -404,22 +404,22 @@ impl<'s> Compiler<'s> {
             return Err(ScimError::invalid_value(format!("the operation on `{name}` needs a `value`")));
         };
         if whole_list {
-            let items = self.reader.list(attribute, value, name)?;
+            let items = self.reader.list(attribute, value, &name)?;
             if items.is_empty() && attribute.required && order.action == Action::Replace {
                 return Err(ScimError::invalid_value(format!("`{name}` is required")));
             }
             return Ok(Change::List(items));
         }
         let value = match (place.sub.as_deref(), value) {
-            (Some(sub), value) => self.reader.read(sub, value, name)?,
+            (Some(sub), value) => self.reader.read(sub, value, &name)?,
             (None, Value::Array(items)) if chosen && self.has(Tolerance::ListForOne) && items.len() == 1 => {
                 match items.first() {
-                    Some(item) => self.reader.one(attribute, item, name)?,
+                    Some(item) => self.reader.one(attribute, item, &name)?,
                     None => None,
                 }
             }
-            (None, value) if chosen => self.reader.one(attribute, value, name)?,
-            (None, value) => self.reader.read(attribute, value, name)?,
+            (None, value) if chosen => self.reader.one(attribute, value, &name)?,
+            (None, value) => self.reader.read(attribute, value, &name)?,
         };
         if value.is_none() && !chosen && target.required {
             return Err(ScimError::invalid_value(format!("`{name}` is required and cannot be empty")));
@@ -434,7 +434,7 @@ impl<'s> Compiler<'s> {
                 format!("`remove` takes no `value`: choose elements with a filter, as in {name}[value eq \"…\"]");
             return Err(ScimError::invalid_value(message));
         }
-        let items = self.reader.list(attribute, value, name)?;
+        let items = self.reader.list(attribute, value, &name)?;
         if items.is_empty() {
             return Err(ScimError::invalid_value(format!("the removal from `{name}` lists nothing to remove")));
         }

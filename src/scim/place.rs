@@ -1,6 +1,8 @@
 //! The names of a path, looked up as the tolerances allow: the one door through which filters, PATCH, sorting and
 //! projections come to [`super::target::locate`].
 
+use std::fmt;
+
 use super::path::{Path, PathError, parse_path};
 use super::peer::{Tolerance, Tolerances};
 use super::schema::{Attribute, ResourceSchema};
@@ -37,8 +39,17 @@ pub(super) fn check_dot(text: &str, path: &Path, tolerances: Tolerances) -> Resu
 
 /// How an attribute is named from outside: with its URN, if it is not a core one.
 pub(super) fn full_name(urn: Option<&str>, attribute: &Attribute) -> String {
-    match urn {
-        Some(urn) => format!("{urn}:{}", attribute.name),
-        None => attribute.name.to_string(),
+    FullName(urn, attribute).to_string()
+}
+
+/// The same, put together when it is needed.
+pub(super) struct FullName<'n>(pub(super) Option<&'n str>, pub(super) &'n Attribute);
+
+impl fmt::Display for FullName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(urn) = self.0 {
+            write!(f, "{urn}:")?;
+        }
+        f.write_str(&self.1.name)
     }
 }

@@ -7,7 +7,7 @@ use super::compare::{field, is_empty};
 use super::error::ScimError;
 use super::members::Member;
 use super::peer::{ADSCIM_GROUP, Tolerance, Tolerances};
-use super::place;
+use super::place::{self, FullName};
 use super::schema::{Attribute, GROUP, Mutability, ResourceSchema, Returned, Schema};
 use super::target::locate;
 use super::values::Reader;
@@ -28,7 +28,10 @@ pub struct Prepared {
 /// # Errors
 /// 400 `invalidSyntax` when it is no resource of this type, `invalidValue` when a value is missing or of the wrong type.
 pub fn create(body: &Value, resource: &ResourceSchema, tolerances: Tolerances) -> Result<Prepared, ScimError> {
-    let mut builder = Builder { resource, reader: Reader::new(tolerances), out: Map::new() };
+    let mut out = Map::with_capacity(body.as_object().map_or(0, Map::len));
+    // The first there is; filled when the others are known.
+    out.insert("schemas".to_owned(), Value::Null);
+    let mut builder = Builder { resource, reader: Reader::new(tolerances), out };
     builder.read(body)?;
     builder.required()?;
     settle_schemas(&mut builder.out, resource);
@@ -293,7 +296,7 @@ impl<'s> Builder<'s> {
         if attribute.is_read_only() {
             return Ok(());
         }
-        let name = place::full_name(schema.map(|schema| schema.id.as_ref()), attribute);
+        let name = FullName(schema.map(|schema| schema.id.as_ref()), attribute);
         let Some(value) = self.reader.read(attribute, value, &name)? else { return Ok(()) };
         let fields = match schema {
             Some(schema) => section_mut(&mut self.out, schema)?,

@@ -1,6 +1,7 @@
 //! Values as the schema has them: types checked, names spelled, what is no value left out (RFC 7643, sections 2.3 to 2.5).
 
 use std::borrow::Cow;
+use std::fmt::{self, Display};
 
 use serde_json::{Map, Value};
 
@@ -33,7 +34,7 @@ impl Reader {
         &mut self,
         attribute: &Attribute,
         value: &Value,
-        name: &str,
+        name: &dyn Display,
     ) -> Result<Option<Value>, ScimError> {
         if attribute.multi_valued {
             let items = self.list(attribute, value, name)?;
@@ -50,7 +51,12 @@ impl Reader {
     }
 
     /// The elements of a multi-valued attribute: none twice, one primary at most (RFC 7643, section 2.4).
-    pub(super) fn list(&mut self, attribute: &Attribute, value: &Value, name: &str) -> Result<Vec<Value>, ScimError> {
+    pub(super) fn list(
+        &mut self,
+        attribute: &Attribute,
+        value: &Value,
+        name: &dyn Display,
+    ) -> Result<Vec<Value>, ScimError> {
         let one;
         let items = match value {
             Value::Null => return Ok(Vec::new()),
@@ -81,7 +87,12 @@ impl Reader {
     }
 
     /// One value: of a single-valued attribute, or one element of a list.
-    pub(super) fn one(&mut self, attribute: &Attribute, value: &Value, name: &str) -> Result<Option<Value>, ScimError> {
+    pub(super) fn one(
+        &mut self,
+        attribute: &Attribute,
+        value: &Value,
+        name: &dyn Display,
+    ) -> Result<Option<Value>, ScimError> {
         use AttributeType::{Any, Binary, Boolean, Complex, DateTime, Decimal, Integer, Reference, String};
         if self.is_nothing(value) {
             return Ok(None);
@@ -136,9 +147,9 @@ impl Reader {
         &mut self,
         attribute: &Attribute,
         fields: &Map<String, Value>,
-        name: &str,
+        name: &dyn Display,
     ) -> Result<Option<Value>, ScimError> {
-        let mut read = Map::new();
+        let mut read = Map::with_capacity(fields.len());
         for (key, value) in fields {
             let Some(sub) = attribute.sub(key) else {
                 if attribute.is_open() {
@@ -154,7 +165,7 @@ impl Reader {
             if sub.is_read_only() {
                 continue;
             }
-            let path = format!("{name}.{}", sub.name);
+            let path = Below(name, &sub.name);
             if read.contains_key(sub.name.as_ref()) {
                 return Err(ScimError::invalid_syntax(format!("`{path}` is there twice")));
             }
@@ -177,10 +188,20 @@ impl Reader {
     }
 }
 
+/// The name of a sub-attribute, put together when it is needed.
+struct Below<'n>(&'n dyn Display, &'n str);
+
+impl Display for Below<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}
+
 /// The elements of a list, none of them twice. Looking one up does not depend on how many there are.
 pub(super) struct Elements<'a> {
     attribute: &'a Attribute,
     pub(super) items: Vec<Value>,
+    /// Where each is, by its identity; of a single one nobody asked yet.
     at: hashbrown::HashMap<String, usize>,
 }
 
@@ -190,16 +211,28 @@ impl<'a> Elements<'a> {
     }
 
     pub(super) fn of(attribute: &'a Attribute, items: Vec<Value>) -> Self {
-        let mut elements = Self::new(attribute);
-        for (at, item) in items.iter().enumerate() {
-            elements.at.insert(identity(attribute, item).into_owned(), at);
+        let mut elements = Self { items, ..Self::new(attribute) };
+        if elements.items.len() > 1 {
+            elements.identify();
         }
-        elements.items = items;
         elements
+    }
+
+    fn identify(&mut self) {
+        for (at, item) in self.items.iter().enumerate() {
+            self.at.insert(identity(self.attribute, item).into_owned(), at);
+        }
     }
 
     /// Adds an element, or gives the one that is it already what is new. Says where it is now.
     pub(super) fn add(&mut self, item: Value) -> usize {
+        if self.items.is_empty() {
+            self.items.push(item);
+            return 0;
+        }
+        if self.at.is_empty() {
+            self.identify();
+        }
         let identity = identity(self.attribute, &item);
         if let Some(at) = self.at.get(identity.as_ref()).copied() {
             match (self.items.get_mut(at), item) {
@@ -274,7 +307,7 @@ fn is_base64(text: &str) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=' | b'\r' | b'\n'))
 }
 
-fn wrong(attribute: &Attribute, value: &Value, name: &str) -> ScimError {
+fn wrong(attribute: &Attribute, value: &Value, name: &dyn Display) -> ScimError {
     let takes = match attribute.kind {
         AttributeType::String => "text",
         AttributeType::Reference => "a URI as text",

@@ -1,116 +1,141 @@
-//! The admin API's part for the door: sources and tokens; clients are in a file of their own. Everything asks for an admin token.
+//! The admin API: all its routes, with the document that describes them, and its part for sources. Everything but the document asks
+//! for a token of the API; what its role is to be, the extractor of the handler says.
 
-use std::sync::Arc;
-
-use axum::extract::{self, FromRequestParts, Path};
-use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{self, Path};
+use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse;
-use axum::routing::{delete, get};
 use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::State;
-use super::door::Visit;
-use super::mappings;
-use super::problem::Problem;
-use crate::directory::SourceRecord;
-use crate::directory::token::{DAY, DEFAULT_LIFE, Scope, Token};
+use super::caller::{Admin, Reader};
+use super::page::cut;
+use super::problem::{Problem, read};
+use super::shapes;
+use super::tokens::{self, TokenShown};
+use crate::directory::{Halt, SourceRecord};
 
 pub(super) fn routes() -> Router<State> {
-    Router::new()
-        .route("/sources", get(sources).post(add_source))
-        .route("/sources/{slug}", get(source).put(set_source))
-        .merge(super::log::routes())
+    let documented = OpenApiRouter::new()
+        .routes(routes!(sources, add_source))
+        .routes(routes!(source, set_source))
+        .merge(super::attribute_mapping::routes())
         .merge(super::provisioned::routes())
-        .route("/tokens", get(tokens).post(make_token))
-        .route("/tokens/{id}", delete(revoke))
-        .route("/backup", get(super::backup::backup))
-        .merge(mappings::routes())
-        .merge(super::syncs::routes())
+        .merge(tokens::routes())
         .merge(super::clients::routes())
+        .merge(super::mappings::routes())
+        .merge(super::syncs::routes())
+        .merge(super::log::routes())
+        .merge(super::backup::routes());
+    super::openapi::served(documented)
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "the API has no such path") })
 }
 
-/// Somebody with an admin token.
-pub(super) struct Admin {
-    /// What the operator called the token.
-    pub(super) label: String,
+/// A page of sources.
+#[derive(Serialize, ToSchema)]
+struct SourcePage {
+    /// The sources, by slug.
+    sources: Vec<SourceRecord>,
+    /// The `cursor` of the next page; `null` on the last.
+    next: Option<String>,
 }
 
-impl FromRequestParts<State> for Admin {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
-        let given = bearer(parts.headers.get(header::AUTHORIZATION));
-        let token = state.registry.opens(given, &Scope::Admin)?;
-        if let Some(visit) = parts.extensions.get::<Arc<Visit>>() {
-            visit.belongs_to(&token.id, None);
-        }
-        Ok(Admin { label: token.label.clone() })
-    }
+/// A source.
+#[derive(Serialize, ToSchema)]
+struct SourceShown {
+    /// As it is kept.
+    source: SourceRecord,
 }
 
-/// The token of an `Authorization` header.
-pub(super) fn bearer(header: Option<&axum::http::HeaderValue>) -> Option<&str> {
-    let (scheme, token) = header?.to_str().ok()?.trim().split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+/// A source and how it stands.
+#[derive(Serialize, ToSchema)]
+struct SourceDetail {
+    /// As it is kept.
+    source: SourceRecord,
+    /// How many resources it has, by kind.
+    resources: std::collections::BTreeMap<&'static str, u64>,
+    /// How it fares.
+    #[schema(value_type = shapes::Activity)]
+    activity: Value,
+    /// The tokens that open it alone, or beside others, as far as the caller may see them.
+    tokens: Vec<TokenShown>,
+    /// Why it stands still, when it does.
+    halt: Option<Halt>,
 }
 
-async fn sources(_: Admin, extract::State(state): extract::State<State>) -> Json<Value> {
-    Json(json!({"sources": state.registry.sources()}))
+/// List sources
+#[utoipa::path(get, path = "/sources", tag = "sources", params(
+    ("limit" = Option<u64>, Query, minimum = 1, description = "Entries of a page: 100, at most 1000"),
+    ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+), responses((status = 200, description = "The sources", body = SourcePage)))]
+async fn sources(
+    reader: Reader,
+    extract::State(state): extract::State<State>,
+    uri: Uri,
+) -> Result<Json<SourcePage>, Problem> {
+    let mut sources = state.registry.sources();
+    sources.retain(|record| reader.sees(&record.slug));
+    let (sources, next) = cut(sources, &uri, |record| record.slug.clone())?;
+    Ok(Json(SourcePage { sources, next }))
 }
 
+/// One source: what it has, how it fares, its tokens, and why it stands still
+#[utoipa::path(get, path = "/sources/{slug}", tag = "sources", params(("slug" = String, Path, description = "The source's slug")),
+    responses((status = 200, description = "The source", body = SourceDetail)))]
 async fn source(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path(slug): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let record = mappings::known(&state, &slug)?;
-    let mut counts = serde_json::Map::new();
+) -> Result<Json<SourceDetail>, Problem> {
+    let source = reader.source(&state, &slug)?;
+    let mut resources = std::collections::BTreeMap::new();
     for kind in ["User", "Group"] {
-        let count = state.directory.store().count(&slug, kind).await;
-        counts.insert(kind.into(), count.map_err(super::RegistryError::Store)?.into());
+        resources.insert(kind, state.directory.store().count(&slug, kind).await?);
     }
-    let tokens: Vec<Value> = state
-        .registry
-        .tokens()
-        .iter()
-        .filter(|token| token.scope == Scope::Scim { source: slug.clone() })
-        .map(|token| shown(&state, token))
-        .collect();
-    let halt = state.directory.halted(&slug);
+    let tokens = state.registry.tokens();
+    let tokens = tokens.iter().filter(|token| reader.sees_token(token) && token.scope.sources().contains(&slug));
+    let tokens = tokens.map(|token| tokens::shown(&state, token)).collect();
+    let halt = state.directory.halted(&slug).map(|halt| (*halt).clone());
     let activity = super::provisioned::overview(&state, &slug).await?;
-    Ok(Json(json!({
-        "source": record,
-        "resources": counts,
-        "activity": activity,
-        "tokens": tokens,
-        "halt": halt.as_deref(),
-    })))
+    Ok(Json(SourceDetail { source, resources, activity, tokens, halt }))
 }
 
+/// Add a source
+#[utoipa::path(post, path = "/sources", tag = "sources", request_body = SourceRecord, responses(
+    (status = 201, description = "The source", body = SourceShown),
+    (status = 409, description = "There is one of that slug"),
+))]
 async fn add_source(
-    _: Admin,
+    admin: Admin,
     extract::State(state): extract::State<State>,
-    body: Result<Json<SourceRecord>, extract::rejection::JsonRejection>,
+    body: Result<Json<SourceRecord>, JsonRejection>,
 ) -> Result<impl IntoResponse, Problem> {
-    let Json(new) = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
-    let record = SourceRecord { created: state.directory.now(), ..new };
+    admin.whole()?;
+    let record = SourceRecord { created: state.directory.now(), ..read(body)? };
     state.registry.add_source(record.clone()).await?;
-    Ok((StatusCode::CREATED, Json(json!({"source": record}))))
+    Ok((StatusCode::CREATED, Json(SourceShown { source: record })))
 }
 
-/// Puts a source in the place of the one there is; what the body leaves out is as in a new one.
+/// Put a source in the place of the one there is
+///
+/// What the body leaves out is as in a new one; `slug` may be left out. A source cannot be deleted: the store has no way to forget
+/// all that belongs to one. Revoke its tokens and clients instead.
+#[utoipa::path(put, path = "/sources/{slug}", tag = "sources", params(("slug" = String, Path, description = "The source's slug")),
+    request_body(content = SourceRecord, description = "`slug` may be left out"),
+    responses((status = 200, description = "The source", body = SourceShown)))]
 async fn set_source(
-    _: Admin,
+    admin: Admin,
     extract::State(state): extract::State<State>,
     Path(slug): Path<String>,
-    body: Result<Json<serde_json::Map<String, Value>>, extract::rejection::JsonRejection>,
-) -> Result<Json<Value>, Problem> {
-    let Json(mut fields) = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    body: Result<Json<Map<String, Value>>, JsonRejection>,
+) -> Result<Json<SourceShown>, Problem> {
+    admin.source(&state, &slug)?;
+    let mut fields = read(body)?;
     fields.entry("slug").or_insert_with(|| slug.clone().into());
     let record: SourceRecord = serde_json::from_value(fields.into())
         .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
@@ -118,63 +143,12 @@ async fn set_source(
         let detail = format!("the source is {slug:?}, and the body names {:?}; a slug does not change", record.slug);
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
-    state.registry.set_source(record).await?;
-    Ok(Json(json!({"source": mappings::known(&state, &slug)?})))
-}
-
-/// A token without its hash.
-fn shown(state: &State, token: &Token) -> Value {
-    json!({
-        "id": token.id,
-        "label": token.label,
-        "scope": token.scope,
-        "created": token.created,
-        "expires": token.expires,
-        "daysLeft": token.days_left(state.directory.now()),
-        "lastUsed": state.registry.last_used(&token.id),
-        "revoked": token.revoked,
-    })
-}
-
-async fn tokens(_: Admin, extract::State(state): extract::State<State>) -> Json<Value> {
-    Json(json!({"tokens": state.registry.tokens().iter().map(|token| shown(&state, token)).collect::<Vec<_>>()}))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct NewToken {
-    label: String,
-    /// The source that it opens; without one it is an admin token.
-    source: Option<String>,
-    /// How many days it is good; 0 for ever.
-    days: Option<u64>,
-}
-
-async fn make_token(
-    _: Admin,
-    extract::State(state): extract::State<State>,
-    body: Result<Json<NewToken>, extract::rejection::JsonRejection>,
-) -> Result<impl IntoResponse, Problem> {
-    let Json(new) = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
-    let scope = new.source.map_or(Scope::Admin, |source| Scope::Scim { source });
-    let life = match new.days {
-        None => Some(DEFAULT_LIFE),
-        Some(0) => None,
-        Some(days) => Some(days.saturating_mul(DAY)),
-    };
-    let (token, secret) = state.registry.make_token(&new.label, scope, life).await?;
-    let mut body = shown(&state, &token);
-    if let Some(fields) = body.as_object_mut() {
-        fields.insert("token".into(), secret.into());
+    // A source may not be given a mapping that its administrator may not see: the mapping would be shown with it.
+    for name in [&record.user_mapping, &record.group_mapping].into_iter().flatten() {
+        if !admin.sees_mapping(&state, name) {
+            admin.mapping(&state, name)?;
+        }
     }
-    Ok((StatusCode::CREATED, Json(body)))
-}
-
-async fn revoke(
-    _: Admin,
-    extract::State(state): extract::State<State>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
-    state.registry.revoke(&id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    state.registry.set_source(record).await?;
+    Ok(Json(SourceShown { source: admin.source(&state, &slug)? }))
 }

@@ -9,9 +9,12 @@ use axum::extract;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::State;
-use super::admin::Admin;
+use super::caller::Admin;
+use super::problem::Problem;
 
 /// How large the pieces are in which it is sent, in bytes, and how many wait for a slow reader.
 const PIECE: usize = 64 * 1024;
@@ -41,8 +44,17 @@ impl Write for Pieces {
     }
 }
 
-/// The whole store. It ends with a line that has count and digest; an answer without that line is no backup, and `restore` says so.
-pub(super) async fn backup(_: Admin, extract::State(state): extract::State<State>) -> Response {
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new().routes(routes!(backup))
+}
+
+/// The whole store as JSON lines
+///
+/// It ends with a line that has count and digest; an answer without that line is no backup, and `restore` says so.
+#[utoipa::path(get, path = "/backup", tag = "store",
+    responses((status = 200, description = "Everything", body = String, content_type = "application/jsonl")))]
+async fn backup(admin: Admin, extract::State(state): extract::State<State>) -> Result<Response, Problem> {
+    admin.whole()?;
     let store = Arc::clone(state.directory.store());
     let (sender, receiver) = mpsc::channel(WAITING);
     tokio::task::spawn_blocking(move || {
@@ -58,5 +70,5 @@ pub(super) async fn backup(_: Admin, extract::State(state): extract::State<State
         let piece = receiver.recv().await?;
         Some((piece, receiver))
     });
-    ([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(stream)).into_response()
+    Ok(([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(stream)).into_response())
 }

@@ -1,91 +1,38 @@
 //! `GET /api/v1/log`: the provisioning log by pages or as a stream, and the task that forgets its oldest lines.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::State;
-use super::admin::Admin;
+use super::caller::Reader;
+use super::page::{DEFAULT_PAGE, MAX_PAGE, Parameters, bad, shown};
 use super::problem::Problem;
+use super::shapes::{LogPage, Order, Outcome};
 use crate::config::Retention;
 use crate::directory::token::DAY;
 use crate::directory::{CSV_HEADER, Directory, Line, LogFilter, parse_time};
-use crate::store::{Cursor, LogQuery, StoreError};
+use crate::store::{LogQuery, StoreError};
 
-/// Lines of a page when nobody says.
-const DEFAULT_PAGE: usize = 100;
-/// The longest page, also of the listings of users and groups.
-pub(super) const MAX_PAGE: usize = 1_000;
 /// How often the oldest lines are forgotten.
 const PRUNE: Duration = Duration::from_hours(1);
 
-pub(super) fn routes() -> Router<State> {
-    Router::new().route("/log", get(log))
-}
-
-/// The parameters of a query, each name at most once.
-pub(super) struct Parameters<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
-
-impl<'q> Parameters<'q> {
-    /// Reads them; one that is not known is a mistake, for an answer to another question helps nobody.
-    pub(super) fn read(uri: &'q Uri, known: &[&str]) -> Result<Self, Problem> {
-        let found: Vec<_> = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).collect();
-        for (place, (name, _)) in found.iter().enumerate() {
-            if !known.contains(&name.as_ref()) {
-                let known = known.join(", ");
-                return Err(bad(format!("there is no parameter {:?}; there are {known}", crate::text::shorten(name))));
-            }
-            if found.iter().take(place).any(|(other, _)| other == name) {
-                return Err(bad(format!("{name} is there twice")));
-            }
-        }
-        Ok(Self(found))
-    }
-
-    /// The value of a parameter; an empty one is none.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_ref())
-    }
-
-    /// How long a page is to be.
-    pub(super) fn limit(&self) -> Result<Option<usize>, Problem> {
-        let Some(text) = self.get("limit") else { return Ok(None) };
-        let number = text.parse().ok().filter(|number| *number > 0);
-        number.map(Some).ok_or_else(|| bad(format!("limit is a number from 1, not {:?}", crate::text::shorten(text))))
-    }
-
-    /// Where the page before ended.
-    pub(super) fn cursor(&self) -> Result<Option<Cursor>, Problem> {
-        let Some(text) = self.get("cursor") else { return Ok(None) };
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == 8);
-        let bytes = bytes.ok_or_else(|| bad("the cursor is not one of ours: take `next` of the page before"))?;
-        Ok(Some(Cursor::from_bytes(&bytes)))
-    }
-}
-
-/// A cursor as a client gets it.
-pub(super) fn shown(cursor: Option<&Cursor>) -> Value {
-    cursor.map_or(Value::Null, |cursor| URL_SAFE_NO_PAD.encode(cursor.as_bytes()).into())
-}
-
-pub(super) fn bad(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, detail)
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new().routes(routes!(log))
 }
 
 /// The forms of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(super) enum Form {
     /// A page.
     Json,
     /// All lines, a JSON object each.
@@ -132,8 +79,28 @@ impl Form {
     }
 }
 
+/// Lines of the provisioning log: a page of JSON, or all of them as JSON lines or CSV
+///
+/// A token that is limited to sources sees their lines alone. A page may be shorter than asked for, even empty, although more
+/// follow: look at `next`.
+#[utoipa::path(get, path = "/log", tag = "log", params(
+    ("source" = Option<String>, Query, description = "The source's slug"),
+    ("resource" = Option<String>, Query, description = "The resource type, such as `User`"),
+    ("id" = Option<String>, Query, description = "The resource's id"),
+    ("outcome" = Option<Outcome>, Query, description = "Only writes that were done, or that were refused"),
+    ("since" = Option<String>, Query, description = "RFC 3339, or how long ago: `24h`, `7d`", example = "24h"),
+    ("until" = Option<String>, Query, description = "As `since`"),
+    ("token" = Option<String>, Query, description = "The token's id or label"),
+    ("operation" = Option<String>, Query, description = "`create`, `replace`, `patch`, `delete`, `bulk`"),
+    ("order" = Option<Order>, Query, description = "The newest first when left out"),
+    ("format" = Option<Form>, Query, description = "The form of the answer, over `Accept`"),
+    ("limit" = Option<u64>, Query, minimum = 1, description = "Entries of a page: 100, at most 1000; of an export all"),
+    ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+), responses((status = 200, description = "The lines", content(
+    (LogPage = "application/json"), (String = "application/jsonl"), (String = "text/csv"),
+)), (status = 400, description = "A parameter cannot be read")))]
 async fn log(
-    _: Admin,
+    reader: Reader,
     extract::State(state): extract::State<State>,
     headers: HeaderMap,
     uri: Uri,
@@ -155,6 +122,15 @@ async fn log(
     let parameters = Parameters::read(&uri, &known)?;
     let form = Form::asked(&parameters, &headers)?;
     let mut filter = filter(&parameters, state.directory.now())?;
+    if let Some(source) = filter.query.source.as_deref().filter(|source| !reader.sees(source)) {
+        // The words of a source that is not there.
+        reader.source(&state, source)?;
+    }
+    match reader.grant.sources.as_slice() {
+        [] => {}
+        [only] => filter.query.source = Some(only.clone()),
+        several => filter.sources = several.to_vec(),
+    }
     if form == Form::Json {
         filter.query.limit = filter.query.limit.min(MAX_PAGE);
         let page = state.directory.log(&filter).await?;
@@ -203,6 +179,7 @@ fn filter(parameters: &Parameters<'_>, now: u64) -> Result<LogFilter, Problem> {
         resource: text("resource"),
         token: text("token"),
         operation: text("operation"),
+        sources: Vec::new(),
     })
 }
 

@@ -1,8 +1,10 @@
 //! The server: HTTP in front of the directory. [`app`] is the whole of it without a socket; [`serve`] gives it one.
 
 mod admin;
+mod attribute_mapping;
 mod backup;
 mod bare;
+mod caller;
 mod clients;
 mod door;
 mod expiry;
@@ -12,14 +14,19 @@ mod listen;
 mod log;
 mod mappings;
 mod oauth;
+mod openapi;
+mod page;
 mod patient;
 mod problem;
 mod provisioned;
 mod registry;
 mod remainder;
 mod scim;
+mod shapes;
+mod stored_syncs;
 mod syncs;
 mod tls;
+mod tokens;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -45,6 +52,7 @@ pub use health::Counters;
 pub use listen::serve;
 pub use log::prune;
 pub use registry::{Allowed, Holder, Kind, NewClient, NewFederation, Registry, RegistryError, Rejection, Warning};
+pub use stored_syncs::take_up;
 pub use syncs::{Handle, Syncs};
 pub use tls::{Certificates, TlsError, watch};
 

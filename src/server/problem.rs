@@ -1,5 +1,7 @@
 //! Errors outside of SCIM: problem details (RFC 9457).
 
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 use super::registry::RegistryError;
 use crate::directory::LibraryError;
 use crate::directory::token::Refusal;
+use crate::scim::error::ScimError;
 use crate::store::StoreError;
 
 /// A refusal as problem details.
@@ -23,6 +26,23 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), challenge: false, diagnostics: None }
+    }
+
+    /// The same words with another status.
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+}
+
+/// The body of a request, or what is wrong with it.
+pub(super) fn read<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
+    body.map(|Json(body)| body).map_err(|error| Problem::new(error.status(), error.body_text()))
+}
+
+impl From<ScimError> for Problem {
+    fn from(error: ScimError) -> Self {
+        let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self::new(status, error.detail)
     }
 }
 

@@ -12,7 +12,7 @@ use http_body_util::LengthLimitError;
 use serde_json::Value;
 
 use super::State;
-use super::admin::bearer;
+use super::caller::bearer;
 use super::door::Visit;
 use crate::directory::token::{Refusal, Scope};
 use crate::directory::{Actor, Answer, Attempt, Call, Directory, Source, Write};

@@ -1,21 +1,25 @@
 //! The admin API's part for syncs: how they stand, what they would do, and asking them to run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::{Path as File, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use axum::Json;
 use axum::extract::{self, Path};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::State;
-use super::admin::Admin;
+use super::caller::{Caller, Operator, Reader};
+use super::page::cut;
 use super::problem::Problem;
-use crate::sync::{Ask, PlanError, RunOptions, Sync, SyncError};
+use crate::sync::{Ask, Plan, PlanError, Report, RunOptions, Status, Sync, SyncError};
 use crate::target::Kind;
 
 /// How many runs a status tells.
@@ -23,74 +27,151 @@ const RUNS: usize = 10;
 
 /// The syncs that a server looks after, by name.
 #[derive(Clone, Default)]
-pub struct Syncs(Arc<BTreeMap<String, Handle>>);
+pub struct Syncs {
+    handles: Arc<RwLock<BTreeMap<String, Arc<Handle>>>>,
+    /// Where files are relative to that settings name.
+    beside: Arc<PathBuf>,
+}
 
 /// A sync and where to ask it.
 pub struct Handle {
     /// The sync.
     pub sync: Arc<Sync>,
-    /// Its tender's ear.
+    /// Its tender's ear; when it is gone, the tender ends after the run that it is in.
     pub asks: mpsc::Sender<Ask>,
+    /// Whether its settings are kept in the store; otherwise they are in the configuration, and the API does not change them.
+    pub is_stored: bool,
 }
 
 impl Syncs {
-    /// These.
-    pub fn new(handles: impl IntoIterator<Item = Handle>) -> Self {
-        Self(Arc::new(handles.into_iter().map(|handle| (handle.sync.name().to_owned(), handle)).collect()))
+    /// These. `beside`: where files are relative to that settings name.
+    pub fn new(handles: impl IntoIterator<Item = Handle>, beside: PathBuf) -> Self {
+        let handles = handles.into_iter().map(|handle| (handle.sync.name().to_owned(), Arc::new(handle))).collect();
+        Self { handles: Arc::new(RwLock::new(handles)), beside: Arc::new(beside) }
     }
 
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Handle> {
-        self.0.values()
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = Arc<Handle>> + use<> {
+        let handles = self.handles.read().unwrap_or_else(PoisonError::into_inner);
+        handles.values().cloned().collect::<Vec<_>>().into_iter()
     }
 
-    fn get(&self, name: &str) -> Result<&Handle, Problem> {
+    /// Where files are relative to that settings name.
+    pub(super) fn beside(&self) -> &File {
+        &self.beside
+    }
+
+    /// The sync of that name, whoever asks.
+    pub(super) fn find(&self, name: &str) -> Option<Arc<Handle>> {
+        self.handles.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Puts a sync in the place of the one of its name.
+    pub(super) fn put(&self, handle: Handle) {
+        let name = handle.sync.name().to_owned();
+        self.handles.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(handle));
+    }
+
+    /// Looks after a sync no more.
+    pub(super) fn remove(&self, name: &str) {
+        self.handles.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// The names of the syncs that use a mapping of the library.
+    pub(super) fn using(&self, mapping: &str) -> Vec<String> {
+        let using = self.iter().filter(|handle| handle.uses(mapping));
+        using.map(|handle| handle.sync.name().to_owned()).collect()
+    }
+
+    /// The sync of that name, when there is one that the caller may see.
+    pub(super) fn get(&self, name: &str, caller: &Caller) -> Result<Arc<Handle>, Problem> {
         let missing =
-            || Problem::new(StatusCode::NOT_FOUND, format!("the configuration has no [[sync]] called {name:?}"));
-        self.0.get(name).ok_or_else(missing)
+            || Problem::new(StatusCode::NOT_FOUND, format!("there is no sync called {:?}", crate::text::shorten(name)));
+        self.find(name).filter(|handle| caller.sees_sync(handle)).ok_or_else(missing)
     }
 }
 
-pub(super) fn routes() -> Router<State> {
-    Router::new()
-        .route("/syncs", get(all))
-        .route("/syncs/{name}", get(status))
-        .route("/syncs/{name}/plan", post(plan))
-        .route("/syncs/{name}/run", post(run))
-        .route("/syncs/{name}/resume", post(resume))
-}
-
-async fn all(_: Admin, extract::State(state): extract::State<State>) -> Result<Json<Value>, Problem> {
-    let mut all = Vec::new();
-    for handle in state.syncs.iter() {
-        all.push(json!(handle.sync.status(1).await?));
+impl Handle {
+    /// Whether it uses a mapping of the library.
+    pub(super) fn uses(&self, mapping: &str) -> bool {
+        let settings = self.sync.settings();
+        let mut kinds = [&settings.users, &settings.groups].into_iter().flatten();
+        self.is_stored && kinds.any(|kind| kind.mapping == File::new(mapping))
     }
-    Ok(Json(json!({"syncs": all})))
 }
 
-async fn status(
-    _: Admin,
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new()
+        .routes(routes!(all))
+        .merge(super::stored_syncs::routes())
+        .routes(routes!(plan))
+        .routes(routes!(run))
+        .routes(routes!(resume))
+}
+
+/// A page of syncs.
+#[derive(Serialize, ToSchema)]
+struct SyncPage {
+    /// The syncs, by name, each with its last run.
+    syncs: Vec<Status>,
+    /// The `cursor` of the next page; `null` on the last.
+    next: Option<String>,
+}
+
+/// List syncs, and how they stand
+#[utoipa::path(get, path = "/syncs", tag = "syncs", params(
+    ("limit" = Option<u64>, Query, minimum = 1, description = "Entries of a page: 100, at most 1000"),
+    ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+), responses((status = 200, description = "The syncs", body = SyncPage)))]
+async fn all(
+    reader: Reader,
+    extract::State(state): extract::State<State>,
+    uri: Uri,
+) -> Result<Json<SyncPage>, Problem> {
+    let handles = state.syncs.iter().filter(|handle| reader.sees_sync(handle));
+    let (handles, next) = cut(handles, &uri, |handle| handle.sync.name().to_owned())?;
+    let mut syncs = Vec::new();
+    for handle in handles {
+        syncs.push(handle.sync.status(1).await?);
+    }
+    Ok(Json(SyncPage { syncs, next }))
+}
+
+/// How a sync stands: its halt, its last ten runs
+#[utoipa::path(get, path = "/syncs/{name}", tag = "syncs", params(("name" = String, Path, description = "The sync's name")),
+    responses((status = 200, description = "How it stands", body = Status)))]
+pub(super) async fn status(
+    reader: Reader,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!(state.syncs.get(&name)?.sync.status(RUNS).await?)))
+) -> Result<Json<Status>, Problem> {
+    Ok(Json(state.syncs.get(&name, &reader)?.sync.status(RUNS).await?))
 }
 
-/// What a run would do; a mapping that fails is 422 with its finding.
+/// What a run would do; nothing is done
+///
+/// A mapping that fails is 422 with its finding. Values that are secret are `[redacted]`.
+#[utoipa::path(post, path = "/syncs/{name}/plan", tag = "syncs", params(("name" = String, Path, description = "The sync's name")), responses(
+    (status = 200, description = "The plan", body = Plan),
+    (status = 409, description = "A run is under way"),
+    (status = 502, description = "The target fails"),
+))]
 async fn plan(
-    _: Admin,
+    operator: Operator,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    match state.syncs.get(&name)?.sync.plan().await {
-        Ok(plan) => Ok(Json(json!(plan))),
+) -> Result<Json<Plan>, Problem> {
+    match state.syncs.get(&name, &operator)?.sync.plan().await {
+        Ok(plan) => Ok(Json(plan.shown())),
         Err(PlanError::Mapping(report)) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, report)),
         Err(PlanError::Other(error)) => Err(error.into()),
     }
 }
 
-#[derive(Deserialize, Default)]
+/// What a run is to do. Nothing said: everything.
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = RunWanted, example = json!({"wait": true}))]
 struct Wanted {
     /// Objects may be taken away beyond what the guard allows.
     allow_deletes: bool,
@@ -102,27 +183,51 @@ struct Wanted {
     wait: bool,
 }
 
+/// That a run was asked for.
+#[derive(Serialize, ToSchema)]
+struct Asked {
+    /// The sync.
+    sync: String,
+    /// Always true.
+    asked: bool,
+}
+
+/// Run a sync
+#[utoipa::path(post, path = "/syncs/{name}/run", tag = "syncs", params(("name" = String, Path, description = "The sync's name")),
+    request_body(content = Option<Wanted>), responses(
+    (status = 200, description = "With `wait`: the report", body = Report),
+    (status = 202, description = "It will run; its status tells the rest", body = Asked),
+    (status = 409, description = "A run is under way"),
+    (status = 502, description = "The target fails"),
+))]
 async fn run(
-    _: Admin,
+    operator: Operator,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
     body: String,
 ) -> Result<Response, Problem> {
-    asked(&state, &name, &body, false).await
+    asked(&operator, &state, &name, &body, false).await
 }
 
-/// Lifts a halt, and runs.
+/// Let a halted sync run again, and run it
+#[utoipa::path(post, path = "/syncs/{name}/resume", tag = "syncs", params(("name" = String, Path, description = "The sync's name")),
+    request_body(content = Option<Wanted>), responses(
+    (status = 200, description = "With `wait`: the report", body = Report),
+    (status = 202, description = "It will run; its status tells the rest", body = Asked),
+    (status = 409, description = "A run is under way"),
+    (status = 502, description = "The target fails"),
+))]
 async fn resume(
-    _: Admin,
+    operator: Operator,
     extract::State(state): extract::State<State>,
     Path(name): Path<String>,
     body: String,
 ) -> Result<Response, Problem> {
-    asked(&state, &name, &body, true).await
+    asked(&operator, &state, &name, &body, true).await
 }
 
-async fn asked(state: &State, name: &str, body: &str, resume: bool) -> Result<Response, Problem> {
-    let handle = state.syncs.get(name)?;
+async fn asked(caller: &Caller, state: &State, name: &str, body: &str, resume: bool) -> Result<Response, Problem> {
+    let handle = state.syncs.get(name, caller)?;
     let text = if body.trim().is_empty() { "{}" } else { body };
     let wanted: Wanted =
         serde_json::from_str(text).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
@@ -138,7 +243,7 @@ async fn asked(state: &State, name: &str, body: &str, resume: bool) -> Result<Re
     let busy = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the sync has too much to do: try again later");
     handle.asks.try_send(Ask { options, resume, answer }).map_err(busy)?;
     if !wanted.wait {
-        return Ok((StatusCode::ACCEPTED, Json(json!({"sync": name, "asked": true}))).into_response());
+        return Ok((StatusCode::ACCEPTED, Json(Asked { sync: name.to_owned(), asked: true })).into_response());
     }
     let gone = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping");
     Ok(Json(json!(report.await.map_err(gone)??)).into_response())

@@ -158,6 +158,13 @@ impl Transaction {
 /// What one operation did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
+    /// The resource is new, at version 1.
+    Created {
+        /// Its place in the order of creation.
+        number: u64,
+        /// Whether it is a member of groups: of those that had its id before there was a resource.
+        is_member: bool,
+    },
     /// The resource is at this version.
     Resource {
         /// Its version.

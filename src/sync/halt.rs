@@ -11,7 +11,7 @@ use crate::store::{Operation, Store, StoreError, Table, Transaction, When};
 use crate::target::Kind;
 
 /// Why a sync stands still.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncHalt {
     /// The sync.
@@ -29,6 +29,7 @@ pub struct SyncHalt {
     /// File, line and column.
     pub place: String,
     /// Kind and id of the record on which it failed.
+    #[schema(value_type = Option<Vec<String>>)]
     pub record: Option<(Kind, String)>,
     /// The finding with an excerpt, carets and the values used.
     pub report: String,

@@ -128,6 +128,8 @@ pub struct Sync {
     source: Option<Arc<Source>>,
     target: Patient,
     clock: Arc<dyn Clock>,
+    /// Whether its mappings are named in the library; otherwise they are files.
+    is_of_library: bool,
     /// Links and what the target can do, of the run before: a run is alone with them.
     kept: Mutex<Option<(HashMap<Kind, States>, Abilities)>>,
 }
@@ -146,7 +148,7 @@ pub struct RunOptions {
 }
 
 /// How a sync stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The sync.
@@ -184,7 +186,36 @@ impl Sync {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let target = Patient::new(target, settings.weather.clone());
-        Self { settings, beside, directory, source, target, clock, kept: Mutex::new(None) }
+        Self { settings, beside, directory, source, target, clock, is_of_library: false, kept: Mutex::new(None) }
+    }
+
+    /// The same with mappings that are named in the library, each with its newest revision.
+    #[must_use]
+    pub fn of_library(self) -> Self {
+        Self { is_of_library: true, ..self }
+    }
+
+    /// The name and the text of the mapping of a kind as it is now.
+    fn mapping_text(&self, of: &KindSettings) -> Result<(String, String), String> {
+        if self.is_of_library {
+            let name = of.mapping.to_string_lossy();
+            let held = self.directory.library().get(&name).ok_or_else(|| format!("there is no mapping {name:?}"))?;
+            return Ok((held.revision.file.clone(), held.revision.text.clone()));
+        }
+        let path = self.beside.join(&of.mapping);
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
+        Ok((file, text))
+    }
+
+    /// What is remembered of a record: its object in the target, what was done last and how it went.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn link(&self, kind: Kind, record: &str) -> Result<Option<State>, SyncError> {
+        let value = self.store().record(Table::Links, &state::key(self.name(), kind, record)).await?;
+        let read = |value: Vec<u8>| serde_json::from_slice(&value).map_err(state::corrupt);
+        Ok(value.map(read).transpose()?)
     }
 
     /// Its name.
@@ -304,7 +335,7 @@ impl Sync {
     async fn mended(&self, halt: SyncHalt) -> Result<(), Stop> {
         for kind in [Kind::User, Kind::Group] {
             let Some(of) = self.settings.of(kind) else { continue };
-            let text = std::fs::read_to_string(self.beside.join(&of.mapping)).unwrap_or_default();
+            let (_, text) = self.mapping_text(of).unwrap_or_default();
             if hash(&text) == halt.digest {
                 return Err(Stop::Standing(Box::new(halt)));
             }
@@ -319,9 +350,9 @@ impl Sync {
         let mut parts = Vec::new();
         for kind in [Kind::User, Kind::Group] {
             let env = environment(self.clock.now(), seed);
-            if let Some(part) = Part::read(kind, &self.settings, &self.beside, directory, env)? {
-                parts.push(part);
-            }
+            let Some(of) = self.settings.of(kind) else { continue };
+            let text = self.mapping_text(of).map_err(|error| Stop::Failed(SyncError::Settings(error)))?;
+            parts.push(Part::read(kind, of, text, &self.beside, directory, env)?);
         }
         let directory = self.source.as_deref().map(|source| (&self.directory, source));
         let scope = Scope::of(&self.settings.scope, directory).await.map_err(Stop::Failed)?;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::difference::{at, is_reference};
 use super::records::{Record, Records};
-use super::settings::{KindSettings, SyncSettings};
+use super::settings::KindSettings;
 use super::{Stop, SyncError};
 use crate::clock::{Millis, moment};
 use crate::directory::token::hash;
@@ -51,19 +51,15 @@ pub(super) enum Made {
 }
 
 impl Part {
-    /// Reads and compiles what the settings of a kind name; `None` when they say nothing of it.
+    /// Compiles the mapping of a kind, its name and its text, and opens its records.
     pub(super) fn read(
         kind: Kind,
-        settings: &SyncSettings,
+        of: &KindSettings,
+        (file, text): (String, String),
         beside: &Path,
         directory: Option<(&Directory, &Arc<Endpoint>)>,
         env: Env,
-    ) -> Result<Option<Self>, Stop> {
-        let Some(of) = settings.of(kind) else { return Ok(None) };
-        let path = beside.join(&of.mapping);
-        let file = path.display().to_string();
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Stop::Failed(SyncError::Settings(format!("{file}: {error}"))))?;
+    ) -> Result<Self, Stop> {
         let digest = hash(&text);
         let compiled = Mapping::compile(&Source::new(file.clone(), text));
         let Some(mapping) = compiled.mapping else {
@@ -82,7 +78,7 @@ impl Part {
             (None, Some((directory, source))) => Records::Directory(directory.clone(), Arc::clone(source), kind),
             (None, None) => return Err(Stop::Failed(SyncError::Settings("there are no records".into()))),
         };
-        Ok(Some(Self { kind, settings: of.clone(), mapping, digest, records, env }))
+        Ok(Self { kind, settings: of.clone(), mapping, digest, records, env })
     }
 
     /// Maps a record. Random values are the same for a record in every run of the sync.

@@ -23,7 +23,7 @@ use crate::scim::compare::fold;
 use crate::target::{Abilities, Difference, Found, Kind, Object, Target, TargetError};
 
 /// What is to be done with one object.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Action {
     /// Of which kind.
@@ -51,7 +51,7 @@ pub struct Action {
 }
 
 /// What is done with an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
     /// It is made.
@@ -97,7 +97,7 @@ impl Verb {
 }
 
 /// What a run would do.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// The sync.
@@ -147,7 +147,7 @@ pub(super) struct Settled {
 }
 
 /// A record that is left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Skipped {
     /// Of which kind.
     pub kind: Kind,
@@ -158,7 +158,7 @@ pub struct Skipped {
 }
 
 /// What was looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanCounts {
     /// Records.

@@ -34,7 +34,7 @@ pub struct Ask {
 }
 
 /// What is remembered of a sync that fails too much.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Quarantine {
     /// Since when.
     pub since: Millis,

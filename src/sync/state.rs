@@ -15,7 +15,7 @@ use crate::target::Kind;
 const PAGE: usize = 1_000;
 
 /// What is remembered of a record.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct State {
     /// The id of its object in the target.
@@ -109,7 +109,7 @@ impl States {
         if self.kept(record).is_none() {
             return Ok(None);
         }
-        let known = self.store.record(Table::Links, &self.key(record)).await?;
+        let known = self.store.record(Table::Links, &key(&self.sync, self.kind, record)).await?;
         known.map(|known| read(&known)).transpose()
     }
 
@@ -181,15 +181,11 @@ impl States {
         self.targets.len() as u64
     }
 
-    fn key(&self, record: &str) -> Vec<u8> {
-        [prefix(&self.sync, self.kind).as_slice(), record.as_bytes()].concat()
-    }
-
     /// Stores several in one transaction; `None` forgets a record.
     pub(super) async fn put(&mut self, changes: Vec<(String, Option<State>)>) -> Result<(), StoreError> {
         let mut transaction = Transaction::new("");
         for (record, state) in &changes {
-            let (key, when) = (self.key(record), When::Always);
+            let (key, when) = (key(&self.sync, self.kind, record), When::Always);
             transaction = transaction.with(match state {
                 Some(state) => {
                     // Texts and numbers always are JSON.
@@ -275,10 +271,18 @@ fn target_of(kept: &[Option<Kept>], number: u32) -> &str {
 }
 
 fn read(value: &[u8]) -> Result<State, StoreError> {
-    serde_json::from_slice(value).map_err(|error| StoreError::Corrupt {
-        table: "links",
-        what: format!("the state of a record cannot be read: {error}"),
-    })
+    serde_json::from_slice(value).map_err(corrupt)
+}
+
+/// Where the state of a record is.
+pub(super) fn key(sync: &str, kind: Kind, record: &str) -> Vec<u8> {
+    [prefix(sync, kind).as_slice(), record.as_bytes()].concat()
+}
+
+/// That the state of a record cannot be read.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+pub(super) fn corrupt(error: serde_json::Error) -> StoreError {
+    StoreError::Corrupt { table: "links", what: format!("the state of a record cannot be read: {error}") }
 }
 
 /// Keys begin with sync and kind; neither has a byte 0.

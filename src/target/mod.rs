@@ -28,7 +28,9 @@ pub type Object = Map<String, Value>;
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, TargetError>> + Send + 'a>>;
 
 /// What kind of object is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// People.
@@ -134,7 +136,7 @@ impl Write {
 }
 
 /// An attribute that differs.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Difference {
     /// The attribute at the top of the payload, or a URN and the attribute under it (`urn:…:User:department`), or a
     /// complex attribute's part (`name.givenName`).

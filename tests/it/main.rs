@@ -14,6 +14,7 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+mod api;
 mod attacks;
 mod cases;
 mod cli;

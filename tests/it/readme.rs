@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::server::{Data, SCIM, Server};
+use crate::server::{ADMIN, Data, SCIM, Server};
 use crate::support::{Scratch, code, root, run, stdout};
 
 /// The fenced blocks of a kind, in order.
@@ -180,6 +180,29 @@ fn the_walk_with_curl_works_as_printed() {
     assert_eq!(json(group)["members"][0]["value"], made["id"]);
     assert_eq!(*gone, "", "a deletion has no body");
     assert_eq!(server.scim("GET", "/Users", None).json()["totalResults"], 0);
+}
+
+#[test]
+fn every_request_of_the_api_page_works_as_printed() {
+    let page = fs::read_to_string(root().join("docs/api.md")).unwrap();
+    let data = Data::new();
+    let variables = [("PROVISOR_SECRET_APP", "a-secret-of-the-target")];
+    let server = Server::start_with(&data.0, &variables);
+    let user = server.user("ada@contoso.example");
+    let token = server.api("POST", "/tokens", &[], "{\"label\": \"old\", \"role\": \"read\"}").json();
+    let requests = blocks(&page, "sh").into_iter().filter(|block| block.contains("api "));
+    let script = requests.collect::<Vec<_>>().join("\n").replace("prv1_…", ADMIN);
+    let script = script.replace("127.0.0.1:8080", &format!("127.0.0.1:{}", server.port));
+    let scratch = Scratch::new("api-page");
+    let directory = scratch.path("");
+    let variables = [("USER", user.as_str()), ("TOKEN", token["id"].as_str().unwrap())];
+    let printed = bash(&script, Path::new(&directory), &variables);
+    for part in ["\"slug\":\"default\"", "+title = \"[title]\"", "\"revision\":3", "\"notes\":[]", "number,time,source"]
+    {
+        assert!(printed.contains(part), "{part:?} is not in {printed}");
+    }
+    assert!(!printed.contains("a-secret-of-the-target"));
+    assert!(scratch.read("backup.jsonl").lines().count() > 3);
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn a_transaction_is_stored_whole_or_not_at_all() {
     assert_eq!(wait(store.outbox(0, 10)).unwrap().len(), 1);
     // What failed took no number, and its names are free.
     let done = commit(&store, [user("u3", "bob"), Operation::Outbox(b"2".to_vec())]).unwrap();
-    assert_eq!(done.applied, [Applied::Resource { version: 1, number: 1 }, Applied::Number(1)]);
+    assert_eq!(done.applied, [Applied::Created { number: 1, is_member: false }, Applied::Number(1)]);
     assert_eq!(commit(&store, [user("u1", "cy")]), Err(StoreError::Exists { id: "u1".into() }));
     assert_eq!(commit(&store, [add("g", &["u1"])]), Err(StoreError::NotFound { id: "g".into() }));
     let missing = commit(&store, [group("g"), add("g", &["u1", "nobody"])]);
@@ -533,7 +533,7 @@ fn a_backup_restores_into_an_empty_store_only() {
     // Numbers go on where they were.
     for store in [&store, &copy] {
         let done = commit(store, [user("new", "new"), Operation::Outbox(vec![])]).unwrap();
-        assert_eq!(done.applied, [Applied::Resource { version: 1, number: 200 }, Applied::Number(200)]);
+        assert_eq!(done.applied, [Applied::Created { number: 200, is_member: false }, Applied::Number(200)]);
     }
 }
 

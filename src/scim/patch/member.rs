@@ -43,7 +43,7 @@ impl<'s> Compiler<'s> {
         let Some(value) = value else {
             return Err(ScimError::invalid_value("the operation on `members` needs a `value`"));
         };
-        let items = self.reader.list(&place.attribute, value, "members")?;
+        let items = self.reader.list(&place.attribute, value, &"members")?;
         items.iter().map(Member::read).collect()
     }
 

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::clock::Millis;
 use crate::directory::access;
-use crate::directory::token::{self, Refusal, Scope, Token};
+use crate::directory::token::{self, Grant, Refusal, Scope, Token};
 use crate::directory::{Directory, Held, LibraryError, Source, SourceRecord};
 use crate::store::{Operation, StoreError, Table, Transaction, When};
 
@@ -252,9 +252,7 @@ impl Registry {
         life: Option<Millis>,
         secret: &str,
     ) -> Result<Arc<Token>, RegistryError> {
-        if let Scope::Scim { source } = &scope
-            && self.source(source).is_none()
-        {
+        if let Some(source) = scope.sources().iter().find(|source| self.source(source).is_none()) {
             return Err(RegistryError::Missing(format!("source {source:?}")));
         }
         let created = self.directory.now();
@@ -281,6 +279,24 @@ impl Registry {
         Ok(())
     }
 
+    /// Lets a token live for so long and no longer; 0 revokes it.
+    ///
+    /// # Errors
+    /// There is none of that id.
+    pub async fn end_token(&self, id: &str, rest: Millis) -> Result<(), RegistryError> {
+        if rest == 0 {
+            return self.revoke(id).await;
+        }
+        let found = self.tokens().into_iter().find(|token| token.id == id);
+        let Some(found) = found else { return Err(RegistryError::Missing(format!("token {id:?}"))) };
+        let end = self.directory.now().saturating_add(rest);
+        let ending = Token { expires: Some(found.expires.map_or(end, |before| before.min(end))), ..(*found).clone() };
+        self.put(Table::Tokens, id, &ending, When::Always).await?;
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        tokens.insert(ending.hash.clone(), Arc::new(ending));
+        Ok(())
+    }
+
     /// Who shows a token, when it opens what is asked.
     ///
     /// # Errors
@@ -291,17 +307,39 @@ impl Registry {
         if given.starts_with(access::PREFIX) {
             return self.access_opens(given, wanted, now);
         }
+        let known = self.shown(given, now)?;
+        if known.scope != *wanted {
+            return Err(Refusal::WrongScope);
+        }
+        self.usage.touch(&known.id, now);
+        Ok(Holder { id: known.id.clone(), label: known.label.clone() })
+    }
+
+    /// Who shows a token to the admin API, and what it may do there.
+    ///
+    /// # Errors
+    /// Why it does not open.
+    pub fn grants(&self, given: Option<&str>) -> Result<(Holder, Grant), Refusal> {
+        let given = given.ok_or(Refusal::Missing)?;
+        let now = self.directory.now();
+        if given.starts_with(access::PREFIX) {
+            return Err(self.access_opens(given, &Scope::Admin, now).err().unwrap_or(Refusal::WrongScope));
+        }
+        let known = self.shown(given, now)?;
+        let grant = known.scope.grant().ok_or(Refusal::WrongScope)?;
+        self.usage.touch(&known.id, now);
+        Ok((Holder { id: known.id.clone(), label: known.label.clone() }, grant))
+    }
+
+    /// The token that is shown, when it is known and still good.
+    fn shown(&self, given: &str, now: Millis) -> Result<Arc<Token>, Refusal> {
         let hash = token::hash(given);
         let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
         let Some(known) = known else {
             return Err(if given.starts_with(token::PREFIX) { Refusal::Unknown } else { Refusal::Foreign });
         };
         known.opens(&hash, now)?;
-        if known.scope != *wanted {
-            return Err(Refusal::WrongScope);
-        }
-        self.usage.touch(&known.id, now);
-        Ok(Holder { id: known.id.clone(), label: known.label.clone() })
+        Ok(known)
     }
 
     async fn put(

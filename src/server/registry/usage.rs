@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::{Registry, RegistryError, named};
 use crate::clock::Millis;
 use crate::directory::Directory;
-use crate::directory::token::{DAY, Scope, days_until};
+use crate::directory::token::{DAY, days_until};
 use crate::store::{Operation, Table, Transaction, When};
 
 /// Before the ids of what was used, in the table of settings.
@@ -178,10 +178,7 @@ impl Registry {
         let mut endings = Vec::new();
         for token in self.tokens() {
             let (Some(expires), None) = (token.expires, token.revoked) else { continue };
-            let source = match &token.scope {
-                Scope::Scim { source } => source.clone(),
-                Scope::Admin => String::new(),
-            };
+            let source = token.scope.sources().join(",");
             let warning = Warning {
                 kind: Kind::Token,
                 id: token.id.clone(),

@@ -10,7 +10,6 @@ use super::codec;
 use super::engine::MAX_VALUE;
 use super::keys::{self, EXTENT, MAX_ID, MAX_NAME, MAX_RECORD_KEY, NO_KIND, Parts, Space};
 use super::staging::{Staging, after};
-use super::tally;
 
 /// The most keys of a resource.
 const MAX_KEYS: usize = 1_000;
@@ -59,9 +58,7 @@ fn one(staging: &mut Staging<'_>, source: &str, operation: Operation) -> Result<
         Operation::Log(entry) => {
             value_fits(entry.body.len())?;
             id_fits(entry.resource.as_deref().unwrap_or("-"))?;
-            let number = staging.append_log(codec::write_log(source, &entry));
-            tally::count(staging, source, number, &entry)?;
-            Ok(Applied::Number(number))
+            Ok(Applied::Number(staging.append_log(source, &entry)))
         }
         Operation::Put { table, key, value, when } => {
             let key = record(staging, table, key, when)?;
@@ -165,17 +162,18 @@ fn create(staging: &mut Staging<'_>, source: &str, mut stored: Stored) -> Result
     stored.number = next;
     staging.put(counts, &codec::write_count(count + 1, next + 1))?;
     let extent = keys::extent(source, &stored.kind, next);
-    let mut places = staging.load(&extent)?.map_or(Ok(Vec::new()), |row| codec::read_extent(&row))?;
-    places.push(((next % EXTENT) as u8, stored.id.clone()));
-    staging.put(extent, &codec::write_extent(&places))?;
+    let places = staging.load(&extent)?;
+    let places = codec::append_extent(places.as_deref().unwrap_or_default(), (next % EXTENT) as u8, &stored.id);
+    staging.put(extent, &places)?;
 
     // Groups that had the id as a member before it was a resource learn what it is.
-    for group in edge_ends(staging, Space::Group, source, &stored.id)? {
-        staging.put(keys::member(source, &group, &stored.id), stored.kind.as_bytes())?;
+    let groups = if staging.has_strays() { edge_ends(staging, Space::Group, source, &stored.id)? } else { Vec::new() };
+    for group in &groups {
+        staging.put(keys::member(source, group, &stored.id), stored.kind.as_bytes())?;
     }
 
     save(staging, source, &stored)?;
-    Ok(Applied::Resource { version: 1, number: stored.number })
+    Ok(Applied::Created { number: stored.number, is_member: !groups.is_empty() })
 }
 
 /// The new body, profile and keys of a resource.
@@ -311,7 +309,10 @@ fn members(
         }
         let kind = match staging.load(&keys::resource(source, &member))? {
             Some(row) => codec::read_kind(&row)?,
-            None if unknown == Unknown::Keep => NO_KIND.to_owned(),
+            None if unknown == Unknown::Keep => {
+                staging.count_stray();
+                NO_KIND.to_owned()
+            }
             None => return Err(StoreError::MemberNotFound { id: member }),
         };
         staging.put(edge, kind.as_bytes())?;

@@ -147,6 +147,17 @@ pub(super) fn write_extent(places: &[(u8, String)]) -> Vec<u8> {
     row.0
 }
 
+/// A row of the order with one more place, which is behind all that are there.
+pub(super) fn append_extent(row: &[u8], place: u8, id: &str) -> Vec<u8> {
+    let mut longer = Writer(Vec::with_capacity(row.len() + id.len() + 3));
+    let (count, places) = row.split_first().unwrap_or((&0, &[]));
+    longer.byte(count.saturating_add(1));
+    longer.0.extend_from_slice(places);
+    longer.byte(place);
+    longer.bytes(id.as_bytes());
+    longer.0
+}
+
 pub(super) fn read_extent(row: &[u8]) -> Result<Vec<(u8, String)>, StoreError> {
     let mut row = Reader::new(Space::Order, row);
     let mut places = Vec::new();
@@ -221,12 +232,15 @@ pub(super) struct Counters {
     pub(super) log_bytes: u64,
     /// The generation of the next value in pieces.
     pub(super) generation: u64,
+    /// How many memberships were ever stored of ids that were no resources. While there was none, nobody looks for those of a
+    /// new resource.
+    pub(super) strays: u64,
 }
 
 impl Counters {
     pub(super) fn write(&self) -> Vec<u8> {
         let mut row = Writer::default();
-        for number in [self.outbox, self.log, self.log_bytes, self.generation] {
+        for number in [self.outbox, self.log, self.log_bytes, self.generation, self.strays] {
             row.number(number);
         }
         row.0
@@ -234,7 +248,10 @@ impl Counters {
 
     pub(super) fn read(row: &[u8]) -> Result<Self, StoreError> {
         let mut row = Reader::new(Space::Meta, row);
-        Ok(Self { outbox: row.number()?, log: row.number()?, log_bytes: row.number()?, generation: row.number()? })
+        let (outbox, log, log_bytes, generation) = (row.number()?, row.number()?, row.number()?, row.number()?);
+        // Older directories did not count them: there may be some.
+        let strays = if row.is_empty() { 1 } else { row.number()? };
+        Ok(Self { outbox, log, log_bytes, generation, strays })
     }
 }
 

@@ -1,12 +1,13 @@
 //! The one thread that writes. It takes the transactions that wait, stages them one after another and stores them as one
-//! batch; a second thread (`syncer.rs`) makes it durable and answers, while this one stores the next. With one writer there
-//! are no conflicts, and the sync is shared by all who wait.
+//! batch; a second thread (`syncer.rs`) makes it durable and answers. Meanwhile this one stages those that come, and stores
+//! them when the disk is done: a sync is shared by all who came during the one before, and nobody who writes alone waits for
+//! more. With one writer there are no conflicts.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -19,9 +20,6 @@ use super::keys::{self, Space};
 use super::staging::{self, COUNTERS, Group};
 use super::syncer::{Due, Syncer};
 
-/// How long a batch waits for more when the one before had several: a sync that many share is worth a moment, and who writes
-/// alone does not wait. Measured: a fifth more creations a second at 16 connections.
-const GATHER: Duration = Duration::from_micros(400);
 /// Transactions in one batch.
 const MAX_JOBS: usize = 512;
 /// Keys after which a batch takes no more transactions; readers wait while a batch is stored.
@@ -42,10 +40,19 @@ pub(super) enum Job {
         ready: SyncSender<Result<(), StoreError>>,
         release: Receiver<()>,
     },
+    /// The disk is done with what it had; sent when the thread waits for that.
+    Synced,
+    /// Nothing comes after this.
+    End,
 }
 
-/// Whom to tell that nothing is written, and until when.
-type Stop = (SyncSender<Result<(), StoreError>>, Receiver<()>);
+/// What there is to do after a batch.
+#[derive(Default)]
+struct Halt {
+    /// Whom to tell that nothing is written, and until when.
+    pause: Option<(SyncSender<Result<(), StoreError>>, Receiver<()>)>,
+    end: bool,
+}
 
 /// What a dump has to write again, since it changed after the dump saw it.
 #[derive(Default)]
@@ -85,6 +92,11 @@ impl Shared {
     pub(super) fn stop(&self, error: &StoreError) {
         let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         stopped.get_or_insert_with(|| StoreError::Stopped(error.to_string()));
+    }
+
+    /// The thread worked from then on.
+    fn worked(&self, since: Instant) {
+        self.busy.fetch_add(since.elapsed().as_micros() as u64, Ordering::Relaxed);
     }
 
     pub(super) fn publish(&self, counters: &Counters) {
@@ -137,24 +149,29 @@ pub(super) struct Committer {
     shared: Arc<Shared>,
     counters: Counters,
     syncer: Syncer,
-    /// How many transactions the last batch had.
-    last: usize,
 }
 
 impl Committer {
-    pub(super) fn new(engine: Arc<Engine>, shared: Arc<Shared>) -> Result<Self, StoreError> {
+    /// `queue` leads to the jobs that [`Committer::run`] is given.
+    pub(super) fn new(engine: Arc<Engine>, shared: Arc<Shared>, queue: SyncSender<Job>) -> Result<Self, StoreError> {
         let counters = counters(&engine)?;
         shared.publish(&counters);
-        let syncer = Syncer::start(Arc::clone(&engine), Arc::clone(&shared))?;
-        Ok(Self { engine, shared, counters, syncer, last: 0 })
+        let syncer = Syncer::start(Arc::clone(&engine), Arc::clone(&shared), queue)?;
+        Ok(Self { engine, shared, counters, syncer })
     }
 
-    /// Works until every sender is gone.
+    /// Works until it is told to end.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
-            let start = Instant::now();
-            let pause = self.batch(first, jobs);
-            self.shared.busy.fetch_add(start.elapsed().as_micros() as u64, Ordering::Relaxed);
+            match first {
+                Job::Synced => continue,
+                Job::End => break,
+                _ => {}
+            }
+            let Halt { pause, end } = self.batch(first, jobs);
+            if end {
+                break;
+            }
             if let Some((ready, release)) = pause {
                 self.syncer.settle();
                 let answer = self.shared.stopped().map_or(Ok(()), Err);
@@ -181,38 +198,45 @@ impl Committer {
         self.shared.publish(&self.counters);
     }
 
-    fn batch(&mut self, first: Job, jobs: &Receiver<Job>) -> Option<Stop> {
-        let begun = Instant::now();
+    fn batch(&mut self, first: Job, jobs: &Receiver<Job>) -> Halt {
+        let mut begun = Instant::now();
         let engine = Arc::clone(&self.engine);
         let mut group = Group::new(&engine, self.counters);
-        let (mut owed, mut pause, mut next) = (Vec::new(), None, Some(first));
+        let (mut owed, mut halt, mut next) = (Vec::new(), Halt::default(), Some(first));
         while let Some(job) = next.take() {
-            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             match job {
                 Job::Commit(transaction, reply) => {
+                    self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
                     let answer = self.stage(&mut group, |staging| apply::run(staging, transaction));
                     owed.push(Owed::Commit(reply, answer));
                 }
                 Job::Prune { before, bytes, reply } => {
+                    self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
                     let answer = self.stage(&mut group, |staging| apply::prune_log(staging, before, bytes));
                     owed.push(Owed::Prune(reply, answer));
                     // It reads stored rows, so nothing may prune twice in one batch.
                     break;
                 }
                 Job::Pause { ready, release } => {
-                    pause = Some((ready, release));
+                    self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+                    halt.pause = Some((ready, release));
+                    break;
+                }
+                Job::Synced => {}
+                Job::End => {
+                    halt.end = true;
                     break;
                 }
             }
             if owed.len() < MAX_JOBS && group.len() < MAX_KEYS {
                 next = jobs.try_recv().ok();
-                let left = GATHER.saturating_sub(begun.elapsed());
-                if next.is_none() && self.last > 1 && owed.len() < self.last * 2 && !left.is_zero() {
-                    next = jobs.recv_timeout(left).ok();
+                if next.is_none() && self.syncer.is_busy() {
+                    self.shared.worked(begun);
+                    next = jobs.recv().ok();
+                    begun = Instant::now();
                 }
             }
         }
-        self.last = owed.len();
         match self.store(group) {
             Ok(written) => self.syncer.owe(Due::Batch { owed, written }),
             Err(error) => {
@@ -222,7 +246,8 @@ impl Committer {
                 }
             }
         }
-        pause
+        self.shared.worked(begun);
+        halt
     }
 
     fn stage<T>(

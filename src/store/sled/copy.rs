@@ -13,7 +13,7 @@ use crate::store::{Dumped, Rewind, StoreError};
 use super::codec::{self, Counters};
 use super::committer::counters;
 use super::engine::{Engine, Value, encode};
-use super::keys::{self, EXTENT, Parts, Space};
+use super::keys::{self, EXTENT, NO_KIND, Parts, Space};
 use super::open::RESTORING;
 use super::staging::{Group, Staging, batch};
 use super::{SledStore, verify};
@@ -291,10 +291,10 @@ pub(super) fn restore(engine: &Engine, from: &mut dyn Rewind) -> Result<Dumped, 
     loader.store()?;
     let log_bytes = drop_older(engine, &mut loader, oldest)?;
     derive(engine, &mut loader)?;
-    let generation = loader.store()?.generation;
+    let Counters { generation, strays, .. } = loader.store()?;
 
     let mut last = ::sled::Batch::default();
-    let counters = Counters { outbox: next.0, log: next.1, log_bytes, generation };
+    let counters = Counters { outbox: next.0, log: next.1, log_bytes, generation, strays };
     last.insert(keys::meta(super::staging::COUNTERS), encode(&counters.write(), 0).0);
     engine.apply(last)?;
     if let Some(finding) = verify::verify(engine)?.findings.first() {
@@ -372,11 +372,16 @@ fn derive(engine: &Engine, loader: &mut Loader<'_>) -> Result<(), StoreError> {
         loader.stage(|staging| derive_one(staging, &source, &stored))?;
     }
     for row in engine.prefix(&[Space::Member.letter()], None) {
-        let (key, _) = row?;
+        let (key, kind) = row?;
         let mut parts = Parts::new(&key);
         let source = parts.string().ok_or_else(|| keys::bad_key(&key))?;
         let (group, member) = parts.id().zip(parts.id()).ok_or_else(|| keys::bad_key(&key))?;
-        loader.put(keys::group(&source, &member, &group), b"")?;
+        loader.stage(|staging| {
+            if *kind == *NO_KIND.as_bytes() {
+                staging.count_stray();
+            }
+            staging.put(keys::group(&source, &member, &group), b"")
+        })?;
     }
     Ok(())
 }

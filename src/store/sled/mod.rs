@@ -74,7 +74,7 @@ impl SledStore {
         });
         let shared = Arc::new(Shared::default());
         let (queue, jobs) = sync_channel(options.queue.max(1));
-        let committer = Committer::new(Arc::clone(&engine), Arc::clone(&shared))?;
+        let committer = Committer::new(Arc::clone(&engine), Arc::clone(&shared), queue.clone())?;
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run(&jobs))?;
         let warnings = warnings.into_iter().collect();
         Ok(Self { queue: Some(queue), thread: Some(thread), engine, shared, warnings, _lock: lock })
@@ -142,8 +142,10 @@ fn now<'a, T: Send + 'a>(answer: Result<T, StoreError>) -> Answer<'a, T> {
 
 impl Drop for SledStore {
     fn drop(&mut self) {
-        // Without a sender the thread finishes what waits, syncs, and ends.
-        self.queue = None;
+        // The thread finishes what came before, syncs, and ends.
+        if let Some(queue) = self.queue.take() {
+            drop(queue.send(Job::End));
+        }
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }

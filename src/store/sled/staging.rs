@@ -7,11 +7,13 @@ use std::ops::Deref;
 
 use ::sled::{Batch, IVec};
 
-use crate::store::StoreError;
+use crate::store::types::Millis;
+use crate::store::{LogEntry, StoreError};
 
-use super::codec::Counters;
+use super::codec::{self, Counters};
 use super::engine::{self, Engine, MAX_VALUE, PIECE, Pieces, Value, damaged};
 use super::keys::{self, Space};
+use super::tally;
 
 /// The most keys that one transaction may write.
 pub(super) const MAX_WRITES: usize = 1_000_000;
@@ -30,7 +32,16 @@ struct Layer {
     pieces: HashMap<Vec<u8>, Pieces>,
     counters: Counters,
     outbox: Vec<Vec<u8>>,
-    log: Vec<Vec<u8>>,
+    log: Vec<Line>,
+}
+
+/// An entry of the provisioning log that is to be stored.
+pub(super) struct Line {
+    pub(super) source: String,
+    pub(super) at: Millis,
+    pub(super) failed: bool,
+    /// As its row has it.
+    pub(super) row: Vec<u8>,
 }
 
 impl Layer {
@@ -70,7 +81,12 @@ impl Layer {
     }
 
     /// Rows of entries: as many in a row as fit into a piece.
-    fn put_rows(&mut self, space: Space, first: u64, entries: Vec<Vec<u8>>) -> Result<u64, StoreError> {
+    fn put_rows<'r>(
+        &mut self,
+        space: Space,
+        first: u64,
+        entries: impl Iterator<Item = &'r Vec<u8>>,
+    ) -> Result<u64, StoreError> {
         let (mut row, mut row_first, mut bytes) = (Vec::new(), first, 0_u64);
         for (number, entry) in (first..).zip(entries) {
             if !row.is_empty() && row.len() + entry.len() > PIECE {
@@ -80,7 +96,7 @@ impl Layer {
             if row.is_empty() {
                 row_first = number;
             }
-            row.extend_from_slice(&entry);
+            row.extend_from_slice(entry);
         }
         if !row.is_empty() {
             bytes += row.len() as u64;
@@ -134,8 +150,12 @@ impl<'e> Group<'e> {
     /// The batch, the keys in it, and the counters after it.
     pub(super) fn finish(mut self) -> Result<(Writes, Counters), StoreError> {
         let (outbox, log) = (mem::take(&mut self.base.outbox), mem::take(&mut self.base.log));
-        self.base.put_rows(Space::Outbox, self.first.outbox, outbox)?;
-        self.base.counters.log_bytes += self.base.put_rows(Space::Log, self.first.log, log)?;
+        self.base.put_rows(Space::Outbox, self.first.outbox, outbox.iter())?;
+        self.base.counters.log_bytes +=
+            self.base.put_rows(Space::Log, self.first.log, log.iter().map(|line| &line.row))?;
+        for (key, tally) in tally::count(self.engine, self.first.log, &log)? {
+            self.base.put(key, &tally)?;
+        }
         if self.base.counters != self.first {
             let row = self.base.counters.write();
             self.base.put(keys::meta(COUNTERS), &row)?;
@@ -241,11 +261,21 @@ impl Staging<'_> {
         number
     }
 
-    pub(super) fn append_log(&mut self, entry: Vec<u8>) -> u64 {
+    pub(super) fn append_log(&mut self, source: &str, entry: &LogEntry) -> u64 {
         let number = self.top.counters.log;
         self.top.counters.log += 1;
-        self.top.log.push(entry);
+        let row = codec::write_log(source, entry);
+        self.top.log.push(Line { source: source.to_owned(), at: entry.at, failed: entry.failed, row });
         number
+    }
+
+    /// Whether there ever was a membership of an id that was no resource.
+    pub(super) fn has_strays(&self) -> bool {
+        self.top.counters.strays > 0
+    }
+
+    pub(super) fn count_stray(&mut self) {
+        self.top.counters.strays += 1;
     }
 
     pub(super) fn log_bytes(&mut self) -> &mut u64 {

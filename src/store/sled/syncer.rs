@@ -1,18 +1,18 @@
-//! The thread that makes batches durable and pays what is owed for them. While it waits for the disk, the committer stores the
-//! next batch; all batches that are stored by then share one sync.
+//! The thread that makes batches durable and pays what is owed for them. While it waits for the disk, the committer stages the
+//! next batch.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use crate::store::StoreError;
 
 use super::codec::Counters;
-use super::committer::{Owed, Shared};
+use super::committer::{Job, Owed, Shared};
 use super::engine::Engine;
 
-/// Batches that are stored and wait for the sync; when the disk is slower, batches grow instead.
+/// Batches that are stored and wait for the sync. There is more than one only when batches are full.
 const MAX_BATCHES: usize = 2;
 
 /// What is due.
@@ -28,26 +28,53 @@ pub(super) enum Due {
     Settle(SyncSender<()>),
 }
 
+/// How the thread stands.
+#[derive(Default)]
+struct Standing {
+    /// How much is due.
+    due: AtomicUsize,
+    /// Whether the committer wants to hear when nothing is.
+    awaited: AtomicBool,
+}
+
 /// The committer's end of the thread.
 pub(super) struct Syncer {
+    standing: Arc<Standing>,
     sender: Option<SyncSender<Due>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Syncer {
-    /// Starts the thread.
-    pub(super) fn start(engine: Arc<Engine>, shared: Arc<Shared>) -> Result<Self, StoreError> {
+    /// Starts the thread. `committer` is where it says that it is done.
+    pub(super) fn start(
+        engine: Arc<Engine>,
+        shared: Arc<Shared>,
+        committer: SyncSender<Job>,
+    ) -> Result<Self, StoreError> {
         let (sender, due) = sync_channel(MAX_BATCHES);
+        let standing = Arc::<Standing>::default();
+        let theirs = Arc::clone(&standing);
         let thread = thread::Builder::new()
             .name("syncer".to_owned())
-            .spawn(move || run(&engine, &shared, &due))
+            .spawn(move || run(&engine, &shared, &due, &theirs, &committer))
             .map_err(|error| StoreError::Io(format!("a thread cannot be started: {error}")))?;
-        Ok(Self { sender: Some(sender), thread: Some(thread) })
+        Ok(Self { standing, sender: Some(sender), thread: Some(thread) })
+    }
+
+    /// Whether something is still to be made durable. When it is, [`Job::Synced`] comes after that, or other jobs are there.
+    pub(super) fn is_busy(&self) -> bool {
+        self.standing.awaited.store(true, Ordering::SeqCst);
+        let is_busy = self.standing.due.load(Ordering::SeqCst) > 0;
+        if !is_busy {
+            self.standing.awaited.store(false, Ordering::SeqCst);
+        }
+        is_busy
     }
 
     /// Hands a batch over.
     pub(super) fn owe(&self, due: Due) {
         if let Some(sender) = &self.sender {
+            self.standing.due.fetch_add(1, Ordering::SeqCst);
             // The thread ends only when this end does.
             drop(sender.send(due));
         }
@@ -69,21 +96,23 @@ impl Syncer {
     }
 }
 
-fn run(engine: &Engine, shared: &Shared, due: &Receiver<Due>) {
+fn run(engine: &Engine, shared: &Shared, due: &Receiver<Due>, standing: &Standing, committer: &SyncSender<Job>) {
     while let Ok(first) = due.recv() {
-        let (mut owed, mut settled, mut last, mut next) = (Vec::new(), Vec::new(), None, Some(first));
-        while let Some(one) = next.take() {
+        let (mut owed, mut settled, mut last, mut more) = (Vec::new(), Vec::new(), None, Some(first));
+        let mut done = 0;
+        while let Some(one) = more.take() {
+            done += 1;
             match one {
-                Due::Batch { owed: more, written } => {
+                Due::Batch { owed: debts, written } => {
                     shared.batches.fetch_add(u64::from(written.is_some()), Ordering::Relaxed);
-                    let transactions = if written.is_some() { more.len() as u64 } else { 0 };
+                    let transactions = if written.is_some() { debts.len() as u64 } else { 0 };
                     shared.transactions.fetch_add(transactions, Ordering::Relaxed);
-                    owed.extend(more);
+                    owed.extend(debts);
                     last = written.or(last);
                 }
-                Due::Settle(done) => settled.push(done),
+                Due::Settle(told) => settled.push(told),
             }
-            next = due.try_recv().ok();
+            more = due.try_recv().ok();
         }
         let result = match &last {
             Some(counters) => durable(engine, shared).map(|()| shared.publish(counters)),
@@ -97,8 +126,12 @@ fn run(engine: &Engine, shared: &Shared, due: &Receiver<Due>) {
         for debt in owed {
             debt.pay(failure.as_ref());
         }
-        for done in settled {
-            let _ = done.send(());
+        for told in settled {
+            let _ = told.send(());
+        }
+        if standing.due.fetch_sub(done, Ordering::SeqCst) == done && standing.awaited.swap(false, Ordering::SeqCst) {
+            // When the queue is full, the committer need not be told.
+            drop(committer.try_send(Job::Synced));
         }
     }
 }

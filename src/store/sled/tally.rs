@@ -1,13 +1,16 @@
 //! What a source's lines of the provisioning log come to: the newest one, and how many there were in each hour of the last
 //! day. It is one record a source, written with the line, so that nobody reads the log to say how a source fares.
 
-use crate::store::types::{LogEntry, LogLine, Millis, Table};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::store::types::{LogLine, Millis, Table};
 use crate::store::{Activity, StoreError};
 
 use super::codec::{self, Reader, Writer};
 use super::engine::Engine;
 use super::keys::{self, Space};
-use super::staging::Staging;
+use super::staging::Line;
 
 const HOUR: Millis = 60 * 60 * 1_000;
 /// A day, and the hour that has begun.
@@ -69,14 +72,25 @@ impl Tally {
     }
 }
 
-/// Stages what a new line changes.
-pub(super) fn count(staging: &mut Staging<'_>, source: &str, number: u64, entry: &LogEntry) -> Result<(), StoreError> {
-    let key = keys::record(Table::Activity, source.as_bytes());
-    let mut tally = staging.load(&key)?.map_or(Ok(Tally::default()), |row| Tally::parse(&row))?;
-    tally.number = number;
-    tally.line = codec::write_log(source, entry);
-    tally.add(entry.at, entry.failed);
-    staging.put(key, &tally.write())
+/// The tallies after these lines, the first of which has the number `first`, and their keys.
+pub(super) fn count(engine: &Engine, first: u64, lines: &[Line]) -> Result<HashMap<Vec<u8>, Vec<u8>>, StoreError> {
+    let mut tallies: HashMap<&str, (Tally, &Line)> = HashMap::new();
+    for (number, line) in (first..).zip(lines) {
+        let (tally, last) = match tallies.entry(&line.source) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let row = engine.get(&keys::record(Table::Activity, line.source.as_bytes()))?;
+                new.insert((row.map_or(Ok(Tally::default()), |row| Tally::parse(&row))?, line))
+            }
+        };
+        (tally.number, *last) = (number, line);
+        tally.add(line.at, line.failed);
+    }
+    let rows = tallies.into_iter().map(|(source, (mut tally, last))| {
+        tally.line.clone_from(&last.row);
+        (keys::record(Table::Activity, source.as_bytes()), tally.write())
+    });
+    Ok(rows.collect())
 }
 
 /// What a source did since the hour in which `since` lies.
