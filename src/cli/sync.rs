@@ -30,6 +30,9 @@ pub(super) enum Command {
         /// Write the plan to this file, to be run as it is with `run --plan`
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Read all of the target, not only what it says has changed
+        #[arg(long)]
+        full: bool,
     },
     /// Bring the target up to date
     #[command(after_help = CODES)]
@@ -45,6 +48,9 @@ pub(super) enum Command {
         /// Take away more than the guard allows
         #[arg(long)]
         allow_deletes: bool,
+        /// Read all of the target, not only what it says has changed
+        #[arg(long)]
+        full: bool,
         /// Only this user, by the id of the record
         #[arg(long, value_name = "ID")]
         user: Vec<String>,
@@ -84,6 +90,9 @@ pub(super) enum Command {
     Discover {
         #[command(flatten)]
         common: Common,
+        /// Read all of the target, not only what it says has changed
+        #[arg(long)]
+        full: bool,
     },
 }
 
@@ -145,18 +154,24 @@ pub(super) fn run(command: &Command) -> Outcome {
         | Command::Status { common, .. }
         | Command::Resume { common, .. }
         | Command::Check { common }
-        | Command::Discover { common } => &common.place,
+        | Command::Discover { common, .. } => &common.place,
         Command::Log(log) => &log.place,
         Command::Object(object) => &object.place,
         Command::Objects(objects) => &objects.place,
     };
     runtime()?.block_on(async {
         let sync = open(place).await?;
+        if let Command::Plan { full: true, .. }
+        | Command::Run { full: true, .. }
+        | Command::Discover { full: true, .. } = command
+        {
+            sync.read_all_again().await.map_err(told)?;
+        }
         match command {
-            Command::Plan { common, quiet, out } => {
+            Command::Plan { common, quiet, out, .. } => {
                 plan(&sync, common, out.as_deref(), !quiet && !common.is_json()).await
             }
-            Command::Run { common, quiet, plan, allow_deletes, user, group } => {
+            Command::Run { common, quiet, plan, allow_deletes, user, group, .. } => {
                 let only: Vec<(Kind, String)> = user
                     .iter()
                     .map(|id| (Kind::User, id.clone()))
@@ -186,7 +201,7 @@ pub(super) fn run(command: &Command) -> Outcome {
                 run_it(&sync, common, &RunOptions::default(), *quiet).await
             }
             Command::Check { common } => check(&sync, common).await,
-            Command::Discover { common } => discover(&sync, common).await,
+            Command::Discover { common, .. } => discover(&sync, common).await,
             Command::Log(log) => runs::log(&sync, log).await,
             Command::Object(object) => runs::object(&sync, object).await,
             Command::Objects(objects) => runs::objects(&sync, objects).await,

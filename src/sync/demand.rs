@@ -107,7 +107,7 @@ impl Sync {
                 Made::Wanted(wanted) => told.add("scope", true, "in scope", json!({"matches": wanted.matches})),
             }
         }
-        let (plan, _) = self.planned(&mut stage, Some(&[(kind, id.to_owned())])).await?;
+        let (plan, _) = self.planned(&mut stage, Some(&[(kind, id.to_owned())]), false).await?;
         let plan = plan.shown();
         let known = stage.states.get(&kind).and_then(|states| states.target(id));
         let found = plan.actions.iter().find(|action| action.verb == Verb::Link);

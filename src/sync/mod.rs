@@ -12,7 +12,11 @@ mod demand;
 mod difference;
 mod direct;
 mod halt;
+mod index;
 mod keeping;
+mod lines;
+mod listing;
+mod mark;
 mod matching;
 mod notice;
 mod objects;
@@ -29,6 +33,7 @@ mod schedule;
 mod settings;
 mod sheet;
 mod state;
+mod survey;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -63,15 +68,18 @@ pub use state::State;
 
 use apply::Applier;
 use part::{Part, environment};
-use plan::{Planner, Survey};
+use plan::{Planner, Settled};
 use progress::{Progress, Watched};
 use records::Scope;
 use report::Tally;
 use schedule::STILL;
 use state::States;
+use survey::Survey;
 
 /// How long a run holds its lease without renewing it: after a crash another may begin then, in milliseconds.
 const LEASE: Millis = 60_000;
+/// How many states of objects that need nothing are stored at once.
+const SETTLED: usize = 200;
 
 /// Why a sync cannot run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -266,7 +274,7 @@ impl Sync {
     pub async fn plan(&self) -> Result<Plan, PlanError> {
         let _watched = Watched(&self.planning);
         let mut stage = self.stage(None, &self.planning).await.map_err(PlanError::from)?;
-        self.planned(&mut stage, None).await.map(|(plan, _)| plan).map_err(PlanError::from)
+        self.planned(&mut stage, None, false).await.map(|(plan, _)| plan).map_err(PlanError::from)
     }
 
     /// How far the run, or the plan, is that is under way in this process.
@@ -392,7 +400,7 @@ impl Sync {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         let started = self.clock.now();
         let mut stage = self.stage(kept.filter(|_| options.only.is_some()), &self.progress).await?;
-        let (plan, surveys) = self.planned(&mut stage, options.only.as_deref()).await?;
+        let (plan, surveys) = self.planned(&mut stage, options.only.as_deref(), options.plan.is_none()).await?;
         if let Some(wanted) = &options.plan {
             wanted.shown().agrees(&plan.shown()).map_err(|lines| Stop::Failed(SyncError::Changed(lines)))?;
         }
@@ -406,7 +414,7 @@ impl Sync {
         objects::remember(&plan, &surveys, &mut stage.states, (self.clock.now(), self.settings.log.days)).await?;
         drop(surveys);
         let held_back = self.carry_out(&plan, &mut stage, tally, options).await?;
-        objects::settle(&plan, &mut stage.states, (started, self.clock.now())).await?;
+        self.settle(&plan, &mut stage, started).await.map_err(Stop::store)?;
         let kept = stage.abilities.map(|abilities| (stage.states, abilities));
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         match tally.denied() {
@@ -471,11 +479,12 @@ impl Sync {
         Ok(seed)
     }
 
-    /// Evaluates all records, looks at the target, and decides.
+    /// Evaluates all records, looks at the target, and decides. `is_lean`: for a plan that is only carried out.
     async fn planned(
         &self,
         stage: &mut Stage,
         only: Option<&[(Kind, String)]>,
+        is_lean: bool,
     ) -> Result<(Plan, HashMap<Kind, Survey>), Stop> {
         let mut plan = Plan { sync: self.name().to_owned(), ..Plan::default() };
         let mut surveys = HashMap::new();
@@ -493,7 +502,7 @@ impl Sync {
             plan.counts.linked += states.linked_count();
             if only.is_none() {
                 // All records of all kinds are mapped before the target is asked for anything.
-                surveys.insert(part.kind, plan::survey(part, &stage.scope, states, &mut plan).await?);
+                surveys.insert(part.kind, Survey::of(part, &stage.scope, states, &mut plan).await?);
             }
         }
         stage.progress.begin(Phase::Discovering, None);
@@ -511,6 +520,7 @@ impl Sync {
                 now: self.clock.now(),
                 abilities,
                 protected: &self.settings.guard.protected,
+                is_lean,
             };
             match (only, surveys.get(&part.kind)) {
                 (Some(only), _) => {
@@ -518,7 +528,10 @@ impl Sync {
                         planner.one(id, &stage.scope, &mut plan).await?;
                     }
                 }
-                (None, Some(survey)) => planner.plan(survey, &mut plan).await?,
+                (None, Some(survey)) => {
+                    let mark = self.mark(part).await.map_err(Stop::store)?;
+                    planner.plan(survey, mark.as_ref(), &mut plan).await?;
+                }
                 (None, None) => {}
             }
         }
@@ -561,11 +574,11 @@ impl Sync {
             progress.begin(Phase::References, Some(managers.len() as u64));
             applier.managers(&managers, of).await?;
         }
-        let people: HashMap<String, String> = [Kind::User, Kind::Group]
-            .iter()
-            .filter_map(|kind| states.get(kind))
-            .flat_map(|states| states.linked().map(|(record, id)| (record.to_owned(), id.to_owned())))
-            .collect();
+        // The objects of those who come into groups.
+        let coming = plan.actions.iter().flat_map(|action| &action.add);
+        let object = |record: &str| [Kind::Group, Kind::User].iter().find_map(|kind| states.get(kind)?.target(record));
+        let people: HashMap<String, String> =
+            coming.filter_map(|record| Some((record.clone(), object(record)?.to_owned()))).collect();
         for part in &*parts {
             let Some(of) = states.get_mut(&part.kind) else { continue };
             let members: Vec<Action> = plan
@@ -589,6 +602,39 @@ impl Sync {
             self.applier(part, abilities, tally).take_away(&gone, of).await?;
         }
         Ok(if guarded { plan.taken() } else { 0 })
+    }
+
+    /// Stores what was seen of objects that need nothing, and from where changes are to be listed: all of the plan is done.
+    /// What was open, before the run began, is no longer told as it was.
+    async fn settle(&self, plan: &Plan, stage: &mut Stage, started: Millis) -> Result<(), StoreError> {
+        for (kind, states) in &mut stage.states {
+            let settled: Vec<&Settled> = plan.settled.iter().filter(|settled| settled.kind == *kind).collect();
+            for some in settled.chunks(SETTLED) {
+                let mut changes = Vec::with_capacity(some.len());
+                for settled in some {
+                    let Some(mut state) = states.whole(&settled.record).await? else { continue };
+                    if settled.sent.is_some() {
+                        state.sent.clone_from(&settled.sent);
+                    }
+                    if settled.is_fine && objects::is_open(&state.outcome) && state.at < started {
+                        (state.outcome, state.reason, state.at) = ("unchanged".to_owned(), None, self.clock.now());
+                        state.attempts = 0;
+                    }
+                    state.manager = settled.manager.clone().or(state.manager);
+                    changes.push((settled.record.clone(), Some(state)));
+                }
+                states.put(changes).await?;
+            }
+        }
+        for part in &stage.parts {
+            let Some((link, read)) = plan.links.get(&part.kind) else { continue };
+            if !plan.undecided.contains(&part.kind) {
+                let protected = plan.protected.iter().filter(|(kind, _)| *kind == part.kind);
+                let protected = protected.map(|(_, record)| record.clone()).collect();
+                self.keep_mark(part.kind, &self.mark_of(part, link.clone(), *read, protected)).await?;
+            }
+        }
+        Ok(())
     }
 
     fn applier<'a>(&'a self, part: &'a Part, abilities: &'a Abilities, tally: &'a Tally) -> Applier<'a> {

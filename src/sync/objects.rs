@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::part::Made;
-use super::plan::{Plan, Survey};
+use super::plan::Plan;
 use super::runs::row;
 use super::state::{State, States};
+use super::survey::Survey;
 use super::{PlanError, Stop, Sync, SyncError};
 use crate::clock::Millis;
 use crate::directory::token::DAY;
@@ -20,6 +21,8 @@ use crate::target::Kind;
 
 /// How many records are read at once.
 const PAGE: usize = 1_000;
+/// How many states are written at once.
+const AT_ONCE: usize = 200;
 /// How many records one question looks at; the answer says where to go on.
 const MAX_LOOKED: usize = 20_000;
 
@@ -119,7 +122,7 @@ pub(super) struct Left {
 }
 
 /// Whether something is open.
-fn is_open(outcome: &str) -> bool {
+pub(super) fn is_open(outcome: &str) -> bool {
     matches!(outcome, "failed" | "skipped" | "ambiguous" | "begun" | "pending")
 }
 
@@ -127,17 +130,8 @@ impl Plan {
     /// Notes that a record is left out. What is known already is not written again.
     pub(super) fn note(&mut self, states: &States, kind: Kind, record: &str, outcome: &'static str, reason: &str) {
         let reason = without_values(reason);
-        let known = states.get(record);
-        if known.is_some_and(|known| known.outcome == outcome && known.reason.as_deref() == Some(reason.as_str())) {
-            return;
-        }
-        self.left.push(Left { kind, record: record.to_owned(), outcome, reason });
-    }
-
-    /// Notes that an object is as it is to be, when it was not the last time.
-    pub(super) fn settle(&mut self, states: &States, kind: Kind, record: &str) {
-        if states.get(record).is_some_and(|known| is_open(&known.outcome)) {
-            self.settled.push((kind, record.to_owned()));
+        if !states.is_told(record, outcome, &reason) {
+            self.left.push(Left { kind, record: record.to_owned(), outcome, reason });
         }
     }
 }
@@ -150,45 +144,24 @@ pub(super) async fn remember(
     (now, days): (Millis, u64),
 ) -> Result<(), Stop> {
     for (kind, states) in states {
-        let mut changes = Vec::new();
-        for left in plan.left.iter().filter(|left| left.kind == *kind) {
-            let known = states.get(&left.record).cloned().unwrap_or_default();
-            let (outcome, reason) = (left.outcome.to_owned(), Some(left.reason.clone()));
-            changes.push((left.record.clone(), Some(State { outcome, reason, at: now, attempts: 0, ..known })));
+        let left: Vec<&Left> = plan.left.iter().filter(|left| left.kind == *kind).collect();
+        for some in left.chunks(AT_ONCE) {
+            let mut changes = Vec::with_capacity(some.len());
+            for left in some {
+                let known = states.whole(&left.record).await.map_err(Stop::store)?.unwrap_or_default();
+                let (outcome, reason) = (left.outcome.to_owned(), Some(left.reason.clone()));
+                changes.push((left.record.clone(), Some(State { outcome, reason, at: now, attempts: 0, ..known })));
+            }
+            states.put(changes).await.map_err(Stop::store)?;
         }
-        if let Some(survey) = surveys.get(kind).filter(|survey| !survey.is_empty()) {
-            let before = now.saturating_sub(DAY.saturating_mul(days));
-            let ends = |state: &State| match state.outcome.as_str() {
-                "deleted" | "unlinked" => state.at < before,
-                _ => true,
-            };
-            let gone = states.all().filter(|(record, state)| {
-                state.target.is_none() && state.shut.is_none() && !survey.has(record) && ends(state)
-            });
-            changes.extend(gone.map(|(record, _)| (record.to_owned(), None)));
+        let Some(survey) = surveys.get(kind).filter(|survey| survey.records > 0) else { continue };
+        let before = now.saturating_sub(DAY.saturating_mul(days));
+        let gone = states.without_object(before).filter(|record| !survey.has(record)).map(str::to_owned);
+        let gone: Vec<String> = gone.collect();
+        for some in gone.chunks(AT_ONCE) {
+            let changes = some.iter().map(|record| (record.clone(), None)).collect();
+            states.put(changes).await.map_err(Stop::store)?;
         }
-        states.put(changes).await.map_err(Stop::store)?;
-    }
-    Ok(())
-}
-
-/// What was open and is as it is to be is no longer told as it was, unless this run met it again.
-pub(super) async fn settle(
-    plan: &Plan,
-    states: &mut HashMap<Kind, States>,
-    (started, now): (Millis, Millis),
-) -> Result<(), Stop> {
-    for (kind, states) in states {
-        let mut changes = Vec::new();
-        for (_, record) in plan.settled.iter().filter(|(of, _)| of == kind) {
-            let Some(known) = states.get(record).filter(|known| known.at < started && is_open(&known.outcome)) else {
-                continue;
-            };
-            let outcome = "unchanged".to_owned();
-            changes
-                .push((record.clone(), Some(State { outcome, reason: None, at: now, attempts: 0, ..known.clone() })));
-        }
-        states.put(changes).await.map_err(Stop::store)?;
     }
     Ok(())
 }
@@ -290,42 +263,50 @@ impl Sync {
     pub async fn object(&self, kind: Option<Kind>, id: &str) -> Result<Option<ObjectView>, PlanError> {
         let outlook = self.outlook().await.map_err(PlanError::Other)?;
         let kinds = [Kind::User, Kind::Group].into_iter().filter(|one| kind.is_none_or(|kind| kind == *one));
-        let (mut by_target, mut by_name) = (None, None);
-        let mut known = HashMap::new();
-        for kind in kinds {
-            let states = States::load(std::sync::Arc::clone(self.store()), self.name(), kind).await;
-            let states = states.map_err(Stop::store).map_err(PlanError::from)?;
-            if let Some(state) = states.get(id) {
-                return Ok(Some(outlook.view(kind, id, state)));
+        let kinds: Vec<Kind> = kinds.collect();
+        for kind in &kinds {
+            if let Some(state) = self.link(*kind, id).await.map_err(PlanError::Other)? {
+                return Ok(Some(outlook.view(*kind, id, &state)));
             }
-            for (record, state) in states.all() {
-                if state.target.as_deref() == Some(id) || state.shut.as_deref() == Some(id) {
-                    by_target.get_or_insert_with(|| outlook.view(kind, record, state));
-                }
-                if fold(&state.name) == fold(id) {
-                    by_name.get_or_insert_with(|| outlook.view(kind, record, state));
-                }
-            }
-            known.insert(kind, states);
         }
-        match by_target.or(by_name) {
+        let found = self.named(&kinds, id, &outlook).await.map_err(PlanError::Other)?;
+        match found {
             Some(found) => Ok(Some(found)),
-            None => self.sought(&known, id, &outlook).await.map_err(PlanError::from),
+            None => self.sought(&kinds, id, &outlook).await.map_err(PlanError::from),
+        }
+    }
+
+    /// Looks through what is remembered, by id in the target first and by name second; users before groups.
+    async fn named(&self, kinds: &[Kind], id: &str, outlook: &Outlook) -> Result<Option<ObjectView>, SyncError> {
+        let place = |kind: Kind| kinds.iter().position(|one| *one == kind);
+        let (mut best, mut after): (Option<((bool, usize), ObjectView)>, _) = (None, None);
+        loop {
+            let some = self.store().records(Table::Links, &self.links_prefix(), after, PAGE).await?;
+            for record in some.items {
+                let Some((kind, number)) = self.of_key(&record.key) else { continue };
+                let Some(place) = place(kind) else { continue };
+                let state: State = serde_json::from_slice(&record.value).unwrap_or_default();
+                let is_target = state.target.as_deref() == Some(id) || state.shut.as_deref() == Some(id);
+                let rank = (!is_target, place);
+                if (is_target || fold(&state.name) == fold(id)) && best.as_ref().is_none_or(|(known, _)| rank < *known)
+                {
+                    best = Some((rank, outlook.view(kind, &number, &state)));
+                }
+            }
+            after = some.next;
+            if after.is_none() {
+                return Ok(best.map(|(_, view)| view));
+            }
+            tokio::task::yield_now().await;
         }
     }
 
     /// Looks through the records themselves.
-    async fn sought(
-        &self,
-        known: &HashMap<Kind, States>,
-        id: &str,
-        outlook: &Outlook,
-    ) -> Result<Option<ObjectView>, Stop> {
+    async fn sought(&self, kinds: &[Kind], id: &str, outlook: &Outlook) -> Result<Option<ObjectView>, Stop> {
         let stage = self.stage(None, &self.planning).await?;
         let _watched = super::progress::Watched(&self.planning);
         let wanted = fold(id);
-        for part in stage.parts.iter().filter(|part| known.contains_key(&part.kind)) {
-            let states = known.get(&part.kind);
+        for part in stage.parts.iter().filter(|part| kinds.contains(&part.kind)) {
             if let Some(record) = part.records.one(&part.mapping, id).await.map_err(Stop::Failed)? {
                 let taken = part.kind == Kind::Group || stage.scope.takes(&record);
                 let told = match part.make(&record, Apply::Create)? {
@@ -348,7 +329,8 @@ impl Sync {
                             name: made.name.clone(),
                             ..State::default()
                         };
-                        let state = states.and_then(|states| states.get(&record.id)).cloned().unwrap_or_else(pending);
+                        let known = self.link(part.kind, &record.id).await.map_err(Stop::Failed)?;
+                        let state = known.unwrap_or_else(pending);
                         return Ok(Some(outlook.view(part.kind, &record.id, &state)));
                     }
                 }

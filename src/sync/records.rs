@@ -1,7 +1,6 @@
-//! Where the records of a sync come from: the directory of a source, or a file of JSON lines or of CSV.
+//! Where the records of a sync come from: the directory of a source, or a file of JSON lines (`lines`) or of CSV (`sheet`).
 
-use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use serde_json::Value;
 
 use super::SyncError;
 use super::difference::at;
+use super::lines::Lines;
 use super::settings::{KindSettings, ScopeSettings};
 use super::sheet::Sheet;
 use crate::directory::{Directory, DirectoryRecord, Source};
@@ -18,21 +18,14 @@ use crate::target::{Kind, Object};
 use crate::value::Layout;
 use crate::value::rows::missing;
 
-/// The largest file of records, in bytes; it is held in memory.
-const MAX_FILE: u64 = 1024 * 1024 * 1024;
-
 /// The records of one kind.
 pub(super) enum Records {
     /// Resources of a source.
     Directory(Directory, Arc<Source>, Kind),
     /// Lines of a file.
     File(Lines),
-}
-
-/// Records of a file, by key.
-pub(super) struct Lines {
-    lines: Vec<(String, String)>,
-    places: HashMap<String, usize>,
+    /// Rows of a file.
+    Sheet(Sheet),
 }
 
 /// A record.
@@ -57,43 +50,13 @@ impl Records {
         layout: &Layout,
         warnings: &mut Vec<String>,
     ) -> Result<Self, SyncError> {
-        let name = path.display();
-        let failed = |error: std::io::Error| SyncError::Settings(format!("{name}: {error}"));
-        if fs::metadata(path).map_err(failed)?.len() > MAX_FILE {
-            return Err(SyncError::Settings(format!("{name}: a file of records has at most {MAX_FILE} bytes")));
-        }
-        let text = fs::read_to_string(path).map_err(failed)?;
         let key = settings.key.as_deref().unwrap_or("id");
-        let (mut lines, mut places) = (Vec::new(), HashMap::new());
-        let wrong_at = |number: usize, what: String| SyncError::Settings(format!("{name}: line {number}: {what}"));
-        let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-        let records = if is_csv {
-            let sheet = Sheet::read(&text).map_err(|(line, what)| wrong_at(line, what))?;
-            warnings.extend(missing(&sheet.columns, layout).map(|what| format!("{name}: {what}")));
-            sheet.records
-        } else {
-            let lines = (1_usize..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-            let read = lines.map(|(number, line)| match serde_json::from_str(line) {
-                Ok(record) => Ok((number, record)),
-                Err(error) => Err(wrong_at(number, format!("no JSON object: {error}"))),
-            });
-            read.collect::<Result<Vec<(usize, Object)>, SyncError>>()?
-        };
-        for (number, record) in records {
-            let wrong = |what: String| wrong_at(number, what);
-            let id = match at(&record, key) {
-                Value::String(text) if !text.is_empty() => text,
-                Value::Number(number) => number.to_string(),
-                _ => {
-                    return Err(wrong(format!("the record has no {key:?}; `key` says which attribute names a record")));
-                }
-            };
-            if places.insert(id.clone(), lines.len()).is_some() {
-                return Err(wrong(format!("there is another record with {key} {id:?}")));
-            }
-            lines.push((id, Value::Object(record).to_string()));
+        if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+            return Lines::read(path, key).map(Self::File);
         }
-        Ok(Self::File(Lines { lines, places }))
+        let sheet = Sheet::read(path, key)?;
+        warnings.extend(missing(&sheet.columns, layout).map(|what| format!("{}: {what}", path.display())));
+        Ok(Self::Sheet(sheet))
     }
 
     /// A page of records.
@@ -114,13 +77,11 @@ impl Records {
                     .map_err(|error| SyncError::Directory(error.detail))?;
                 Ok((entries.into_iter().map(Record::from).collect(), next.map(Place::Cursor)))
             }
-            Self::File(Lines { lines, .. }) => {
+            Self::File(_) | Self::Sheet(_) => {
                 let from = if let Some(Place::Line(line)) = after { line } else { 0 };
-                let page = lines.iter().skip(from).take(1_000);
-                let records: Vec<Record> =
-                    page.map(|(id, text)| Record { id: id.clone(), text: text.clone() }).collect();
+                let (records, all) = self.page_of_file(from)?;
                 let end = from + records.len();
-                Ok((records, (end < lines.len()).then_some(Place::Line(end))))
+                Ok((records, (end < all).then_some(Place::Line(end))))
             }
         }
     }
@@ -132,18 +93,33 @@ impl Records {
                 let found = directory.entry_of(source, kind.word(), id, &|name| mapping.reads(name)).await;
                 Ok(found.map_err(|error| SyncError::Directory(error.detail))?.map(Record::from))
             }
-            Self::File(Lines { lines, places }) => {
-                let found = places.get(id).and_then(|place| lines.get(*place));
-                Ok(found.map(|(id, text)| Record { id: id.clone(), text: text.clone() }))
-            }
+            Self::File(_) | Self::Sheet(_) => self.of_file(id),
         }
+    }
+
+    /// A record of a file; `None` of a directory.
+    fn of_file(&self, id: &str) -> Result<Option<Record>, SyncError> {
+        match self {
+            Self::Directory(..) => Ok(None),
+            Self::File(lines) => lines.one(id),
+            Self::Sheet(sheet) => Ok(sheet.one(id)),
+        }
+    }
+
+    /// Records of a file from a place on, and how many there are in all; none of a directory.
+    fn page_of_file(&self, from: usize) -> Result<(Vec<Record>, usize), SyncError> {
+        Ok(match self {
+            Self::Directory(..) => (Vec::new(), 0),
+            Self::File(lines) => (lines.page(from)?, lines.len()),
+            Self::Sheet(sheet) => (sheet.page(from), sheet.len()),
+        })
     }
 
     /// How many there are.
     pub(super) async fn count(&self) -> Result<u64, SyncError> {
         match self {
             Self::Directory(directory, source, kind) => Ok(directory.store().count(&source.slug, kind.word()).await?),
-            Self::File(Lines { lines, .. }) => Ok(lines.len() as u64),
+            Self::File(_) | Self::Sheet(_) => Ok(self.page_of_file(usize::MAX)?.1 as u64),
         }
     }
 
@@ -157,10 +133,19 @@ impl Records {
                     groups.extend(of.map_err(|error| SyncError::Directory(error.detail))?);
                 }
             }
-            Self::File(Lines { lines, .. }) => {
-                for (id, _) in lines {
-                    if self.members(id).await?.iter().any(|member| members.contains(member)) {
-                        groups.insert(id.clone());
+            Self::File(_) | Self::Sheet(_) if members.is_empty() => {}
+            Self::File(_) | Self::Sheet(_) => {
+                let mut from = 0;
+                loop {
+                    let (records, _) = self.page_of_file(from)?;
+                    if records.is_empty() {
+                        break;
+                    }
+                    from += records.len();
+                    for Record { id, .. } in records {
+                        if self.members(&id).await?.iter().any(|member| members.contains(member)) {
+                            groups.insert(id);
+                        }
                     }
                 }
             }
@@ -174,10 +159,9 @@ impl Records {
             Self::Directory(directory, source, _) => {
                 directory.member_ids(source, group).await.map_err(|error| SyncError::Directory(error.detail))
             }
-            Self::File(Lines { lines, places }) => {
-                let found = places.get(group).and_then(|place| lines.get(*place));
-                let Some((_, text)) = found else { return Ok(Vec::new()) };
-                let record: Object = serde_json::from_str(text).unwrap_or_default();
+            Self::File(_) | Self::Sheet(_) => {
+                let Some(Record { text, .. }) = self.of_file(group)? else { return Ok(Vec::new()) };
+                let record: Object = serde_json::from_str(&text).unwrap_or_default();
                 let members = match record.get("members") {
                     Some(Value::Array(members)) => members.clone(),
                     // CSV has no lists.

@@ -46,6 +46,7 @@ mod store;
 mod storm;
 mod support;
 mod sync_cli;
+mod sync_delta;
 mod sync_faults;
 mod sync_graph;
 mod sync_halt;
