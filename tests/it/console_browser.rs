@@ -22,10 +22,19 @@ fn begin(name: &str) -> Option<(Data, Server, Browser)> {
 fn with_sync(home: &Data) -> Server {
     std::fs::create_dir_all(&home.0).unwrap();
     std::fs::write(home.0.join("onward.toml"), PEOPLE.replace("people", "onward")).unwrap();
-    let config = "[[sync]]\nname = \"onward\"\nsource = \"default\"\nusers = { mapping = \"onward.toml\" }\n[sync.target]\nkind = \"file\"\npath = \"sent.jsonl\"\n";
+    let config = "[[sync]]\nname = \"onward\"\nsource = \"default\"\nusers = { mapping = \"onward.toml\" }\nschedule = { direct = false }\n[sync.target]\nkind = \"file\"\npath = \"sent.jsonl\"\n";
     std::fs::write(home.0.join("provisor.toml"), config).unwrap();
     let config = home.0.join("provisor.toml").display().to_string();
-    Server::start_by(&home.0.join("data"), &["--config", &config], &[])
+    let server = Server::start_by(&home.0.join("data"), &["--config", &config], &[]);
+    // Its run at the start is over before there is anybody to push on.
+    for _ in 0..600 {
+        let told = server.api("GET", "/syncs/onward", &[], "").json();
+        if told["runs"].as_array().is_some_and(|runs| !runs.is_empty()) && told["runningUntil"].is_null() {
+            return server;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("the first run never ended");
 }
 
 #[test]

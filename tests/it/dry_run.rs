@@ -138,7 +138,7 @@ fn what_cannot_be_asked_is_refused_in_words() {
         (json!({"mapping": {"text": PEOPLE}, "records": many}), 413, "x-ndjson"),
         (json!({"mapping": {"text": PEOPLE}, "records": [], "options": {"traces": true}}), 400, "has no \"traces\""),
         (json!({"mapping": {"text": PEOPLE}, "records": [], "options": {"now": "x"}}), 400, "now"),
-        (json!({"mapping": {"text": PEOPLE}, "records": [], "options": {"target": "x"}}), 404, "[[sync]]"),
+        (json!({"mapping": {"text": PEOPLE}, "records": [], "options": {"target": "x"}}), 404, "there is no sync"),
         (json!({"mapping": {"text": PEOPLE}, "records": [], "options": {"target": {"kind": "ldap"}}}), 400, "`target`"),
         (json!({"mapping": {"text": PEOPLE}, "more": 1, "records": []}), 400, "more"),
     ] {
