@@ -3,8 +3,9 @@
 use std::io::{self, BufRead, Read};
 use std::sync::{Mutex, PoisonError};
 
+use crate::value::rows::{BadHeader, Rows, Scan, columns};
+
 use super::Failure;
-use super::rows::{Rows, Scan, cells};
 
 /// How much one piece holds, about. Large enough that handing it over costs nothing, small enough to stay in cache.
 const PIECE: usize = 256 * 1024;
@@ -99,17 +100,10 @@ impl<R: Read> Chunker<R> {
         let line = row.as_ref().map_or(1, |row| row.line);
         let row = std::str::from_utf8(row.map_or(b"", |row| row.text))
             .map_err(|_| Failure::told(format!("{name}:{line}: the header is not UTF-8: save the file as UTF-8")))?;
-        let mut header = Vec::new();
-        cells(row, &mut header);
-        let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
-        if names.iter().all(String::is_empty) {
-            return Err(Failure::told(format!("{name}: the first line of a CSV file names the columns; it is empty")));
-        }
-        for (index, name_of_column) in names.iter().enumerate() {
-            if names.iter().take(index).any(|other| other == name_of_column) {
-                return Err(Failure::told(format!("{name}:{line}: the column `{name_of_column}` stands twice")));
-            }
-        }
+        let names = columns(row).map_err(|error| match error {
+            BadHeader::Empty => Failure::told(format!("{name}: {error}")),
+            BadHeader::Twice(_) => Failure::told(format!("{name}:{line}: {error}")),
+        })?;
         chunker.records = 0;
         Ok((chunker, names))
     }

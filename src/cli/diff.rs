@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 
 use crate::function::Seed;
 use crate::mapping::{Apply, Comparer, Impact, Mapping};
+use crate::value::rows::{Rows, cells};
 
 use super::chunk::{Bad, Chunk, Chunker, Spare};
 use super::env::{EnvOverride, machine};
-use super::rows::{Rows, cells};
 use super::words::printable;
 use super::{Ending, Failure, Outcome, color, compile, counted, grouped, print, record_finding, tell};
 

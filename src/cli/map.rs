@@ -11,13 +11,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::function::{Context, Env};
 use crate::mapping::{Apply, Mapping, Outcome as Mapped};
-use crate::text::{Diagnostic, Source, did_you_mean};
-use crate::value::{Arena, AttributePath, Layout, RecordReader, Slot, Value};
+use crate::text::{Diagnostic, Source};
+use crate::value::rows::{Row, Rows, cells, missing};
+use crate::value::{Arena, Layout, RecordReader, Slot, Value};
 
 use super::chunk::{Bad, Chunk, Chunker, Spare};
 use super::env::{EnvOverride, machine};
 use super::pool::{self, Go};
-use super::rows::{Row, Rows, cells};
 use super::traced;
 use super::words::{json_trouble, printable};
 use super::{
@@ -266,29 +266,7 @@ fn is_same_file(input: Option<&Path>, output: &Path) -> bool {
 
 /// A warning when the mapping reads columns that the file does not have; else nothing.
 fn missing_columns(columns: &[String], layout: &Layout, name: &str, format: Format) -> String {
-    let mut missing = layout
-        .reads()
-        // A path such as `name.givenName` is not looked for in a file that has no values within values.
-        .filter(|read| AttributePath::readings(read).len() == 1 && !columns.iter().any(|column| column == read))
-        .peekable();
-    let Some(first) = missing.peek().copied() else { return String::new() };
-    let listed: Vec<String> = missing.map(|name| format!("`{name}`")).collect();
-    let lacks = if let [one] = listed.as_slice() {
-        format!("the column {one}")
-    } else {
-        format!("the columns {}", listed.join(", "))
-    };
-    let hint = match columns {
-        [only] if only.contains([';', '\t']) => {
-            let found = if only.contains(';') { "a semicolon" } else { "a tab" };
-            Some(format!(
-                "the header is one column with {found} in it, and the separator is a comma: save the file with commas"
-            ))
-        }
-        _ => did_you_mean(first, columns.iter().map(String::as_str)),
-    };
-    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-    let message = format!("the mapping reads {lacks}, which the file does not have{hint}");
+    let Some(message) = missing(columns, layout) else { return String::new() };
     if format == Format::Json {
         let json = serde_json::json!({"severity": "warning", "message": message, "file": name, "line": 1});
         return format!("{json}\n");
@@ -450,12 +428,7 @@ impl Worker<'_> {
     ) {
         let Some(text) = self.text(row.text, "row", row.line, piece) else { return };
         cells(text, row_cells);
-        if row_cells.len() != columns.len() {
-            let fields = counted(row_cells.len(), "field");
-            let mut message = format!("the row has {fields} and the header has {}", columns.len());
-            if row.lines > 1 {
-                let _ = write!(message, "; the row takes {} lines: is a quote not closed?", row.lines);
-            }
+        if let Some(message) = row.misfit(row_cells.len(), columns.len()) {
             return self.bad_input(row.line, "", &message, piece);
         }
         self.arena.reset();

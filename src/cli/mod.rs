@@ -23,13 +23,14 @@ mod manage;
 mod map;
 mod pool;
 mod provisioned;
-mod rows;
+mod runs;
 mod serve;
 mod service;
 mod sync;
 mod test;
 mod traced;
 mod upkeep;
+mod watch;
 mod words;
 
 use std::ffi::OsString;

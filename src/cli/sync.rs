@@ -12,7 +12,10 @@ use crate::config::Config;
 use crate::sync::{Action, Ended, Plan, PlanError, Report, RunOptions, Status, Sync, SyncError, Verb};
 use crate::target::{Kind, Verdict};
 
+use super::runs;
 use super::service::{Service, config, runtime};
+use super::watch::watched;
+use super::words::printable;
 use super::{Ending, Failure, Outcome, print};
 
 #[derive(Debug, clap::Subcommand)]
@@ -21,20 +24,33 @@ pub(super) enum Command {
     Plan {
         #[command(flatten)]
         common: Common,
+        /// No progress bar
+        #[arg(long, short)]
+        quiet: bool,
         /// Write the plan to this file, to be run as it is with `run --plan`
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Read all of the target, not only what it says has changed
+        #[arg(long)]
+        full: bool,
     },
     /// Bring the target up to date
+    #[command(after_help = CODES)]
     Run {
         #[command(flatten)]
         common: Common,
+        /// No progress bar and no summary
+        #[arg(long, short)]
+        quiet: bool,
         /// Carry out this plan, if it is what would be done now
         #[arg(long, value_name = "FILE")]
         plan: Option<PathBuf>,
         /// Take away more than the guard allows
         #[arg(long)]
         allow_deletes: bool,
+        /// Read all of the target, not only what it says has changed
+        #[arg(long)]
+        full: bool,
         /// Only this user, by the id of the record
         #[arg(long, value_name = "ID")]
         user: Vec<String>,
@@ -51,25 +67,45 @@ pub(super) enum Command {
         runs: usize,
     },
     /// Let a halted sync run again, and run it
+    #[command(after_help = CODES)]
     Resume {
         #[command(flatten)]
         common: Common,
+        /// No progress bar and no summary
+        #[arg(long, short)]
+        quiet: bool,
     },
     /// Look whether a run could do its work: credentials, rights, domains, attributes; writes nothing
     Check {
         #[command(flatten)]
         common: Common,
     },
+    /// Show the runs: what each did, and how it ended
+    Log(runs::Log),
+    /// Show one object: what was done last with it and why, and when it is tried again
+    Object(runs::Object),
+    /// Show the objects with what was done last
+    Objects(runs::Objects),
     /// Look for the records' objects in the target, and show who would be linked to what
     Discover {
         #[command(flatten)]
         common: Common,
+        /// Read all of the target, not only what it says has changed
+        #[arg(long)]
+        full: bool,
     },
 }
 
-/// What every one of them takes.
+/// What the exit codes of a run are.
+const CODES: &str = "Exit codes:
+  0  complete, and the target refused nothing
+  1  complete but for objects that the target refused; or degraded by the weather; or held back by the guard
+  2  it could not run: arguments, settings, credentials, the data directory
+  3  halted by a mapping";
+
+/// Which sync.
 #[derive(Debug, clap::Args)]
-pub(super) struct Common {
+pub(super) struct Where {
     /// The sync's name
     name: String,
     /// The configuration; `provisor.toml` when it is there
@@ -78,26 +114,64 @@ pub(super) struct Common {
     /// The data directory; over the configuration
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Print JSON
+}
+
+/// What a command takes that says one thing.
+#[derive(Debug, clap::Args)]
+pub(super) struct Common {
+    #[command(flatten)]
+    place: Where,
+    /// Print JSON: the same as `--format json`
     #[arg(long)]
     json: bool,
+    /// The form of the answer
+    #[arg(long, value_enum, default_value_t)]
+    format: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Form {
+    /// For people
+    #[default]
+    Human,
+    /// JSON
+    Json,
+}
+
+impl Common {
+    fn is_json(&self) -> bool {
+        self.json || self.format == Form::Json
+    }
 }
 
 /// The most actions that are shown for people; `--json` and `--out` have all.
 const MAX_SHOWN: usize = 200;
 
 pub(super) fn run(command: &Command) -> Outcome {
-    let (Command::Plan { common, .. }
-    | Command::Run { common, .. }
-    | Command::Status { common, .. }
-    | Command::Resume { common }
-    | Command::Check { common }
-    | Command::Discover { common }) = command;
+    let place = match command {
+        Command::Plan { common, .. }
+        | Command::Run { common, .. }
+        | Command::Status { common, .. }
+        | Command::Resume { common, .. }
+        | Command::Check { common }
+        | Command::Discover { common, .. } => &common.place,
+        Command::Log(log) => &log.place,
+        Command::Object(object) => &object.place,
+        Command::Objects(objects) => &objects.place,
+    };
     runtime()?.block_on(async {
-        let sync = open(common).await?;
+        let sync = open(place).await?;
+        if let Command::Plan { full: true, .. }
+        | Command::Run { full: true, .. }
+        | Command::Discover { full: true, .. } = command
+        {
+            sync.read_all_again().await.map_err(told)?;
+        }
         match command {
-            Command::Plan { out, .. } => plan(&sync, common, out.as_deref()).await,
-            Command::Run { plan, allow_deletes, user, group, .. } => {
+            Command::Plan { common, quiet, out, .. } => {
+                plan(&sync, common, out.as_deref(), !quiet && !common.is_json()).await
+            }
+            Command::Run { common, quiet, plan, allow_deletes, user, group, .. } => {
                 let only: Vec<(Kind, String)> = user
                     .iter()
                     .map(|id| (Kind::User, id.clone()))
@@ -111,41 +185,44 @@ pub(super) fn run(command: &Command) -> Outcome {
                 };
                 match options.only.as_deref() {
                     Some([(kind, id)]) => demand(&sync, common, *kind, id, &options).await,
-                    _ => run_it(&sync, common, &options).await,
+                    _ => run_it(&sync, common, &options, *quiet).await,
                 }
             }
-            Command::Status { runs, .. } => {
+            Command::Status { common, runs } => {
                 let status = sync.status(*runs).await.map_err(told)?;
-                let text = if common.json { format!("{}\n", json!(status)) } else { standing(&status) };
+                let text = if common.is_json() { format!("{}\n", json!(status)) } else { standing(&status) };
                 print(&text)?;
                 Ok(if status.halt.is_some() { Ending::Halted } else { Ending::Clean })
             }
-            Command::Resume { .. } => {
-                if !sync.resume().await.map_err(told)? && !common.json {
+            Command::Resume { common, quiet } => {
+                if !sync.resume().await.map_err(told)? && !common.is_json() && !quiet {
                     print("it was not halted\n")?;
                 }
-                run_it(&sync, common, &RunOptions::default()).await
+                run_it(&sync, common, &RunOptions::default(), *quiet).await
             }
-            Command::Check { .. } => check(&sync, common).await,
-            Command::Discover { .. } => discover(&sync, common).await,
+            Command::Check { common } => check(&sync, common).await,
+            Command::Discover { common, .. } => discover(&sync, common).await,
+            Command::Log(log) => runs::log(&sync, log).await,
+            Command::Object(object) => runs::object(&sync, object).await,
+            Command::Objects(objects) => runs::objects(&sync, objects).await,
         }
     })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
-fn told(error: SyncError) -> Failure {
+pub(super) fn told(error: SyncError) -> Failure {
     Failure::told(error.to_string())
 }
 
 /// The sync of that name, over the data directory and into its target.
-async fn open(common: &Common) -> Result<Sync, Failure> {
-    let mut config = config(common.config.as_deref())?;
-    if let Some(data) = &common.data {
+async fn open(place: &Where) -> Result<Sync, Failure> {
+    let mut config = config(place.config.as_deref())?;
+    if let Some(data) = &place.data {
         config.server.data.clone_from(data);
     }
-    let beside = common.config.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
+    let beside = place.config.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
     let service = Service::open(&config.server.data).await?;
-    made(&config, &common.name, &beside, &service)
+    made(&config, &place.name, &beside, &service)
 }
 
 /// A sync of the configuration.
@@ -173,16 +250,16 @@ pub(super) fn made(config: &Config, name: &str, beside: &Path, service: &Service
     ))
 }
 
-async fn planned(sync: &Sync) -> Result<Result<Plan, String>, Failure> {
-    match sync.plan().await {
+fn planned(plan: Result<Plan, PlanError>) -> Result<Result<Plan, String>, Failure> {
+    match plan {
         Ok(plan) => Ok(Ok(plan)),
         Err(PlanError::Mapping(report)) => Ok(Err(report)),
         Err(PlanError::Other(error)) => Err(told(error)),
     }
 }
 
-async fn plan(sync: &Sync, common: &Common, out: Option<&Path>) -> Outcome {
-    let plan = match planned(sync).await? {
+async fn plan(sync: &Sync, common: &Common, out: Option<&Path>, has_bar: bool) -> Outcome {
+    let plan = match planned(watched(sync, has_bar, sync.plan()).await)? {
         Ok(plan) => plan,
         Err(report) => {
             print(&format!("{report}\na run would halt here, before anything is written\n"))?;
@@ -193,7 +270,7 @@ async fn plan(sync: &Sync, common: &Common, out: Option<&Path>) -> Outcome {
         let text = serde_json::to_string_pretty(&plan.shown()).map_err(|error| Failure::told(error.to_string()))?;
         std::fs::write(file, text).map_err(|error| Failure::told(format!("{}: {error}", file.display())))?;
     }
-    print(&if common.json { format!("{}\n", json!(plan.shown())) } else { shown(&plan.shown()) })?;
+    print(&if common.is_json() { format!("{}\n", json!(plan.shown())) } else { shown(&plan.shown()) })?;
     Ok(Ending::Clean)
 }
 
@@ -206,7 +283,7 @@ fn read_plan(file: &Path) -> Result<Plan, Failure> {
 /// One record, step by step.
 async fn demand(sync: &Sync, common: &Common, kind: Kind, id: &str, options: &RunOptions) -> Outcome {
     let told = sync.demand(kind, id, options).await.map_err(told)?;
-    if common.json {
+    if common.is_json() {
         print(&format!("{}\n", json!(told)))?;
     } else {
         let mut out = String::new();
@@ -230,15 +307,20 @@ async fn demand(sync: &Sync, common: &Common, kind: Kind, id: &str, options: &Ru
     })
 }
 
-async fn run_it(sync: &Sync, common: &Common, options: &RunOptions) -> Outcome {
-    let report = sync.run(options).await.map_err(told)?;
+async fn run_it(sync: &Sync, common: &Common, options: &RunOptions, quiet: bool) -> Outcome {
+    let has_bar = !quiet && !common.is_json();
+    let report = watched(sync, has_bar, sync.run(options)).await.map_err(told)?;
     let failed = report.outcome == Ended::Failed;
     let shown = Report { error: report.error.clone().filter(|_| !failed), ..report.clone() };
-    print(&if common.json { format!("{}\n", json!(report)) } else { summary(&shown) })?;
+    if common.is_json() {
+        print(&format!("{}\n", json!(report)))?;
+    } else if !quiet {
+        print(&summary(&shown))?;
+    }
     Ok(match report.outcome {
-        Ended::Complete => Ending::Clean,
+        Ended::Complete if report.counts.failed == 0 => Ending::Clean,
         Ended::Halted => Ending::Halted,
-        Ended::Degraded | Ended::Guarded => Ending::Findings,
+        Ended::Complete | Ended::Degraded | Ended::Guarded => Ending::Findings,
         Ended::Failed => return Err(Failure::told(report.error.unwrap_or_default())),
     })
 }
@@ -246,8 +328,8 @@ async fn run_it(sync: &Sync, common: &Common, options: &RunOptions) -> Outcome {
 /// What the sync needs, a line each, and what to do where it is missing.
 async fn check(sync: &Sync, common: &Common) -> Outcome {
     let told = sync.check().await.map_err(told)?;
-    let mut out = if common.json { format!("{}\n", json!(told)) } else { format!("{}\n", told.target) };
-    for one in told.checks.iter().filter(|_| !common.json) {
+    let mut out = if common.is_json() { format!("{}\n", json!(told)) } else { format!("{}\n", told.target) };
+    for one in told.checks.iter().filter(|_| !common.is_json()) {
         let sign = match one.verdict {
             Verdict::Found => "ok",
             Verdict::Missing => "!!",
@@ -263,7 +345,7 @@ async fn check(sync: &Sync, common: &Common) -> Outcome {
 }
 
 async fn discover(sync: &Sync, common: &Common) -> Outcome {
-    let plan = match planned(sync).await? {
+    let plan = match planned(watched(sync, !common.is_json(), sync.discover()).await)? {
         Ok(plan) => plan.shown(),
         Err(report) => {
             print(&format!("{report}\n"))?;
@@ -271,7 +353,7 @@ async fn discover(sync: &Sync, common: &Common) -> Outcome {
         }
     };
     let links: Vec<&Action> = plan.actions.iter().filter(|action| action.verb == Verb::Link).collect();
-    if common.json {
+    if common.is_json() {
         print(&format!("{}\n", json!({"links": links, "ambiguous": plan.ambiguous, "counts": plan.counts})))?;
         return Ok(Ending::Clean);
     }
@@ -304,6 +386,9 @@ async fn discover(sync: &Sync, common: &Common) -> Outcome {
 /// A plan for people: what is taken away first.
 fn shown(plan: &Plan) -> String {
     let mut out = String::new();
+    for warning in &plan.warnings {
+        let _ = writeln!(out, "warning: {}", printable(warning));
+    }
     let mut actions: Vec<&Action> = plan.actions.iter().collect();
     actions.sort_by_key(|action| !action.verb.takes_away());
     for action in actions.iter().take(MAX_SHOWN) {
@@ -359,13 +444,17 @@ fn shown(plan: &Plan) -> String {
 }
 
 /// A run for people.
-fn summary(report: &Report) -> String {
+pub(super) fn summary(report: &Report) -> String {
     let mut out = String::new();
+    for warning in &report.warnings {
+        let _ = writeln!(out, "warning: {}", printable(warning));
+    }
     if let Some(error) = &report.error {
         let _ = writeln!(out, "{}", error.trim_end());
     }
     for failure in report.failures.iter().take(20) {
-        let _ = writeln!(out, "failed: {} {} {}: {}", failure.verb, failure.kind.word(), failure.name, failure.reason);
+        let told = format!("{} {} {}: {}", failure.verb, failure.kind.word(), failure.name, failure.reason);
+        let _ = writeln!(out, "failed: {}", printable(&told));
     }
     let counts = &report.counts;
     let parts: Vec<String> = [
@@ -415,9 +504,7 @@ fn standing(status: &Status) -> String {
         out.push_str("a run is under way\n");
     }
     for report in &status.runs {
-        let _ = write!(out, "{} #{:<4} {:<7} ", crate::directory::time(report.started), report.number, report.kind);
-        let halted = Report { error: None, failures: Vec::new(), ..report.clone() };
-        out.push_str(&summary(&halted));
+        out.push_str(&runs::line(report));
     }
     out
 }

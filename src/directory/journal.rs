@@ -141,8 +141,8 @@ pub(super) fn outcome(failed: bool) -> &'static str {
     if failed { "failure" } else { "success" }
 }
 
-/// A cell of CSV.
-fn guarded(cell: &str) -> String {
+/// A cell of CSV; one that a spreadsheet would take for a formula begins with `'`.
+pub(crate) fn guarded(cell: &str) -> String {
     let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let guard = if is_formula { "'" } else { "" };
     if cell.contains(['"', ',', '\r', '\n', '\t']) {

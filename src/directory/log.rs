@@ -183,7 +183,7 @@ pub(super) fn name(kind: &str, resource: &Map<String, Value>) -> Option<String> 
 
 /// A sentence without values. They stand in quotes; in the brackets of a path; behind the path that could not be read, whose
 /// pieces are shown; and behind `, and` where a filter compares what does not compare.
-fn without_values(sentence: &str) -> String {
+pub(crate) fn without_values(sentence: &str) -> String {
     let quoted = without_quoted(sentence);
     if let Some((path, _)) = quoted.split_once("\"…\": ").filter(|(start, _)| *start == "the path ") {
         return format!("{path}\"…\" cannot be read");

@@ -42,8 +42,10 @@ use crate::store::{Store, StoreError};
 
 pub use declared::{DeclaredAttribute, DeclaredType, Extension};
 pub use halt::Halt;
+pub(crate) use journal::guarded;
 pub use journal::{CSV_HEADER, Line, LogFilter, parse_time};
 pub use library::{Held, Library, LibraryError, Revision};
+pub(crate) use log::without_values;
 pub use log::{Actor, Told};
 pub use outbound::{Change as DirectoryChange, Entry as DirectoryRecord};
 pub use pick::{Picked, Picking};

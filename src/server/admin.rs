@@ -32,6 +32,7 @@ pub(super) fn routes() -> Router<State> {
         .merge(super::clients::routes())
         .merge(super::mappings::routes())
         .merge(super::syncs::routes())
+        .merge(super::runs::routes())
         .merge(super::log::routes())
         .merge(super::backup::routes());
     super::openapi::served(documented)

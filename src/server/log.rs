@@ -42,7 +42,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    fn asked(parameters: &Parameters<'_>, headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(super) fn asked(parameters: &Parameters<'_>, headers: &HeaderMap) -> Result<Self, Problem> {
         match parameters.get("format") {
             Some("json") => return Ok(Self::Json),
             Some("jsonl") => return Ok(Self::Jsonl),
@@ -61,7 +61,7 @@ impl Form {
         Ok(form.unwrap_or(Self::Json))
     }
 
-    fn media_type(self) -> &'static str {
+    pub(super) fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Jsonl => "application/jsonl",

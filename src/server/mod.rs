@@ -24,6 +24,7 @@ mod problem;
 mod provisioned;
 mod registry;
 mod remainder;
+mod runs;
 mod scim;
 mod shapes;
 mod stored_syncs;

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::part::{Made, Part, Wanted};
 use super::patient::Patient;
-use super::plan::{Action, Verb};
+use super::plan::{Action, Verb, YOUNG};
 use super::report::{Counts, Tally};
 use super::state::{State, States};
 use super::{Stop, SyncError};
@@ -15,8 +15,8 @@ use crate::clock::{Clock, Millis};
 use crate::mapping::Apply;
 use crate::target::{Abilities, Difference, Done, Found, Kind, Target, TargetError, Write};
 
-/// How many objects are done between two writes to the store.
-const WAVE: usize = 200;
+/// How many objects are done between two writes to the store: five rounds of four batches of twenty.
+const WAVE: usize = 400;
 
 /// Carries out the actions of one kind.
 pub(super) struct Applier<'a> {
@@ -85,7 +85,7 @@ impl Applier<'_> {
             }));
             for (job, fate) in jobs.into_iter().zip(fates) {
                 match fate {
-                    Fate::Did(done) => changes.push(self.did(&job, &done, states)),
+                    Fate::Did(done) => changes.push(self.did(&job, &done, states).await?),
                     Fate::Failed(error @ TargetError::Weather { .. }) => {
                         // A target that asks to wait has not begun, and takes nobody's name twice.
                         let is_refusal = matches!(&error, TargetError::Weather { wait: Some(_), .. });
@@ -97,8 +97,8 @@ impl Applier<'_> {
                     Fate::Failed(_) if stop.is_some() => {}
                     Fate::Failed(error) => match self.otherwise(job, &error, states).await {
                         Ok(Ok(job)) if attempt < 2 => again.push(job),
-                        Ok(Ok(job)) => changes.push(self.did_not(&job.action, &error, states)),
-                        Ok(Err(action)) => changes.push(self.did_not(&action, &error, states)),
+                        Ok(Ok(job)) => changes.push(self.did_not(&job.action, &error, states).await?),
+                        Ok(Err(action)) => changes.push(self.did_not(&action, &error, states).await?),
                         Err(other) => stop = Some(other),
                     },
                 }
@@ -123,14 +123,12 @@ impl Applier<'_> {
 
     /// Before an object is made it is noted that it will be: a process that dies in between looks for it when it is back.
     async fn note_intents(&self, jobs: &[Job], states: &mut States) -> Result<(), Stop> {
-        let making = jobs.iter().filter(|job| matches!(job.action.verb, Verb::Create | Verb::Recreate));
-        let changes = making
-            .map(|job| {
-                let known = states.get(&job.action.record).cloned().unwrap_or_default();
-                let state = State { intent: Some(self.now()), name: job.wanted.name.clone(), ..known };
-                (job.action.record.clone(), Some(state))
-            })
-            .collect();
+        let mut changes = Vec::new();
+        for job in jobs.iter().filter(|job| matches!(job.action.verb, Verb::Create | Verb::Recreate)) {
+            let known = known(states, &job.action.record).await?;
+            let state = State { intent: Some(self.now()), name: job.wanted.name.clone(), ..known };
+            changes.push((job.action.record.clone(), Some(state)));
+        }
         states.put(changes).await.map_err(Stop::store)
     }
 
@@ -152,6 +150,7 @@ impl Applier<'_> {
             // One that is found and needs nothing is only linked.
             let nothing = matches!(&write, Write::Update { changes, .. } if changes.is_empty());
             let linked = || Fate::Did(Done { id: job.action.target.clone().unwrap_or_default(), ..Done::default() });
+            self.part.progress.add(usize::from(nothing));
             fates.push(nothing.then(linked));
             if !nothing {
                 writes.push((place, write));
@@ -189,6 +188,7 @@ impl Applier<'_> {
                 (places, self.target.write(writes).await)
             });
             for (places, result) in join_all(calls).await {
+                self.part.progress.add(places.len());
                 match result {
                     Ok(results) => answers.extend(places.into_iter().zip(results)),
                     Err(error) => answers.extend(places.into_iter().map(|place| (place, Err(error.clone())))),
@@ -198,7 +198,7 @@ impl Applier<'_> {
         Ok(answers)
     }
 
-    fn did(&self, job: &Job, done: &Done, states: &States) -> (String, Option<State>) {
+    async fn did(&self, job: &Job, done: &Done, states: &States) -> Result<(String, Option<State>), Stop> {
         let outcome = match job.action.verb {
             Verb::Create => "created",
             Verb::Recreate => "recreated",
@@ -214,7 +214,7 @@ impl Applier<'_> {
             }
             _ => counts.updated += 1,
         });
-        let known = states.get(&job.action.record).cloned().unwrap_or_default();
+        let known = known(states, &job.action.record).await?;
         // In another object than before nothing has been named yet.
         let is_other = job.action.verb != Verb::Update;
         let state = State {
@@ -227,16 +227,27 @@ impl Applier<'_> {
             outcome: outcome.to_owned(),
             reason: Some(job.action.reason.clone()),
             at: self.now(),
+            attempts: 0,
             name: job.wanted.name.clone(),
         };
-        (job.action.record.clone(), Some(state))
+        Ok((job.action.record.clone(), Some(state)))
     }
 
-    /// What is remembered of who was shut, to be let in again.
-    fn shut(&self, action: &Action) -> State {
+    /// What is remembered of what was brought up to date in parts: its manager, its members. What was made a moment ago stays
+    /// remembered as that, for the target need not know it everywhere yet.
+    fn touched(&self, action: &Action, known: State) -> State {
+        let is_made = matches!(known.outcome.as_str(), "created" | "recreated");
+        if is_made && known.at.saturating_add(YOUNG) > self.now() {
+            return State { attempts: 0, ..known };
+        }
+        let (outcome, reason) = ("updated".to_owned(), Some(action.reason.clone()));
+        State { outcome, reason, at: self.now(), attempts: 0, ..known }
+    }
+
+    /// What is remembered for a while of an object that is the sync's no more.
+    fn was(&self, action: &Action, outcome: &str) -> State {
         State {
-            shut: action.target.clone(),
-            outcome: "disabled".to_owned(),
+            outcome: outcome.to_owned(),
             reason: Some(action.reason.clone()),
             at: self.now(),
             name: action.name.clone(),
@@ -244,16 +255,36 @@ impl Applier<'_> {
         }
     }
 
-    fn did_not(&self, action: &Action, error: &TargetError, states: &States) -> (String, Option<State>) {
+    /// What is remembered of who was shut, to be let in again.
+    fn shut(&self, action: &Action) -> State {
+        State { shut: action.target.clone(), ..self.was(action, "disabled") }
+    }
+
+    async fn did_not(
+        &self,
+        action: &Action,
+        error: &TargetError,
+        states: &States,
+    ) -> Result<(String, Option<State>), Stop> {
         self.tally.failed(action, &error.to_string());
         if matches!(error, TargetError::Denied { .. }) {
             self.tally.was_denied(error);
         }
-        let known = states.get(&action.record).cloned().unwrap_or_default();
-        let (reason, at) = (Some(error.to_string()), self.now());
-        let state =
-            State { outcome: "failed".to_owned(), reason, at, name: action.name.clone(), intent: None, ..known };
-        (action.record.clone(), Some(state))
+        let known = known(states, &action.record).await?;
+        Ok((action.record.clone(), Some(self.failed(action, &error.to_string(), known))))
+    }
+
+    /// What is remembered of what the target refused: its words without values.
+    fn failed(&self, action: &Action, why: &str, known: State) -> State {
+        State {
+            outcome: "failed".to_owned(),
+            reason: Some(crate::directory::without_values(why)),
+            at: self.now(),
+            attempts: known.attempts.saturating_add(1),
+            name: action.name.clone(),
+            intent: None,
+            ..known
+        }
     }
 
     /// What is done instead when the target has it already, or has it no more; the action back when there is nothing.
@@ -370,11 +401,12 @@ impl Applier<'_> {
                 match answer {
                     Ok(_) => {
                         self.tally.add(|counts| counts.updated += 1);
-                        let known = states.get(&action.record).cloned().unwrap_or_default();
-                        changes.push((action.record.clone(), Some(State { manager: manager.clone(), ..known })));
+                        let known = known(states, &action.record).await?;
+                        let known = State { manager: manager.clone(), ..known };
+                        changes.push((action.record.clone(), Some(self.touched(action, known))));
                     }
                     Err(error @ TargetError::Weather { .. }) => weather = Some(Stop::Weather(error.to_string())),
-                    Err(error) => changes.push(self.did_not(action, &error, states)),
+                    Err(error) => changes.push(self.did_not(action, &error, states).await?),
                 }
             }
             states.put(changes).await.map_err(Stop::store)?;
@@ -416,7 +448,7 @@ impl Applier<'_> {
                 })
                 .collect();
             let (mut changes, mut weather) = (Vec::new(), None);
-            let mut written: HashMap<String, Vec<String>> = HashMap::new();
+            let mut written: HashMap<String, (&Action, Vec<String>)> = HashMap::new();
             let answers = self.in_batches(writes).await?;
             let stop = denied(answers.iter().map(|(_, answer)| answer.as_ref().map(|_| ())));
             for (place, answer) in answers {
@@ -431,28 +463,38 @@ impl Applier<'_> {
                             counts.members_added += added.len() as u64;
                             counts.members_removed += removed.len() as u64;
                         });
-                        if !self.target.shows_members() {
-                            let known = || states.get(&action.record).map(|state| state.members.clone());
-                            let members =
-                                written.entry(action.record.clone()).or_insert_with(|| known().unwrap_or_default());
+                        if !written.contains_key(&action.record) {
+                            let known = known(states, &action.record).await?;
+                            written.insert(action.record.clone(), (*action, known.members));
+                        }
+                        if let Some((_, members)) = written.get_mut(&action.record)
+                            && !self.target.shows_members()
+                        {
                             members.retain(|member| !removed.contains(&member) && !added.contains(member));
                             members.extend(added);
                         }
                         for (member, why) in &done.refused {
                             self.tally.failed(action, &format!("member {member:?}: {why}"));
                         }
+                        if let Some((member, why)) = done.refused.first() {
+                            let why = format!("member {member:?}: {why}");
+                            let known = known(states, &action.record).await?;
+                            changes.push((action.record.clone(), Some(self.failed(action, &why, known))));
+                        }
                     }
                     Err(error @ TargetError::Weather { .. }) => weather = Some(Stop::Weather(error.to_string())),
-                    Err(error) => changes.push(self.did_not(action, &error, states)),
+                    Err(error) => changes.push(self.did_not(action, &error, states).await?),
                 }
             }
+            let refused: std::collections::HashSet<String> = changes.iter().map(|(record, _)| record.clone()).collect();
             states.put(changes).await.map_err(Stop::store)?;
-            let written = written.into_iter().map(|(record, members)| {
-                let known = states.get(&record).cloned().unwrap_or_default();
-                (record, Some(State { members, ..known }))
-            });
-            let written = written.collect();
-            states.put(written).await.map_err(Stop::store)?;
+            let mut changes = Vec::new();
+            for (record, (action, members)) in written {
+                let known = State { members, ..known(states, &record).await? };
+                let state = if refused.contains(&record) { known } else { self.touched(action, known) };
+                changes.push((record, Some(state)));
+            }
+            states.put(changes).await.map_err(Stop::store)?;
             if let Some(stop) = stop.or(weather) {
                 return Err(stop);
             }
@@ -471,7 +513,7 @@ impl Applier<'_> {
                     Verb::Delete => writes.push((place, Write::Delete { kind, id })),
                     _ => {
                         self.tally.add(|counts| counts.unlinked += 1);
-                        changes.push((action.record.clone(), None));
+                        changes.push((action.record.clone(), Some(self.was(action, "unlinked"))));
                     }
                 }
             }
@@ -487,11 +529,12 @@ impl Applier<'_> {
                             _ => counts.deleted += 1,
                         });
                         let is_shut = action.verb == Verb::Disable && answer.is_ok();
-                        changes.push((action.record.clone(), is_shut.then(|| self.shut(action))));
+                        let state = if is_shut { self.shut(action) } else { self.was(action, "deleted") };
+                        changes.push((action.record.clone(), Some(state)));
                     }
                     // The link stays until the target has said that it is done.
                     Err(error @ TargetError::Weather { .. }) => stop = Some(Stop::Weather(error.to_string())),
-                    Err(error) => changes.push(self.did_not(action, &error, states)),
+                    Err(error) => changes.push(self.did_not(action, &error, states).await?),
                 }
             }
             states.put(changes).await.map_err(Stop::store)?;
@@ -501,6 +544,11 @@ impl Applier<'_> {
         }
         Ok(())
     }
+}
+
+/// What is remembered of a record.
+async fn known(states: &States, record: &str) -> Result<State, Stop> {
+    Ok(states.whole(record).await.map_err(Stop::store)?.unwrap_or_default())
 }
 
 /// Why the run ends, when all of several writes are denied: then it is not about the objects.

@@ -1,6 +1,8 @@
 //! Whether a sync could run: its mappings, its records, and what the target lets it do. Nothing is written, in the target or in the
 //! store.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::difference::paths;
@@ -38,7 +40,8 @@ impl Sync {
             let what = format!("{} mapping", kind.word());
             let read =
                 self.mapping_text(of).map_err(|error| Stop::Failed(SyncError::Settings(error))).and_then(|text| {
-                    Part::read(kind, of, text, &self.beside, directory, environment(self.clock.now(), [0; 32]))
+                    let env = environment(self.clock.now(), [0; 32]);
+                    Part::read(kind, of, text, &self.beside, directory, env, &Arc::default())
                 });
             match read {
                 Ok(part) => {

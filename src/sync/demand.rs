@@ -81,7 +81,7 @@ impl Sync {
 
     /// The steps between connection and action.
     async fn looked(&self, kind: Kind, id: &str, told: &mut Demand) -> Result<(), Stop> {
-        let mut stage = self.stage(None).await?;
+        let mut stage = self.stage(None, &self.planning).await?;
         let Some(part) = stage.parts.iter().find(|part| part.kind == kind) else {
             let why = format!("the sync does not push on any {}", kind.word());
             return Err(Stop::Failed(SyncError::Settings(why)));
@@ -107,7 +107,7 @@ impl Sync {
                 Made::Wanted(wanted) => told.add("scope", true, "in scope", json!({"matches": wanted.matches})),
             }
         }
-        let (plan, _) = self.planned(&mut stage, Some(&[(kind, id.to_owned())])).await?;
+        let (plan, _) = self.planned(&mut stage, Some(&[(kind, id.to_owned())]), false).await?;
         let plan = plan.shown();
         let known = stage.states.get(&kind).and_then(|states| states.target(id));
         let found = plan.actions.iter().find(|action| action.verb == Verb::Link);

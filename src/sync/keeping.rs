@@ -1,13 +1,10 @@
-//! What a sync keeps in the store beside its links: the lease by which one run is under way at a time, and the last runs.
+//! The lease of a sync: by it one run is under way at a time, in all processes that share the store.
 
 use std::sync::LazyLock;
 
-use super::{KEPT_RUNS, LEASE, Report, Sync, SyncError};
+use super::{LEASE, Sync, SyncError};
 use crate::clock::Millis;
 use crate::store::{Operation, StoreError, Table, Transaction, When};
-
-/// How many records are read at once.
-const PAGE: usize = 200;
 
 /// This process, among all that ever had the store.
 static PROCESS: LazyLock<String> = LazyLock::new(|| uuid::Uuid::new_v4().to_string());
@@ -73,38 +70,5 @@ impl Sync {
             Ok(_) | Err(StoreError::Changed { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
-    }
-
-    fn runs_prefix(&self) -> Vec<u8> {
-        [self.name().as_bytes(), &[0]].concat()
-    }
-
-    /// The runs that are kept, the oldest first.
-    pub(super) async fn reports(&self) -> Result<Vec<Report>, SyncError> {
-        let (mut reports, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.store().records(Table::Runs, &self.runs_prefix(), after, PAGE).await?;
-            reports.extend(page.items.iter().filter_map(|record| serde_json::from_slice(&record.value).ok()));
-            after = page.next;
-            if after.is_none() {
-                return Ok(reports);
-            }
-        }
-    }
-
-    /// Keeps a run, and forgets the oldest beyond some hundreds.
-    pub(super) async fn keep(&self, mut report: Report) -> Result<Report, SyncError> {
-        let known: Vec<u64> = self.reports().await?.iter().map(|report| report.number).collect();
-        report.number = known.last().map_or(1, |last| last + 1);
-        let key = |number: u64| [self.runs_prefix().as_slice(), &number.to_be_bytes()].concat();
-        let value = serde_json::to_vec(&report).unwrap_or_default();
-        let (table, when) = (Table::Runs, When::Always);
-        let put = Operation::Put { table, key: key(report.number), value, when };
-        let mut transaction = Transaction::new("").with(put);
-        for number in known.iter().filter(|number| **number + KEPT_RUNS <= report.number) {
-            transaction = transaction.with(Operation::Erase { table, key: key(*number), when: When::Always });
-        }
-        self.store().commit(transaction).await?;
-        Ok(report)
     }
 }

@@ -1,25 +1,26 @@
 //! Whose object is whose: what unlinked records are found by, looked up as the objects of the target go by, and one object for
 //! one record out of what was found.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::difference::at;
-use super::plan::{Plan, Planner, Survey};
+use super::listing::Listing;
+use super::plan::{Plan, Planner};
+use super::survey::Survey;
 use crate::scim::compare::fold;
 use crate::target::{Found, Kind, Target};
 
 impl Planner<'_> {
     /// What the unlinked records are found by, to be looked up as objects go by.
     pub(super) fn unlinked(&self, survey: &Survey) -> Sought {
-        let mut sought = Sought { paths: Vec::new(), records: HashMap::new(), shut: HashMap::new() };
-        let shut = self.states.shut().filter(|(_, record)| survey.wanted.contains_key(*record));
+        let mut sought = Sought::default();
+        let shut = self.states.shut().filter(|(_, record)| survey.wants(record));
         sought.shut = shut.map(|(id, record)| (id.to_owned(), record.to_owned())).collect();
-        for record in &survey.order {
-            let brief = survey.wanted.get(record).filter(|_| self.states.target(record).is_none());
-            for (path, value) in brief.into_iter().flat_map(|brief| &brief.matches) {
+        for entry in survey.entries() {
+            for (path, value) in entry.brief.iter().flat_map(|brief| &brief.matches) {
                 let place = sought.place(path);
                 let value = key(self.target, self.part.kind, path, value);
-                sought.records.entry((place, value)).or_default().push(record.clone());
+                sought.records.entry((place, value)).or_default().push(entry.record.to_string());
             }
         }
         sought
@@ -31,39 +32,41 @@ impl Planner<'_> {
         &self,
         survey: &Survey,
         mut found: HashMap<String, (usize, Vec<Found>)>,
-        seen: &mut HashSet<String>,
+        listing: &mut Listing,
         plan: &mut Plan,
     ) -> HashMap<String, Found> {
-        let mut claims: HashMap<String, Vec<(usize, &String)>> = HashMap::new();
+        let mut claims: HashMap<String, Vec<(usize, &str)>> = HashMap::new();
         let mut met = HashMap::new();
-        for record in &survey.order {
+        let records = || survey.entries().iter().filter(|entry| entry.brief.is_some()).map(|entry| &*entry.record);
+        for record in records() {
             let Some((place, mut objects)) = found.remove(record) else { continue };
             if objects.len() > 1 {
                 self.ambiguous(record, &several(&objects), plan);
-                seen.insert(record.clone());
+                listing.settle(survey, record);
             } else if let Some(object) = objects.pop() {
                 claims.entry(object.id.clone()).or_default().push((place, record));
-                met.insert(record.clone(), object);
+                met.insert(record.to_owned(), object);
             }
         }
-        for record in &survey.order {
+        for record in records() {
             let claim = met.get(record).and_then(|object| claims.get(&object.id)).filter(|claims| claims.len() > 1);
             let Some(claims) = claim else { continue };
             let best = claims.iter().map(|(place, _)| *place).min();
-            let is_best = |claim: &&(usize, &String)| Some(claim.0) == best;
+            let is_best = |claim: &&(usize, &str)| Some(claim.0) == best;
             let alone = claims.iter().filter(is_best).count() == 1;
             if !(alone && claims.iter().filter(is_best).any(|claim| claim.1 == record)) {
                 let why = format!("{} records match the same object", claims.len());
                 self.ambiguous(record, &why, plan);
-                seen.insert(record.clone());
+                listing.settle(survey, record);
             }
         }
-        met.retain(|record, _| !seen.contains(record));
+        met.retain(|record, _| survey.place(record).is_none_or(|place| !listing.has_seen(place)));
         met
     }
 }
 
 /// What unlinked records are found by.
+#[derive(Default)]
 pub(super) struct Sought {
     paths: Vec<String>,
     /// By the place of the path, which is its precedence, and the value.

@@ -12,21 +12,30 @@ mod demand;
 mod difference;
 mod direct;
 mod halt;
+mod index;
 mod keeping;
+mod lines;
+mod listing;
+mod mark;
 mod matching;
 mod notice;
+mod objects;
 mod part;
 mod patient;
 mod plan;
 mod preview;
+mod progress;
 mod records;
 mod references;
 mod report;
+mod runs;
 mod schedule;
 mod settings;
+mod sheet;
 mod state;
+mod survey;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,28 +53,33 @@ use crate::target::{Abilities, Kind, Target, TargetError};
 pub use check::Checkup;
 pub use demand::{Demand, DemandStep};
 pub use halt::SyncHalt;
+pub use objects::{OBJECTS_CSV_HEADER, OUTCOMES, ObjectPage, ObjectQuery, ObjectView};
 pub use patient::Patient;
 pub use plan::{Action, Plan, PlanCounts, Skipped, Verb};
+pub use progress::{Now, Phase};
 pub use report::{Counts, Ended, Failed, Report};
+pub use runs::{RUNS_CSV_HEADER, RunPage, RunQuery};
 pub use schedule::{Ask, Quarantine, Tender};
 pub use settings::{
-    DeleteAction, GuardSettings, KindSettings, NoticeSettings, QuarantineSettings, ScheduleSettings, ScopeSettings,
-    ServiceAccounts, SyncSettings, WeatherSettings,
+    DeleteAction, GuardSettings, KindSettings, LogSettings, NoticeSettings, QuarantineSettings, ScheduleSettings,
+    ScopeSettings, ServiceAccounts, SyncSettings, WeatherSettings,
 };
 pub use state::State;
 
 use apply::Applier;
 use part::{Part, environment};
-use plan::{Planner, Survey};
+use plan::{Planner, Settled};
+use progress::{Progress, Watched};
 use records::Scope;
 use report::Tally;
 use schedule::STILL;
 use state::States;
+use survey::Survey;
 
 /// How long a run holds its lease without renewing it: after a crash another may begin then, in milliseconds.
 const LEASE: Millis = 60_000;
-/// How many runs are kept.
-const KEPT_RUNS: u64 = 500;
+/// How many states of objects that need nothing are stored at once.
+const SETTLED: usize = 200;
 
 /// Why a sync cannot run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +142,10 @@ pub struct Sync {
     is_of_library: bool,
     /// Links and what the target can do, of the run before: a run is alone with them.
     kept: Mutex<Option<(HashMap<Kind, States>, Abilities)>>,
+    /// How far the run is that is under way.
+    progress: Arc<Progress>,
+    /// How far what is only planned is.
+    planning: Arc<Progress>,
     /// When its tender runs it next as a whole; 0 for never.
     next_full: AtomicU64,
 }
@@ -161,6 +179,9 @@ pub struct Status {
     pub linked: [u64; 2],
     /// The quarantine that it is in, because too much failed.
     pub quarantine: Option<Quarantine>,
+    /// How far the run is that is under way in this process.
+    #[serde(skip_deserializing)]
+    pub progress: Option<Now>,
     /// When the next full run is, where a server looks after it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next_full: Option<Millis>,
@@ -174,6 +195,7 @@ struct Stage {
     /// What the target can do, once it was asked: after all records are mapped, so that a target that is down does not hide
     /// a mapping that fails.
     abilities: Option<Abilities>,
+    progress: Arc<Progress>,
 }
 
 impl Sync {
@@ -197,6 +219,8 @@ impl Sync {
             is_of_library: false,
             kept: Mutex::new(None),
             next_full: AtomicU64::new(0),
+            progress: Arc::default(),
+            planning: Arc::default(),
         }
     }
 
@@ -248,8 +272,60 @@ impl Sync {
     /// # Errors
     /// It cannot be said; a mapping that fails is [`Ended::Halted`] in the report of a run, and a finding here.
     pub async fn plan(&self) -> Result<Plan, PlanError> {
-        let mut stage = self.stage(None).await.map_err(PlanError::from)?;
-        self.planned(&mut stage, None).await.map(|(plan, _)| plan).map_err(PlanError::from)
+        let _watched = Watched(&self.planning);
+        let mut stage = self.stage(None, &self.planning).await.map_err(PlanError::from)?;
+        self.planned(&mut stage, None, false).await.map(|(plan, _)| plan).map_err(PlanError::from)
+    }
+
+    /// How far the run, or the plan, is that is under way in this process.
+    pub fn progress(&self) -> Option<Now> {
+        self.progress.now().or_else(|| self.planning.now())
+    }
+
+    /// Looks for the records' objects: a plan, kept in the run log as a run of its own.
+    ///
+    /// # Errors
+    /// As [`Sync::plan`]; another run is under way.
+    pub async fn discover(&self) -> Result<Plan, PlanError> {
+        let lease = self.take_lease().await.map_err(PlanError::Other)?;
+        let started = self.clock.now();
+        let result = self.plan().await;
+        let counts = match &result {
+            Ok(Plan { counts, .. }) => Counts {
+                unchanged: counts.unchanged,
+                skipped: counts.skipped,
+                out_of_scope: counts.out_of_scope,
+                ambiguous: counts.ambiguous,
+                ..Counts::default()
+            },
+            Err(_) => Counts::default(),
+        };
+        let (outcome, error) = match &result {
+            Ok(_) => (Ended::Complete, None),
+            Err(PlanError::Mapping(report)) => (Ended::Halted, Some(report.clone())),
+            Err(PlanError::Other(SyncError::Target(error))) if error.is_weather() => {
+                (Ended::Degraded, Some(error.to_string()))
+            }
+            Err(PlanError::Other(error)) => (Ended::Failed, Some(error.to_string())),
+        };
+        let report = Report {
+            sync: self.name().to_owned(),
+            number: 0,
+            kind: "discover".to_owned(),
+            started,
+            ended: self.clock.now(),
+            outcome,
+            counts,
+            error,
+            failures: Vec::new(),
+            held_back: 0,
+            warnings: Vec::new(),
+            calls: 0,
+            repeated: self.target.repeated(),
+        };
+        self.keep(report).await.map_err(PlanError::Other)?;
+        self.give_lease(&lease).await.map_err(PlanError::Other)?;
+        result
     }
 
     /// Runs it, once at a time.
@@ -260,6 +336,7 @@ impl Sync {
         let lease = self.take_lease().await?;
         let started = self.clock.now();
         let tally = Tally::default();
+        let _watched = Watched(&self.progress);
         let ended = tokio::select! {
             ended = self.run_stages(options, &tally) => ended,
             error = self.keep_lease(&lease) => Err(Stop::Failed(error)),
@@ -306,6 +383,7 @@ impl Sync {
             error,
             failures,
             held_back,
+            warnings: tally.warnings(),
             calls,
             repeated: self.target.repeated(),
         };
@@ -320,8 +398,9 @@ impl Sync {
         }
         // A full run looks at everything anew.
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut stage = self.stage(kept.filter(|_| options.only.is_some())).await?;
-        let (plan, surveys) = self.planned(&mut stage, options.only.as_deref()).await?;
+        let started = self.clock.now();
+        let mut stage = self.stage(kept.filter(|_| options.only.is_some()), &self.progress).await?;
+        let (plan, surveys) = self.planned(&mut stage, options.only.as_deref(), options.plan.is_none()).await?;
         if let Some(wanted) = &options.plan {
             wanted.shown().agrees(&plan.shown()).map_err(|lines| Stop::Failed(SyncError::Changed(lines)))?;
         }
@@ -331,8 +410,11 @@ impl Sync {
             counts.out_of_scope = plan.counts.out_of_scope;
             counts.ambiguous = plan.counts.ambiguous;
         });
+        tally.warn(&plan.warnings);
+        objects::remember(&plan, &surveys, &mut stage.states, (self.clock.now(), self.settings.log.days)).await?;
         drop(surveys);
         let held_back = self.carry_out(&plan, &mut stage, tally, options).await?;
+        self.settle(&plan, &mut stage, started).await.map_err(Stop::store)?;
         let kept = stage.abilities.map(|abilities| (stage.states, abilities));
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         match tally.denied() {
@@ -354,7 +436,12 @@ impl Sync {
     }
 
     /// Reads mappings, records and links.
-    async fn stage(&self, kept: Option<(HashMap<Kind, States>, Abilities)>) -> Result<Stage, Stop> {
+    async fn stage(
+        &self,
+        kept: Option<(HashMap<Kind, States>, Abilities)>,
+        progress: &Arc<Progress>,
+    ) -> Result<Stage, Stop> {
+        progress.begin(Phase::Reading, None);
         let seed = self.seed().await?;
         let directory = self.source.as_ref().map(|source| (&self.directory, source));
         let mut parts = Vec::new();
@@ -362,19 +449,19 @@ impl Sync {
             let env = environment(self.clock.now(), seed);
             let Some(of) = self.settings.of(kind) else { continue };
             let text = self.mapping_text(of).map_err(|error| Stop::Failed(SyncError::Settings(error)))?;
-            parts.push(Part::read(kind, of, text, &self.beside, directory, env)?);
+            parts.push(Part::read(kind, of, text, &self.beside, directory, env, progress)?);
         }
         let directory = self.source.as_deref().map(|source| (&self.directory, source));
         let scope = Scope::of(&self.settings.scope, directory).await.map_err(Stop::Failed)?;
         if let Some((states, abilities)) = kept {
-            return Ok(Stage { parts, states, scope, abilities: Some(abilities) });
+            return Ok(Stage { parts, states, scope, abilities: Some(abilities), progress: Arc::clone(progress) });
         }
         let mut states = HashMap::new();
         for kind in [Kind::User, Kind::Group] {
             let of = States::load(Arc::clone(self.store()), self.name(), kind).await.map_err(Stop::store)?;
             states.insert(kind, of);
         }
-        Ok(Stage { parts, states, scope, abilities: None })
+        Ok(Stage { parts, states, scope, abilities: None, progress: Arc::clone(progress) })
     }
 
     /// The seed of the sync's random values: the same in every run, so that a plan says what a run does.
@@ -392,23 +479,33 @@ impl Sync {
         Ok(seed)
     }
 
-    /// Evaluates all records, looks at the target, and decides.
+    /// Evaluates all records, looks at the target, and decides. `is_lean`: for a plan that is only carried out.
     async fn planned(
         &self,
         stage: &mut Stage,
         only: Option<&[(Kind, String)]>,
+        is_lean: bool,
     ) -> Result<(Plan, HashMap<Kind, Survey>), Stop> {
         let mut plan = Plan { sync: self.name().to_owned(), ..Plan::default() };
         let mut surveys = HashMap::new();
+        if only.is_none() {
+            let mut records = 0;
+            for part in &stage.parts {
+                records += part.records.count().await.map_err(Stop::Failed)?;
+            }
+            stage.progress.begin(Phase::Mapping, Some(records));
+        }
         for part in &stage.parts {
+            plan.warnings.extend(part.warnings.iter().cloned());
             plan.mappings.insert(part.kind.word().to_owned(), part.digest.clone());
             let Some(states) = stage.states.get(&part.kind) else { continue };
             plan.counts.linked += states.linked_count();
             if only.is_none() {
                 // All records of all kinds are mapped before the target is asked for anything.
-                surveys.insert(part.kind, plan::survey(part, &stage.scope, states, &mut plan).await?);
+                surveys.insert(part.kind, Survey::of(part, &stage.scope, states, &mut plan).await?);
             }
         }
+        stage.progress.begin(Phase::Discovering, None);
         let abilities = match stage.abilities.take() {
             Some(abilities) => abilities,
             None => self.target.open().await.map_err(Stop::target)?,
@@ -423,6 +520,7 @@ impl Sync {
                 now: self.clock.now(),
                 abilities,
                 protected: &self.settings.guard.protected,
+                is_lean,
             };
             match (only, surveys.get(&part.kind)) {
                 (Some(only), _) => {
@@ -430,7 +528,10 @@ impl Sync {
                         planner.one(id, &stage.scope, &mut plan).await?;
                     }
                 }
-                (None, Some(survey)) => planner.plan(survey, &mut plan).await?,
+                (None, Some(survey)) => {
+                    let mark = self.mark(part).await.map_err(Stop::store)?;
+                    planner.plan(survey, mark.as_ref(), &mut plan).await?;
+                }
                 (None, None) => {}
             }
         }
@@ -451,34 +552,89 @@ impl Sync {
         options: &RunOptions,
     ) -> Result<u64, Stop> {
         let guarded = !options.allow_deletes && self.takes_too_much(plan);
-        let Stage { parts, states, abilities: Some(abilities), .. } = stage else { return Ok(0) };
+        let Stage { parts, states, abilities: Some(abilities), progress, .. } = stage else { return Ok(0) };
+        // Who is held back stays in the groups too.
+        let held: HashSet<&str> = plan
+            .actions
+            .iter()
+            .filter(|action| guarded && action.verb.takes_away())
+            .filter_map(|action| action.target.as_deref())
+            .collect();
         for part in &*parts {
             let applier = self.applier(part, abilities, tally);
             let Some(of) = states.get_mut(&part.kind) else { continue };
             let chosen = |verbs: &[Verb]| -> Vec<&Action> {
                 plan.actions.iter().filter(|action| action.is(part.kind, verbs)).collect()
             };
-            applier.write(&chosen(&[Verb::Create, Verb::Recreate, Verb::Link, Verb::Update]), of).await?;
-            applier.managers(&chosen(&[Verb::Manager]), of).await?;
+            let writes = chosen(&[Verb::Create, Verb::Recreate, Verb::Link, Verb::Update]);
+            let phase = if part.kind == Kind::User { Phase::Users } else { Phase::Groups };
+            progress.begin(phase, Some(writes.len() as u64));
+            applier.write(&writes, of).await?;
+            let managers = chosen(&[Verb::Manager]);
+            progress.begin(Phase::References, Some(managers.len() as u64));
+            applier.managers(&managers, of).await?;
         }
-        let people: HashMap<String, String> = [Kind::User, Kind::Group]
-            .iter()
-            .filter_map(|kind| states.get(kind))
-            .flat_map(|states| states.linked().map(|(record, id)| (record.to_owned(), id.to_owned())))
-            .collect();
+        // The objects of those who come into groups.
+        let coming = plan.actions.iter().flat_map(|action| &action.add);
+        let object = |record: &str| [Kind::Group, Kind::User].iter().find_map(|kind| states.get(kind)?.target(record));
+        let people: HashMap<String, String> =
+            coming.filter_map(|record| Some((record.clone(), object(record)?.to_owned()))).collect();
         for part in &*parts {
             let Some(of) = states.get_mut(&part.kind) else { continue };
-            let members: Vec<&Action> =
-                plan.actions.iter().filter(|action| action.is(part.kind, &[Verb::Members])).collect();
+            let members: Vec<Action> = plan
+                .actions
+                .iter()
+                .filter(|action| action.is(part.kind, &[Verb::Members]))
+                .map(|action| {
+                    let remove = action.remove.iter().filter(|id| !held.contains(id.as_str())).cloned().collect();
+                    Action { remove, ..action.clone() }
+                })
+                .collect();
+            let members: Vec<&Action> = members.iter().collect();
+            progress.begin(Phase::References, Some(members.len() as u64));
             self.applier(part, abilities, tally).members(&members, of, &people).await?;
         }
         let harmless = if guarded { vec![Verb::Unlink] } else { vec![Verb::Unlink, Verb::Disable, Verb::Delete] };
         for part in parts.iter().rev() {
             let Some(of) = states.get_mut(&part.kind) else { continue };
             let gone: Vec<&Action> = plan.actions.iter().filter(|action| action.is(part.kind, &harmless)).collect();
+            progress.begin(Phase::Leaving, Some(gone.len() as u64));
             self.applier(part, abilities, tally).take_away(&gone, of).await?;
         }
         Ok(if guarded { plan.taken() } else { 0 })
+    }
+
+    /// Stores what was seen of objects that need nothing, and from where changes are to be listed: all of the plan is done.
+    /// What was open, before the run began, is no longer told as it was.
+    async fn settle(&self, plan: &Plan, stage: &mut Stage, started: Millis) -> Result<(), StoreError> {
+        for (kind, states) in &mut stage.states {
+            let settled: Vec<&Settled> = plan.settled.iter().filter(|settled| settled.kind == *kind).collect();
+            for some in settled.chunks(SETTLED) {
+                let mut changes = Vec::with_capacity(some.len());
+                for settled in some {
+                    let Some(mut state) = states.whole(&settled.record).await? else { continue };
+                    if settled.sent.is_some() {
+                        state.sent.clone_from(&settled.sent);
+                    }
+                    if settled.is_fine && objects::is_open(&state.outcome) && state.at < started {
+                        (state.outcome, state.reason, state.at) = ("unchanged".to_owned(), None, self.clock.now());
+                        state.attempts = 0;
+                    }
+                    state.manager = settled.manager.clone().or(state.manager);
+                    changes.push((settled.record.clone(), Some(state)));
+                }
+                states.put(changes).await?;
+            }
+        }
+        for part in &stage.parts {
+            let Some((link, read)) = plan.links.get(&part.kind) else { continue };
+            if !plan.undecided.contains(&part.kind) {
+                let protected = plan.protected.iter().filter(|(kind, _)| *kind == part.kind);
+                let protected = protected.map(|(_, record)| record.clone()).collect();
+                self.keep_mark(part.kind, &self.mark_of(part, link.clone(), *read, protected)).await?;
+            }
+        }
+        Ok(())
     }
 
     fn applier<'a>(&'a self, part: &'a Part, abilities: &'a Abilities, tally: &'a Tally) -> Applier<'a> {
@@ -520,9 +676,7 @@ impl Sync {
     /// The store fails.
     pub async fn status(&self, runs: usize) -> Result<Status, SyncError> {
         let linked = [self.linked(Kind::User).await?.len() as u64, self.linked(Kind::Group).await?.len() as u64];
-        let mut all = self.reports().await?;
-        all.reverse();
-        all.truncate(runs);
+        let all = self.runs(&RunQuery { limit: runs, ..RunQuery::default() }).await?.runs;
         let lease = self.store().record(Table::Leases, &self.lease_key()).await?;
         Ok(Status {
             sync: self.name().to_owned(),
@@ -531,6 +685,7 @@ impl Sync {
             runs: all,
             linked,
             quarantine: self.quarantined().await?,
+            progress: self.progress.now(),
             next_full: Some(self.next_full.load(Ordering::Relaxed)).filter(|at| *at > 0),
         })
     }

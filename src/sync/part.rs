@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::difference::{at, is_reference};
+use super::progress::Progress;
 use super::records::{Record, Records};
 use super::settings::KindSettings;
 use super::{Stop, SyncError};
@@ -26,6 +27,10 @@ pub(super) struct Part {
     /// SHA-256 of the mapping's text, by which a changed one is known.
     pub(super) digest: String,
     pub(super) records: Records,
+    /// What is odd about the records.
+    pub(super) warnings: Vec<String>,
+    /// Where it is told how far the run is.
+    pub(super) progress: Arc<Progress>,
     env: Env,
 }
 
@@ -59,6 +64,7 @@ impl Part {
         beside: &Path,
         directory: Option<(&Directory, &Arc<Endpoint>)>,
         env: Env,
+        progress: &Arc<Progress>,
     ) -> Result<Self, Stop> {
         let digest = hash(&text);
         let compiled = Mapping::compile(&Source::new(file.clone(), text));
@@ -73,12 +79,16 @@ impl Part {
                 told: Box::new(told.unwrap_or_else(unknown)),
             });
         };
+        let mut warnings = Vec::new();
         let records = match (&of.file, directory) {
-            (Some(file), _) => Records::file(&beside.join(file), of).map_err(Stop::Failed)?,
+            (Some(file), _) => {
+                Records::file(&beside.join(file), of, mapping.layout(), &mut warnings).map_err(Stop::Failed)?
+            }
             (None, Some((directory, source))) => Records::Directory(directory.clone(), Arc::clone(source), kind),
             (None, None) => return Err(Stop::Failed(SyncError::Settings("there are no records".into()))),
         };
-        Ok(Self { kind, settings: of.clone(), mapping, digest, records, env })
+        let progress = Arc::clone(progress);
+        Ok(Self { kind, settings: of.clone(), mapping, digest, records, warnings, progress, env })
     }
 
     /// Maps a record. Random values are the same for a record in every run of the sync.

@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::difference::{Compared, WRITE_ONLY, at, paths};
+use super::listing::Listing;
+use super::mark::Mark;
 use super::matching::several;
+use super::objects::Left;
 use super::part::{Made, Part, Wanted};
 use super::patient::Patient;
 use super::records::Scope;
 use super::settings::DeleteAction;
-use super::state::{State, States};
+use super::state::{States, short};
+use super::survey::{Entry, Survey};
 use super::{Stop, SyncError};
 use crate::clock::Millis;
 use crate::mapping::Apply;
@@ -109,15 +113,46 @@ pub struct Plan {
     pub ambiguous: Vec<Skipped>,
     /// How many of each.
     pub counts: PlanCounts,
-    /// The managers that the target shows, by the record of whose they are.
+    /// The managers that the target shows, by the record of whose they are, where it is not the one that was sent.
     #[serde(skip)]
-    pub(super) managers: HashMap<String, String>,
+    pub(super) managers: HashMap<String, Option<String>>,
+    /// Whether the target shows managers at all.
+    #[serde(skip)]
+    pub(super) shows_managers: bool,
+    /// Objects that are as they are to be, which is not known of them yet.
+    #[serde(skip)]
+    pub(super) settled: Vec<Settled>,
+    /// Where the lists of changes go on when all of the plan is done, and when all was read.
+    #[serde(skip)]
+    pub(super) links: HashMap<Kind, (String, Millis)>,
+    /// Kinds of which something stays undecided, that the next run must find again.
+    #[serde(skip)]
+    pub(super) undecided: HashSet<Kind>,
     /// Linked records whose objects are protected.
     #[serde(skip)]
     pub(super) protected: HashSet<(Kind, String)>,
+    /// What is odd about the records, and stops nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<String>,
+    /// Records that are newly left out.
+    #[serde(skip)]
+    pub(super) left: Vec<Left>,
     /// Attributes whose values are not shown, by kind.
     #[serde(skip)]
     pub(super) secret: HashSet<(Kind, String)>,
+}
+
+/// What was seen of an object that is as it is to be.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Settled {
+    pub(super) kind: Kind,
+    pub(super) record: String,
+    /// Whether nothing more is to be done with it but for its references.
+    pub(super) is_fine: bool,
+    /// The digest of the payload that it is like.
+    pub(super) sent: Option<String>,
+    /// Its manager.
+    pub(super) manager: Option<String>,
 }
 
 /// A record that is left out.
@@ -155,71 +190,9 @@ pub struct PlanCounts {
 }
 
 /// For how long an object may be unknown after it was made, in targets that have such times, in milliseconds.
-const YOUNG: Millis = 60_000;
+pub(super) const YOUNG: Millis = 60_000;
 /// The most skipped records that a plan names.
-const MAX_NAMED: usize = 1_000;
-
-/// What a run wants of one kind: for each record in scope what it is found by.
-pub(super) struct Survey {
-    pub(super) wanted: HashMap<String, Brief>,
-    /// In the order of the records.
-    pub(super) order: Vec<String>,
-    /// Records that are left out this time; their objects are left alone.
-    left: HashSet<String>,
-    /// How many records there are, in scope or not.
-    records: u64,
-}
-
-impl Survey {
-    /// The records that are wanted, in their order.
-    pub(super) fn order(&self) -> &[String] {
-        &self.order
-    }
-}
-
-/// A wanted record, in few bytes.
-pub(super) struct Brief {
-    pub(super) matches: Vec<(String, String)>,
-    pub(super) name: String,
-}
-
-/// Evaluates every record of a kind before anything is written.
-pub(super) async fn survey(part: &Part, scope: &Scope, states: &States, plan: &mut Plan) -> Result<Survey, Stop> {
-    let mut survey = Survey { wanted: HashMap::new(), order: Vec::new(), left: HashSet::new(), records: 0 };
-    let mut after = None;
-    loop {
-        let (records, next) = part.records.page(&part.mapping, after).await.map_err(Stop::Failed)?;
-        for record in records {
-            plan.counts.records += 1;
-            survey.records += 1;
-            if part.kind == Kind::User && !scope.takes(&record) {
-                plan.counts.out_of_scope += 1;
-                continue;
-            }
-            let apply = if states.target(&record.id).is_some() { Apply::Update } else { Apply::Create };
-            match part.make(&record, apply)? {
-                Made::OutOfScope => plan.counts.out_of_scope += 1,
-                Made::Skipped(reason) => {
-                    plan.counts.skipped += 1;
-                    if plan.skipped.len() < MAX_NAMED {
-                        plan.skipped.push(Skipped { kind: part.kind, record: record.id.clone(), reason });
-                    }
-                    survey.left.insert(record.id);
-                }
-                Made::Wanted(wanted) => {
-                    let Wanted { matches, name, .. } = *wanted;
-                    survey.order.push(record.id.clone());
-                    survey.wanted.insert(record.id, Brief { matches, name });
-                }
-            }
-        }
-        after = next;
-        if after.is_none() {
-            return Ok(survey);
-        }
-        tokio::task::yield_now().await;
-    }
-}
+pub(super) const MAX_NAMED: usize = 1_000;
 
 /// What is known of a kind while it is planned.
 pub(super) struct Planner<'p> {
@@ -229,80 +202,68 @@ pub(super) struct Planner<'p> {
     pub(super) now: Millis,
     pub(super) abilities: &'p Abilities,
     pub(super) protected: &'p [String],
+    /// Whether the plan is only carried out, and not shown: then it need not say what new objects have.
+    pub(super) is_lean: bool,
 }
 
 impl Planner<'_> {
     /// Decides for every record and every object of the kind.
-    pub(super) async fn plan(&self, survey: &Survey, plan: &mut Plan) -> Result<(), Stop> {
+    pub(super) async fn plan(&self, survey: &Survey, mark: Option<&Mark>, plan: &mut Plan) -> Result<(), Stop> {
         let kind = self.part.kind;
         self.keep_secret(plan);
-        let mut targets = paths(&self.part.mapping, None);
-        targets.extend(self.part.manager_path().map(str::to_owned));
-        let mut met: HashMap<String, Found> = HashMap::new();
-        let mut seen: HashSet<String> = HashSet::new();
-        if self.abilities.list {
-            let unlinked = self.unlinked(survey);
-            let mut next: Option<String> = None;
-            // For each unlinked record the precedence by which objects were found, and these.
-            let mut found: HashMap<String, (usize, Vec<Found>)> = HashMap::new();
-            loop {
-                let page = self.target.list(kind, &targets, None, next.as_deref()).await.map_err(Stop::target)?;
-                for object in page.items {
-                    plan.counts.objects += 1;
-                    match self.states.record(&object.id).map(str::to_owned) {
-                        Some(record) => {
-                            // A list that changes while it is read may have an object twice.
-                            if !seen.insert(record.clone()) {
-                                continue;
-                            }
-                            if self.is_protected(&object) {
-                                self.protect(&record, survey.wanted.contains_key(&record), plan);
-                            } else if survey.wanted.contains_key(&record) {
-                                self.compare(&record, &object, Verb::Update, plan).await?;
-                            }
-                        }
-                        None => unlinked.offer(self.target, kind, &object, &mut found),
-                    }
-                }
-                next = page.next;
-                if next.is_none() {
-                    break;
-                }
-            }
-            met = self.each_to_one(survey, found, &mut seen, plan);
-        }
+        plan.shows_managers |= mark.is_some();
+        let mut listing = self.list(survey, mark, plan).await?;
         let mut taken: HashSet<String> = HashSet::new();
-        for record in &survey.order {
-            let Some(brief) = survey.wanted.get(record) else { continue };
-            if seen.contains(record) {
-                continue;
-            }
+        for (place, entry) in survey.entries().iter().enumerate() {
+            let record = &*entry.record;
             match self.states.target(record) {
-                Some(id) => self.look(record, id, brief, plan).await?,
-                None => {
-                    let object = match met.remove(record) {
-                        Some(object) => Some(object),
-                        // What a run that died has made may be in no list yet.
-                        None if !self.abilities.list || self.states.is_begun(record) => {
-                            self.find(record, brief, plan).await?
-                        }
-                        None => None,
-                    };
-                    if plan.is_ambiguous(kind, record) {
-                        continue;
-                    }
-                    match object {
-                        Some(object) if !taken.insert(object.id.clone()) => {
-                            self.ambiguous(record, "the object that it matches is another record's", plan);
-                        }
-                        Some(object) if self.is_protected(&object) => self.leave(record, "it is protected", plan),
-                        Some(object) => self.compare(record, &object, Verb::Link, plan).await?,
-                        None => self.create(record, brief, Verb::Create, "there is none", plan).await?,
-                    }
+                Some(_) if plan.is_protected(kind, record) => self.leave(record, "its object is protected", plan),
+                Some(_) if listing.has_seen(place) => {}
+                Some(_) if listing.by_changes && !listing.is_open(place) && self.is_settled(entry) => {
+                    plan.counts.unchanged += 1;
                 }
+                Some(id) => self.look(record, id, plan).await?,
+                None if listing.has_seen(place) => {}
+                None => self.unlinked_record(entry, &mut listing, &mut taken, plan).await?,
             }
         }
-        self.gone(survey, plan);
+        self.gone(survey, plan).await?;
+        if let Some(link) = listing.link {
+            plan.links.insert(kind, link);
+        }
+        Ok(())
+    }
+
+    /// Decides for a record without an object.
+    async fn unlinked_record(
+        &self,
+        entry: &Entry,
+        listing: &mut Listing,
+        taken: &mut HashSet<String>,
+        plan: &mut Plan,
+    ) -> Result<(), Stop> {
+        let (record, Some(brief)) = (&*entry.record, &entry.brief) else { return Ok(()) };
+        let object = match listing.met.remove(record) {
+            Some(object) => Some(object),
+            // What a run that died has made may be in no list yet.
+            None if !self.abilities.list || listing.by_changes || self.states.is_begun(record) => {
+                self.find(record, &brief.matches, plan).await?
+            }
+            None => None,
+        };
+        if plan.is_ambiguous(self.part.kind, record) {
+            return Ok(());
+        }
+        match object {
+            Some(object) if !taken.insert(object.id.clone()) => {
+                self.ambiguous(record, "the object that it matches is another record's", plan);
+            }
+            Some(object) if self.is_protected(&object) => self.leave(record, "it is protected", plan),
+            Some(object) => {
+                self.compare(record, &object, Verb::Link, true, plan).await?;
+            }
+            None => self.create(record, &brief.name, Verb::Create, "there is none", plan).await?,
+        }
         Ok(())
     }
 
@@ -320,10 +281,10 @@ impl Planner<'_> {
         };
         match made {
             Some(Made::Wanted(wanted)) => {
-                let brief = Brief { matches: wanted.matches.clone(), name: wanted.name.clone() };
+                let Wanted { matches, name, .. } = *wanted;
                 match linked {
-                    Some(target) => self.look(id, target, &brief, plan).await,
-                    None => match self.find(id, &brief, plan).await? {
+                    Some(target) => self.look(id, target, plan).await,
+                    None => match self.find(id, &matches, plan).await? {
                         Some(object) if plan.takes(&object.id) => {
                             self.ambiguous(id, "the object that it matches is another record's", plan);
                             Ok(())
@@ -332,9 +293,9 @@ impl Planner<'_> {
                             self.leave(id, "it is protected", plan);
                             Ok(())
                         }
-                        Some(object) => self.compare(id, &object, Verb::Link, plan).await,
+                        Some(object) => self.compare(id, &object, Verb::Link, true, plan).await.map(|_| ()),
                         None if plan.is_ambiguous(self.part.kind, id) => Ok(()),
-                        None => self.create(id, &brief, Verb::Create, "there is none", plan).await,
+                        None => self.create(id, &name, Verb::Create, "there is none", plan).await,
                     },
                 }
             }
@@ -352,7 +313,7 @@ impl Planner<'_> {
                     {
                         self.protect(id, false, plan);
                     }
-                    self.take_away(id, target, why, plan);
+                    self.take_away(id, target, why, plan).await?;
                 }
                 Ok(())
             }
@@ -360,7 +321,7 @@ impl Planner<'_> {
     }
 
     /// A linked object that was not in a list: it may be gone, or the list was short.
-    async fn look(&self, record: &str, id: &str, brief: &Brief, plan: &mut Plan) -> Result<(), Stop> {
+    async fn look(&self, record: &str, id: &str, plan: &mut Plan) -> Result<(), Stop> {
         let mut found = self.target.get(self.part.kind, id).await.map_err(Stop::target)?;
         // Of groups the target would take a second one without a word.
         let is_group = self.part.kind == Kind::Group;
@@ -376,26 +337,35 @@ impl Planner<'_> {
                 self.protect(record, true, plan);
                 Ok(())
             }
-            Some(object) => self.compare(record, &object, Verb::Update, plan).await,
-            // One that was made again by a run that died before it knew has the values that it is found by.
-            None => match self.find(record, brief, plan).await? {
-                Some(object) if !plan.takes(&object.id) => self.compare(record, &object, Verb::Link, plan).await,
-                None if plan.is_ambiguous(self.part.kind, record) => Ok(()),
-                _ => self.create(record, brief, Verb::Recreate, "somebody deleted it in the target", plan).await,
-            },
+            Some(object) => self.compare(record, &object, Verb::Update, true, plan).await.map(|_| ()),
+            None => {
+                let Some(wanted) = self.payload(record, Apply::Create).await? else { return Ok(()) };
+                // One that was made again by a run that died before it knew has the values that it is found by.
+                match self.find(record, &wanted.matches, plan).await? {
+                    Some(object) if !plan.takes(&object.id) => {
+                        self.compare(record, &object, Verb::Link, true, plan).await.map(|_| ())
+                    }
+                    None if plan.is_ambiguous(self.part.kind, record) => {
+                        plan.undecided.insert(self.part.kind);
+                        Ok(())
+                    }
+                    _ => {
+                        let why = "somebody deleted it in the target";
+                        self.create(record, &wanted.name, Verb::Recreate, why, plan).await
+                    }
+                }
+            }
         }
     }
 
     /// Whether the object was made so shortly ago that the target need not know it yet.
     fn is_young(&self, record: &str) -> bool {
-        let made = |state: &State| {
-            matches!(state.outcome.as_str(), "created" | "recreated") && state.at.saturating_add(YOUNG) > self.now
-        };
-        self.target.is_eventual() && self.states.get(record).is_some_and(made)
+        let made = self.states.made(record);
+        self.target.is_eventual() && made.is_some_and(|made| made.saturating_add(YOUNG) > self.now)
     }
 
     /// Asks the target for objects by what the record is found by; the first that finds any decides.
-    async fn find(&self, record: &str, brief: &Brief, plan: &mut Plan) -> Result<Option<Found>, Stop> {
+    async fn find(&self, record: &str, matches: &[(String, String)], plan: &mut Plan) -> Result<Option<Found>, Stop> {
         if let Some(id) = self.states.shut_of(record)
             && let Some(object) = self.target.get(self.part.kind, id).await.map_err(Stop::target)?
             && self.states.record(&object.id).is_none()
@@ -405,7 +375,7 @@ impl Planner<'_> {
         if !self.abilities.find && !self.abilities.list {
             return Ok(None);
         }
-        for (path, value) in &brief.matches {
+        for (path, value) in matches {
             let mut found = self.target.find(self.part.kind, path, value).await.map_err(Stop::target)?;
             found.retain(|object| self.states.record(&object.id).is_none());
             if found.len() > 1 {
@@ -430,12 +400,19 @@ impl Planner<'_> {
         })
     }
 
-    async fn compare(&self, record: &str, object: &Found, verb: Verb, plan: &mut Plan) -> Result<(), Stop> {
+    /// Compares an object with what is wanted of it. `is_whole`: whether it is there with all that it has; of one out of a list
+    /// of changes what is not said may be unchanged, and the answer is false when that decides.
+    pub(super) async fn compare(
+        &self,
+        record: &str,
+        object: &Found,
+        verb: Verb,
+        is_whole: bool,
+        plan: &mut Plan,
+    ) -> Result<bool, Stop> {
         // What is there already is not made: rules for what is made say nothing of it.
-        let Some(wanted) = self.payload(record, Apply::Update).await? else { return Ok(()) };
-        let manager = self.part.manager_path().and_then(|path| super::part::manager_in(&object.attributes, path));
-        plan.managers.extend(manager.map(|id| (record.to_owned(), id)));
-        let was_sent = self.states.get(record).and_then(|state| state.sent.as_deref()) == Some(wanted.digest.as_str());
+        let Some(wanted) = self.payload(record, Apply::Update).await? else { return Ok(true) };
+        let was_sent = self.states.sent(record).is_some_and(|sent| short(&wanted.digest) == Some(sent));
         let mut changes = Compared {
             kind: self.part.kind,
             mapping: &self.part.mapping,
@@ -446,13 +423,25 @@ impl Planner<'_> {
             clear: self.part.settings.clear,
         }
         .differences();
+        if !is_whole && changes.iter().any(|change| change.old.is_null()) {
+            return Ok(false);
+        }
+        self.note_manager(record, object, is_whole, plan);
+        let is_like_it = changes.is_empty();
         if !self.part.settings.update {
             changes.clear();
         }
         changes.extend(reopened(self.part.kind, self.states, self.target, (record, &wanted.payload), object));
         if verb == Verb::Update && changes.is_empty() {
             plan.counts.unchanged += 1;
-            return Ok(());
+            let is_new = is_like_it && !was_sent;
+            let is_open = self.states.is_open(record);
+            if is_new || is_open {
+                let (kind, record) = (self.part.kind, record.to_owned());
+                let sent = is_like_it.then_some(wanted.digest);
+                plan.settled.push(Settled { kind, record, is_fine: true, sent, manager: None });
+            }
+            return Ok(true);
         }
         let reason = match verb {
             Verb::Link => "it is found by what the mapping matches".to_owned(),
@@ -470,22 +459,47 @@ impl Planner<'_> {
             remove: Vec::new(),
             reason,
         });
-        Ok(())
+        Ok(true)
     }
 
-    async fn create(&self, record: &str, brief: &Brief, verb: Verb, why: &str, plan: &mut Plan) -> Result<(), Stop> {
+    /// Notes the manager that an object has, when it is not the one that was sent.
+    fn note_manager(&self, record: &str, object: &Found, is_whole: bool, plan: &mut Plan) {
+        let Some(path) = self.part.manager_path() else { return };
+        // Of a manager that did not change a list of changes says nothing.
+        let top = path.split('.').next().unwrap_or(path);
+        if !is_whole && !object.attributes.contains_key(top) {
+            return;
+        }
+        let shown = super::part::manager_in(&object.attributes, path);
+        plan.shows_managers |= shown.is_some();
+        if shown.as_deref() == self.states.manager(record) {
+            plan.managers.remove(record);
+        } else {
+            plan.managers.insert(record.to_owned(), shown);
+        }
+    }
+
+    async fn create(&self, record: &str, name: &str, verb: Verb, why: &str, plan: &mut Plan) -> Result<(), Stop> {
         if !self.part.settings.create {
             self.leave(record, "objects of this kind are not made (`create = false`)", plan);
+            if verb == Verb::Recreate {
+                plan.undecided.insert(self.part.kind);
+            }
             return Ok(());
         }
-        let Some(wanted) = self.payload(record, Apply::Create).await? else { return Ok(()) };
+        let changes = if self.is_lean {
+            Vec::new()
+        } else {
+            let Some(wanted) = self.payload(record, Apply::Create).await? else { return Ok(()) };
+            new_values(&self.part.mapping, &wanted.payload)
+        };
         plan.actions.push(Action {
             kind: self.part.kind,
             verb,
             record: record.to_owned(),
             target: None,
-            name: brief.name.clone(),
-            changes: new_values(&self.part.mapping, &wanted.payload),
+            name: name.to_owned(),
+            changes,
             add: Vec::new(),
             remove: Vec::new(),
             reason: why.to_owned(),
@@ -494,22 +508,22 @@ impl Planner<'_> {
     }
 
     /// Links whose record is gone or out of scope.
-    fn gone(&self, survey: &Survey, plan: &mut Plan) {
-        let kept = |record: &str| survey.wanted.contains_key(record) || survey.left.contains(record);
-        let mut gone: Vec<(&str, &str)> = self.states.linked().filter(|(record, _)| !kept(record)).collect();
+    async fn gone(&self, survey: &Survey, plan: &mut Plan) -> Result<(), Stop> {
+        let mut gone: Vec<(&str, &str)> = self.states.linked().filter(|(record, _)| !survey.has(record)).collect();
         gone.sort_unstable();
         if survey.records == 0 {
             plan.counts.without_records += gone.len() as u64;
         }
         for (record, target) in gone {
-            self.take_away(record, target, "the record is gone or out of scope", plan);
+            self.take_away(record, target, "the record is gone or out of scope", plan).await?;
         }
+        Ok(())
     }
 
-    fn take_away(&self, record: &str, target: &str, why: &str, plan: &mut Plan) {
+    async fn take_away(&self, record: &str, target: &str, why: &str, plan: &mut Plan) -> Result<(), Stop> {
         let verb = match self.part.settings.on_delete(self.part.kind) {
             _ if self.protected.iter().any(|one| one == target) => Verb::Unlink,
-            _ if plan.protected.contains(&(self.part.kind, record.to_owned())) => Verb::Unlink,
+            _ if plan.is_protected(self.part.kind, record) => Verb::Unlink,
             DeleteAction::Delete => Verb::Delete,
             // A group has nothing that could be shut.
             DeleteAction::Disable if self.part.kind == Kind::User => Verb::Disable,
@@ -520,15 +534,17 @@ impl Planner<'_> {
             verb,
             record: record.to_owned(),
             target: Some(target.to_owned()),
-            name: self.states.get(record).map(|state| state.name.clone()).unwrap_or_default(),
+            name: self.states.whole(record).await.map_err(Stop::store)?.unwrap_or_default().name,
             changes: Vec::new(),
             add: Vec::new(),
             remove: Vec::new(),
             reason: why.to_owned(),
         });
+        Ok(())
     }
 
     fn leave(&self, record: &str, reason: &str, plan: &mut Plan) {
+        plan.note(self.states, self.part.kind, record, "skipped", reason);
         plan.counts.skipped += 1;
         if plan.skipped.len() < MAX_NAMED {
             let reason = reason.to_owned();
@@ -539,6 +555,7 @@ impl Planner<'_> {
     pub(super) fn ambiguous(&self, record: &str, why: &str, plan: &mut Plan) {
         plan.counts.ambiguous += 1;
         let reason = format!("{why}: it is linked to none");
+        plan.note(self.states, self.part.kind, record, "ambiguous", &reason);
         plan.ambiguous.push(Skipped { kind: self.part.kind, record: record.to_owned(), reason });
     }
 
@@ -557,7 +574,7 @@ impl Planner<'_> {
         plan.secret.extend(hidden.map(|rule| (kind, rule.target().to_owned())));
     }
 
-    fn is_protected(&self, object: &Found) -> bool {
+    pub(super) fn is_protected(&self, object: &Found) -> bool {
         self.protected.iter().any(|one| {
             *one == object.id
                 || self.part.mapping.matching_rules().iter().any(|rule| {
@@ -597,8 +614,14 @@ impl Plan {
         self.actions.iter().filter(|action| action.verb.takes_away()).count() as u64
     }
 
+    /// Whether the object of a record is not to be touched.
+    pub(super) fn is_protected(&self, kind: Kind, record: &str) -> bool {
+        !self.protected.is_empty() && self.protected.contains(&(kind, record.to_owned()))
+    }
+
+    /// Whether several objects were found just now for a record.
     pub(super) fn is_ambiguous(&self, kind: Kind, record: &str) -> bool {
-        self.ambiguous.iter().any(|one| one.kind == kind && one.record == record)
+        self.ambiguous.last().is_some_and(|one| one.kind == kind && one.record == record)
     }
 
     /// Whether an object is to be linked.

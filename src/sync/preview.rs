@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::part::wanted;
 use super::plan::new_values;
-use super::state::{State, States};
+use super::state::State;
 use super::{Sync, SyncError};
 use crate::mapping::Mapping;
 use crate::target::{Kind, Object, Target, Write};
@@ -16,7 +16,7 @@ impl Sync {
     /// # Errors
     /// The store fails.
     pub async fn state_of(&self, kind: Kind, record: &str) -> Result<Option<State>, SyncError> {
-        Ok(States::one(self.store(), self.name(), kind, record).await?)
+        self.link(kind, record).await
     }
 
     /// What the target would receive for a payload, as JSON: `sync`, `linked` (the id of its object there), `verb`, and

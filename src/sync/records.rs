@@ -1,7 +1,6 @@
-//! Where the records of a sync come from: the directory of a source, or a file of JSON lines.
+//! Where the records of a sync come from: the directory of a source, or a file of JSON lines (`lines`) or of CSV (`sheet`).
 
-use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,14 +8,15 @@ use serde_json::Value;
 
 use super::SyncError;
 use super::difference::at;
+use super::lines::Lines;
 use super::settings::{KindSettings, ScopeSettings};
+use super::sheet::Sheet;
 use crate::directory::{Directory, DirectoryRecord, Source};
 use crate::mapping::Mapping;
 use crate::store::Cursor;
 use crate::target::{Kind, Object};
-
-/// The largest file of records, in bytes; it is held in memory.
-const MAX_FILE: u64 = 1024 * 1024 * 1024;
+use crate::value::Layout;
+use crate::value::rows::missing;
 
 /// The records of one kind.
 pub(super) enum Records {
@@ -24,12 +24,8 @@ pub(super) enum Records {
     Directory(Directory, Arc<Source>, Kind),
     /// Lines of a file.
     File(Lines),
-}
-
-/// Records of a file, by key.
-pub(super) struct Lines {
-    lines: Vec<(String, String)>,
-    places: HashMap<String, usize>,
+    /// Rows of a file.
+    Sheet(Sheet),
 }
 
 /// A record.
@@ -56,29 +52,20 @@ fn named(value: &Value) -> Option<String> {
 }
 
 impl Records {
-    /// Reads a file; its keys must be there and different.
-    pub(super) fn file(path: &Path, settings: &KindSettings) -> Result<Self, SyncError> {
-        let name = path.display();
-        let failed = |error: std::io::Error| SyncError::Settings(format!("{name}: {error}"));
-        if fs::metadata(path).map_err(failed)?.len() > MAX_FILE {
-            return Err(SyncError::Settings(format!("{name}: a file of records has at most {MAX_FILE} bytes")));
-        }
-        let text = fs::read_to_string(path).map_err(failed)?;
+    /// Reads a file; its keys must be there and different. What the mapping reads and a CSV file has no column for is a warning.
+    pub(super) fn file(
+        path: &Path,
+        settings: &KindSettings,
+        layout: &Layout,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, SyncError> {
         let key = settings.key.as_deref().unwrap_or("id");
-        let (mut lines, mut places) = (Vec::new(), HashMap::new());
-        for (number, line) in (1_usize..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong = |what: String| SyncError::Settings(format!("{name}: line {number}: {what}"));
-            let record: Object =
-                serde_json::from_str(line).map_err(|error| wrong(format!("no JSON object: {error}")))?;
-            let Some(id) = named(&at(&record, key)) else {
-                return Err(wrong(format!("the record has no {key:?}; `key` says which attribute names a record")));
-            };
-            if places.insert(id.clone(), lines.len()).is_some() {
-                return Err(wrong(format!("there is another record with {key} {id:?}")));
-            }
-            lines.push((id, line.to_owned()));
+        if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+            return Lines::read(path, key).map(Self::File);
         }
-        Ok(Self::File(Lines { lines, places }))
+        let sheet = Sheet::read(path, key)?;
+        warnings.extend(missing(&sheet.columns, layout).map(|what| format!("{}: {what}", path.display())));
+        Ok(Self::Sheet(sheet))
     }
 
     /// A page of records.
@@ -99,13 +86,11 @@ impl Records {
                     .map_err(|error| SyncError::Directory(error.detail))?;
                 Ok((entries.into_iter().map(Record::from).collect(), next.map(Place::Cursor)))
             }
-            Self::File(Lines { lines, .. }) => {
+            Self::File(_) | Self::Sheet(_) => {
                 let from = if let Some(Place::Line(line)) = after { line } else { 0 };
-                let page = lines.iter().skip(from).take(1_000);
-                let records: Vec<Record> =
-                    page.map(|(id, text)| Record { id: id.clone(), text: text.clone() }).collect();
+                let (records, all) = self.page_of_file(from)?;
                 let end = from + records.len();
-                Ok((records, (end < lines.len()).then_some(Place::Line(end))))
+                Ok((records, (end < all).then_some(Place::Line(end))))
             }
         }
     }
@@ -117,11 +102,64 @@ impl Records {
                 let found = directory.entry_of(source, kind.word(), id, &|name| mapping.reads(name)).await;
                 Ok(found.map_err(|error| SyncError::Directory(error.detail))?.map(Record::from))
             }
-            Self::File(Lines { lines, places }) => {
-                let found = places.get(id).and_then(|place| lines.get(*place));
-                Ok(found.map(|(id, text)| Record { id: id.clone(), text: text.clone() }))
+            Self::File(_) | Self::Sheet(_) => self.of_file(id),
+        }
+    }
+
+    /// A record of a file; `None` of a directory.
+    fn of_file(&self, id: &str) -> Result<Option<Record>, SyncError> {
+        match self {
+            Self::Directory(..) => Ok(None),
+            Self::File(lines) => lines.one(id),
+            Self::Sheet(sheet) => Ok(sheet.one(id)),
+        }
+    }
+
+    /// Records of a file from a place on, and how many there are in all; none of a directory.
+    fn page_of_file(&self, from: usize) -> Result<(Vec<Record>, usize), SyncError> {
+        Ok(match self {
+            Self::Directory(..) => (Vec::new(), 0),
+            Self::File(lines) => (lines.page(from)?, lines.len()),
+            Self::Sheet(sheet) => (sheet.page(from), sheet.len()),
+        })
+    }
+
+    /// How many there are.
+    pub(super) async fn count(&self) -> Result<u64, SyncError> {
+        match self {
+            Self::Directory(directory, source, kind) => Ok(directory.store().count(&source.slug, kind.word()).await?),
+            Self::File(_) | Self::Sheet(_) => Ok(self.page_of_file(usize::MAX)?.1 as u64),
+        }
+    }
+
+    /// The groups that have one of these members, in the order of their ids.
+    pub(super) async fn groups_with(&self, members: &HashSet<String>) -> Result<Vec<String>, SyncError> {
+        let mut groups = std::collections::BTreeSet::new();
+        match self {
+            Self::Directory(directory, source, _) => {
+                for member in members {
+                    let of = directory.group_ids(source, member).await;
+                    groups.extend(of.map_err(|error| SyncError::Directory(error.detail))?);
+                }
+            }
+            Self::File(_) | Self::Sheet(_) if members.is_empty() => {}
+            Self::File(_) | Self::Sheet(_) => {
+                let mut from = 0;
+                loop {
+                    let (records, _) = self.page_of_file(from)?;
+                    if records.is_empty() {
+                        break;
+                    }
+                    from += records.len();
+                    for Record { id, .. } in records {
+                        if self.members(&id).await?.iter().any(|member| members.contains(member)) {
+                            groups.insert(id);
+                        }
+                    }
+                }
             }
         }
+        Ok(groups.into_iter().collect())
     }
 
     /// The ids of a group's members among the records of the sync.
@@ -130,36 +168,22 @@ impl Records {
             Self::Directory(directory, source, _) => {
                 directory.member_ids(source, group).await.map_err(|error| SyncError::Directory(error.detail))
             }
-            Self::File(Lines { lines, places }) => {
-                let found = places.get(group).and_then(|place| lines.get(*place));
-                let Some((_, text)) = found else { return Ok(Vec::new()) };
-                let record: Object = serde_json::from_str(text).unwrap_or_default();
-                let members = record.get("members").and_then(Value::as_array).cloned().unwrap_or_default();
+            Self::File(_) | Self::Sheet(_) => {
+                let Some(Record { text, .. }) = self.of_file(group)? else { return Ok(Vec::new()) };
+                let record: Object = serde_json::from_str(&text).unwrap_or_default();
+                let members = match record.get("members") {
+                    Some(Value::Array(members)) => members.clone(),
+                    // CSV has no lists.
+                    Some(Value::String(text)) => {
+                        text.split(';').map(str::trim).filter(|id| !id.is_empty()).map(Value::from).collect()
+                    }
+                    _ => Vec::new(),
+                };
                 let id = |member: &Value| match member {
                     Value::Object(fields) => named(fields.get("value")?),
                     member => named(member),
                 };
                 Ok(members.iter().filter_map(id).collect())
-            }
-        }
-    }
-}
-
-impl Records {
-    /// The ids of the groups that have this member; of the records of groups.
-    pub(super) async fn groups_of(&self, member: &str) -> Result<Vec<String>, SyncError> {
-        match self {
-            Self::Directory(directory, source, _) => {
-                directory.group_ids(source, member).await.map_err(|error| SyncError::Directory(error.detail))
-            }
-            Self::File(Lines { lines, .. }) => {
-                let mut groups = Vec::new();
-                for (id, _) in lines {
-                    if self.members(id).await?.iter().any(|one| one == member) {
-                        groups.push(id.clone());
-                    }
-                }
-                Ok(groups)
             }
         }
     }

@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::part::{Made, Part};
-use super::plan::{Action, Plan, Survey, Verb};
+use super::part::{Made, Part, Wanted};
+use super::plan::{Action, Plan, Settled, Verb};
 use super::state::States;
+use super::survey::Survey;
 use super::{Stage, Stop, Sync};
 use crate::mapping::Apply;
 use crate::target::{Difference, Kind, Target as _, TargetError};
@@ -28,16 +29,14 @@ impl Sync {
                 all.push((kind, id));
             }
         };
-        let groups = stage.parts.iter().find(|part| part.kind == Kind::Group && part.settings.members);
-        for action in &plan.actions {
-            let is_new = matches!(action.verb, Verb::Create | Verb::Recreate | Verb::Link);
-            if let Some(groups) =
-                groups.filter(|groups| is_new && (action.kind == Kind::User || groups.settings.nested))
-            {
-                for group in groups.records.groups_of(&action.record).await.map_err(Stop::Failed)? {
-                    take(Kind::Group, group);
-                }
+        if let Some(groups) = stage.parts.iter().find(|part| part.kind == Kind::Group && part.settings.members) {
+            let is_new = |action: &Action| matches!(action.verb, Verb::Create | Verb::Recreate | Verb::Link);
+            let new = members(groups, plan, is_new);
+            for group in groups.records.groups_with(&new).await.map_err(Stop::Failed)? {
+                take(Kind::Group, group);
             }
+        }
+        for action in &plan.actions {
             if let (Verb::Recreate, Some(states)) = (action.verb, stage.states.get(&action.kind))
                 && let Some(lost) = states.target(&action.record)
             {
@@ -62,44 +61,80 @@ impl Sync {
             // Who is in the target when the plan is carried out.
             let makes = |action: &&Action| matches!(action.verb, Verb::Create | Verb::Recreate | Verb::Link);
             let leaves = |action: &&Action| action.verb.takes_away() || action.verb == Verb::Unlink;
-            let made: HashSet<(Kind, String)> =
-                plan.actions.iter().filter(makes).map(|action| (action.kind, action.record.clone())).collect();
-            let gone: HashSet<(Kind, String)> =
-                plan.actions.iter().filter(leaves).map(|action| (action.kind, action.record.clone())).collect();
+            let made = Records::of(plan.actions.iter().filter(makes));
+            let gone = Records::of(plan.actions.iter().filter(leaves));
             let is_there = |kind: Kind, record: &str| {
-                let id = (kind, record.to_owned());
-                let linked = stage.states.get(&kind).is_some_and(|states| states.target(record).is_some());
-                made.contains(&id) || linked && !gone.contains(&id)
+                let linked = || stage.states.get(&kind).is_some_and(|states| states.target(record).is_some());
+                made.has(kind, record) || linked() && !gone.has(kind, record)
             };
-            let records: Vec<String> = match (only, surveys.get(&part.kind)) {
-                (Some(only), _) => {
-                    only.iter().filter(|(kind, _)| *kind == part.kind).map(|(_, record)| record.clone()).collect()
-                }
-                (None, Some(survey)) => survey.order().to_vec(),
-                (None, None) => Vec::new(),
-            };
-            let is_free = |record: &String| !plan.protected.contains(&(part.kind, record.clone()));
-            let records: Vec<String> =
-                records.into_iter().filter(|record| is_free(record) && is_there(part.kind, record)).collect();
+            let survey = surveys.get(&part.kind).filter(|_| only.is_none());
             if part.manager_path().is_some() {
-                managers(part, states, &records, &is_there, &made, plan).await?;
+                let of = Managers { part, states, is_there: &is_there, made: &made };
+                for entry in survey.map(Survey::entries).unwrap_or_default() {
+                    of.plan(&entry.record, entry.manager.as_deref(), plan).await?;
+                }
+                for (_, record) in only.unwrap_or_default().iter().filter(|(kind, _)| *kind == part.kind) {
+                    let Some(wanted) = of.wanted(record).await? else { continue };
+                    of.plan(record, wanted.manager.as_deref(), plan).await?;
+                }
             }
             if part.kind == Kind::Group && part.settings.members {
-                self.plan_members(part, stage, &records, &is_there, plan).await?;
+                let surveyed = survey.map(Survey::entries).unwrap_or_default().iter().map(|entry| &*entry.record);
+                let named = only.unwrap_or_default().iter().filter(|(kind, _)| *kind == part.kind);
+                let groups = surveyed.chain(named.map(|(_, record)| record.as_str()));
+                let is_free = |record: &&str| !plan.is_protected(part.kind, record) && is_there(part.kind, record);
+                let groups: Vec<String> = groups.filter(is_free).map(str::to_owned).collect();
+                self.plan_members(part, stage, &groups, &is_there, None, plan).await?;
+                let Some(only) = only else { continue };
+                // Who goes does so in the groups that have not changed themselves, too.
+                let leavers = members(part, plan, |action| self.leaves(action, plan));
+                let known: HashSet<&String> =
+                    only.iter().filter(|(kind, _)| *kind == Kind::Group).map(|(_, record)| record).collect();
+                let mut groups = part.records.groups_with(&leavers).await.map_err(Stop::Failed)?;
+                groups.retain(|group| {
+                    let is_free = !plan.is_protected(part.kind, group) && is_there(part.kind, group);
+                    is_free && !known.contains(group)
+                });
+                self.plan_members(part, stage, &groups, &is_there, Some(&leavers), plan).await?;
             }
         }
         Ok(())
     }
 
+    /// Whether an object stays in the target and is no longer of this sync: then it leaves the groups that are. One that is
+    /// protected stays where it is, and one that is deleted is in no group anyway.
+    fn leaves(&self, action: &Action, plan: &Plan) -> bool {
+        let is_protected = || {
+            plan.protected.contains(&(action.kind, action.record.clone()))
+                || action.target.as_ref().is_some_and(|target| self.settings.guard.protected.contains(target))
+        };
+        match action.verb {
+            Verb::Disable => true,
+            Verb::Unlink => !is_protected(),
+            _ => false,
+        }
+    }
+
+    /// `leavers`: when they are given, only they go, and nobody comes.
     async fn plan_members(
         &self,
         part: &Part,
         stage: &Stage,
         groups: &[String],
         is_there: &(dyn Fn(Kind, &str) -> bool + Send + std::marker::Sync),
+        leavers: Option<&HashSet<String>>,
         plan: &mut Plan,
     ) -> Result<(), Stop> {
+        if groups.is_empty() {
+            return Ok(());
+        }
         let Some(states) = stage.states.get(&Kind::Group) else { return Ok(()) };
+        let leaving: HashSet<(Kind, String)> = plan
+            .actions
+            .iter()
+            .filter(|action| self.leaves(action, plan))
+            .map(|action| (action.kind, action.record.clone()))
+            .collect();
         let kinds: &[Kind] = if part.settings.nested { &[Kind::User, Kind::Group] } else { &[Kind::User] };
         let most = stage.abilities.as_ref().map_or(1, |abilities| abilities.concurrent);
         let at_once = self.target.at_once(most);
@@ -114,7 +149,10 @@ impl Sync {
                         Err(TargetError::Missing { .. }) => Ok(Vec::new()),
                         Err(error) => Err(Stop::target(error)),
                     },
-                    Some(_) => Ok(states.get(group).map(|state| state.members.clone()).unwrap_or_default()),
+                    Some(_) => {
+                        let known = states.whole(group).await.map_err(Stop::store)?;
+                        Ok(known.map(|known| known.members).unwrap_or_default())
+                    }
                     None => Ok(Vec::new()),
                 }
             });
@@ -126,11 +164,19 @@ impl Sync {
                     .iter()
                     .filter(|record| kinds.iter().any(|kind| is_there(*kind, record)))
                     .filter(|record| object(record).is_none_or(|id| !current.contains(id)))
+                    .filter(|_| leavers.is_none())
                     .cloned()
                     .collect();
-                let stays: HashSet<&String> = wanted.iter().collect();
-                // Only who is ours goes: a member that somebody else added is somebody else's.
-                let ours = |id: &String| links.record(id).is_some_and(|record| !stays.contains(&record.to_owned()));
+                let goes = |record: &str| {
+                    let leaves = |kind: &Kind| leaving.contains(&(*kind, record.to_owned()));
+                    kinds.iter().any(leaves) || links.is_shut(record)
+                };
+                let stays: HashSet<&str> = wanted.iter().map(String::as_str).filter(|record| !goes(record)).collect();
+                // Only who is ours, or was, goes: a member that somebody else added is somebody else's.
+                let ours = |id: &String| {
+                    let record = links.record(id).filter(|record| !stays.contains(record));
+                    record.is_some_and(|record| leavers.is_none_or(|leavers| leavers.contains(record)))
+                };
                 let mut remove: Vec<String> = current.iter().filter(|id| ours(id)).cloned().collect();
                 remove.sort_unstable();
                 if add.is_empty() && remove.is_empty() {
@@ -141,7 +187,10 @@ impl Sync {
                     verb: Verb::Members,
                     record: group.clone(),
                     target: links.target(Kind::Group, group).map(str::to_owned),
-                    name: links.name(group).unwrap_or_default(),
+                    name: match links.name(group) {
+                        Some(name) => name,
+                        None => states.whole(group).await.map_err(Stop::store)?.unwrap_or_default().name,
+                    },
                     changes: Vec::new(),
                     reason: "its members are others".to_owned(),
                     add,
@@ -151,6 +200,12 @@ impl Sync {
         }
         Ok(())
     }
+}
+
+/// The records of some actions of a plan, of those who may be members.
+fn members(groups: &Part, plan: &Plan, is_one: impl Fn(&Action) -> bool) -> HashSet<String> {
+    let may = |action: &&Action| action.kind == Kind::User || groups.settings.nested;
+    plan.actions.iter().filter(may).filter(|action| is_one(action)).map(|action| action.record.clone()).collect()
 }
 
 /// Which object is whose when the plan is carried out.
@@ -163,6 +218,10 @@ struct Links<'l> {
     records: HashMap<String, String>,
     /// Records whose objects are made again: the link is to what is gone.
     lost: HashSet<(Kind, String)>,
+    /// Objects that were shut when their records went, and that are not to be linked again.
+    shut: HashMap<String, String>,
+    /// These records.
+    without: HashSet<String>,
     /// What groups are called that the plan makes or changes.
     names: HashMap<String, String>,
 }
@@ -188,7 +247,12 @@ impl<'l> Links<'l> {
                 names.insert(action.record.clone(), action.name.clone());
             }
         }
-        Self { states, kinds, found, records, lost, names }
+        let all = kinds.iter().filter_map(|kind| states.get(kind)).flat_map(States::shut);
+        let away =
+            all.filter(|(_, record)| kinds.iter().all(|kind| !found.contains_key(&(*kind, (*record).to_owned()))));
+        let shut: HashMap<String, String> = away.map(|(id, record)| (id.to_owned(), record.to_owned())).collect();
+        let without = shut.values().cloned().collect();
+        Self { states, kinds, found, records, lost, shut, without, names }
     }
 
     fn target(&self, kind: Kind, record: &str) -> Option<&str> {
@@ -202,63 +266,105 @@ impl<'l> Links<'l> {
 
     fn record(&self, id: &str) -> Option<&str> {
         let linked = || self.kinds.iter().find_map(|kind| self.states.get(kind)?.record(id));
-        self.records.get(id).map(String::as_str).or_else(linked)
+        let shut = || self.shut.get(id).map(String::as_str);
+        self.records.get(id).map(String::as_str).or_else(linked).or_else(shut)
+    }
+
+    /// Whether a record's object was shut, and is not linked again.
+    fn is_shut(&self, record: &str) -> bool {
+        self.without.contains(record)
     }
 
     fn name(&self, group: &str) -> Option<String> {
-        let known = || Some(self.states.get(&Kind::Group)?.get(group)?.name.clone());
-        self.names.get(group).cloned().or_else(known)
+        self.names.get(group).cloned()
     }
 }
 
-async fn managers(
-    part: &Part,
-    states: &States,
-    records: &[String],
-    is_there: &(dyn Fn(Kind, &str) -> bool + Send + std::marker::Sync),
-    made: &HashSet<(Kind, String)>,
-    plan: &mut Plan,
-) -> Result<(), Stop> {
-    let Some(path) = part.manager_path() else { return Ok(()) };
-    let shows = !plan.managers.is_empty();
-    for record in records {
-        let Some(found) = part.records.one(&part.mapping, record).await.map_err(Stop::Failed)? else { continue };
-        let apply = if states.target(record).is_some() { Apply::Update } else { Apply::Create };
-        let Made::Wanted(wanted) = part.make(&found, apply)? else { continue };
-        let manager = wanted.manager;
-        let is_made = |record: &str| made.contains(&(part.kind, record.to_owned()));
-        let sent = states.get(record).and_then(|state| state.manager.clone()).filter(|_| !is_made(record));
+/// Records by kind.
+struct Records(HashMap<Kind, HashSet<String>>);
+
+impl Records {
+    fn of<'a>(actions: impl Iterator<Item = &'a Action>) -> Self {
+        let mut records: HashMap<Kind, HashSet<String>> = HashMap::new();
+        for action in actions {
+            records.entry(action.kind).or_default().insert(action.record.clone());
+        }
+        Self(records)
+    }
+
+    fn has(&self, kind: Kind, record: &str) -> bool {
+        self.0.get(&kind).is_some_and(|records| records.contains(record))
+    }
+}
+
+/// What is known where managers are decided.
+struct Managers<'m> {
+    part: &'m Part,
+    states: &'m States,
+    is_there: &'m (dyn Fn(Kind, &str) -> bool + Send + std::marker::Sync),
+    /// Who is made or linked by the plan.
+    made: &'m Records,
+}
+
+impl Managers<'_> {
+    /// What the mapping makes of a record now.
+    async fn wanted(&self, record: &str) -> Result<Option<Wanted>, Stop> {
+        let Some(found) = self.part.records.one(&self.part.mapping, record).await.map_err(Stop::Failed)? else {
+            return Ok(None);
+        };
+        let apply = if self.states.target(record).is_some() { Apply::Update } else { Apply::Create };
+        Ok(match self.part.make(&found, apply)? {
+            Made::Wanted(wanted) => Some(*wanted),
+            _ => None,
+        })
+    }
+
+    /// Adds that a record's manager is another, when it is.
+    async fn plan(&self, record: &str, manager: Option<&str>, plan: &mut Plan) -> Result<(), Stop> {
+        let (kind, states) = (self.part.kind, self.states);
+        let Some(path) = self.part.manager_path() else { return Ok(()) };
+        let is_made = |record: &str| self.made.has(kind, record);
+        let sent = states.manager(record).filter(|_| !is_made(record));
         let known = match plan.managers.get(record) {
             // What the target shows counts, but a manager that others have named is cleared by nobody.
-            Some(shown) if manager.is_some() => Some(shown.clone()),
+            Some(Some(shown)) if manager.is_some() => Some(shown.as_str()),
             // One that shows managers would show this one.
-            None if manager.is_some() && shows => None,
+            Some(None) if manager.is_some() && plan.shows_managers => None,
             _ => sent,
         };
-        let stays = match manager.as_deref() {
+        let stays = match manager {
             None => known.is_none(),
             // One who is made again is another object, which nobody has named yet.
             Some(manager) => {
-                !is_there(part.kind, manager)
-                    || !is_made(manager) && known.is_some() && known.as_deref() == states.target(manager)
+                !(self.is_there)(kind, manager)
+                    || !is_made(manager) && known.is_some() && known == states.target(manager)
             }
         };
-        if stays {
-            continue;
+        if stays || plan.is_protected(kind, record) || !(self.is_there)(kind, record) {
+            if stays && manager.is_some() && known.is_some() && known != states.manager(record) {
+                let (record, manager) = (record.to_owned(), known.map(str::to_owned));
+                plan.settled.push(Settled { kind, record, is_fine: false, sent: None, manager });
+            }
+            return Ok(());
         }
-        let known = known.map(|id| states.record(&id).map(str::to_owned).unwrap_or(id));
+        let known = known.map(|id| states.record(id).unwrap_or(id).to_owned());
+        let Some(wanted) = self.wanted(record).await? else { return Ok(()) };
         let text = |id: Option<String>| id.map_or(Value::Null, Value::String);
         plan.actions.push(Action {
-            kind: part.kind,
+            kind,
             verb: Verb::Manager,
-            record: record.clone(),
+            record: record.to_owned(),
             target: states.target(record).map(str::to_owned),
             name: wanted.name,
-            changes: vec![Difference { path: path.to_owned(), old: text(known), new: text(manager) }],
+            changes: vec![Difference {
+                path: path.to_owned(),
+                old: text(known),
+                new: text(manager.map(str::to_owned)),
+            }],
             add: Vec::new(),
             remove: Vec::new(),
             reason: "its manager is another".to_owned(),
         });
+        Ok(())
     }
-    Ok(())
 }

@@ -29,6 +29,12 @@ pub enum Ended {
 }
 
 impl Ended {
+    /// What a word says; `None` for any other.
+    pub fn of(word: &str) -> Option<Self> {
+        let all = [Self::Complete, Self::Degraded, Self::Halted, Self::Guarded, Self::Failed];
+        all.into_iter().find(|one| one.word() == word)
+    }
+
     /// The word.
     pub fn word(self) -> &'static str {
         match self {
@@ -98,7 +104,7 @@ pub struct Report {
     pub sync: String,
     /// Its number, rising.
     pub number: u64,
-    /// `full`, `direct`, `object`.
+    /// `full`, `direct`, `object` (single ones), `discover`.
     pub kind: String,
     /// When it began.
     pub started: Millis,
@@ -117,6 +123,9 @@ pub struct Report {
     /// Deletions and disablings that the guard held back.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub held_back: u64,
+    /// What should be looked at although it stops nothing, such as a column that a file lacks.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<String>,
     /// Calls that wrote.
     pub calls: u64,
     /// Calls that were made again because of the weather.
@@ -134,6 +143,7 @@ pub(super) struct Tally {
     counts: Mutex<(Counts, Vec<Failed>)>,
     calls: AtomicU64,
     denied: Mutex<Option<TargetError>>,
+    warnings: Mutex<Vec<String>>,
 }
 
 impl Tally {
@@ -143,6 +153,16 @@ impl Tally {
 
     pub(super) fn calls(&self, number: u64) {
         self.calls.fetch_add(number, Ordering::Relaxed);
+    }
+
+    /// Notes what should be looked at.
+    pub(super) fn warn(&self, warnings: &[String]) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(warnings);
+    }
+
+    /// What should be looked at.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes an object that the target refused.

@@ -148,14 +148,8 @@ impl Tender {
         format!("sync-settings/{}", self.sync.name()).into_bytes()
     }
 
-    /// The next full run: every so many minutes, at an offset that is the sync's own and stays.
     fn next(&self) -> Option<Millis> {
-        let every = self.sync.settings.schedule.every.checked_mul(MINUTE).filter(|every| *every > 0)?;
-        let digest = Sha256::digest(self.sync.name().as_bytes());
-        let own = digest.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)) % every;
-        let now = self.sync.clock.now();
-        let begun = now.saturating_sub(own) / every * every + own;
-        Some(if begun > now { begun } else { begun + every })
+        self.sync.next_regular()
     }
 
     async fn run_full(&mut self) -> Option<Millis> {
@@ -279,6 +273,16 @@ impl Tender {
 }
 
 impl Sync {
+    /// The next full run of a server: every so many minutes, at an offset that is the sync's own and stays.
+    pub(super) fn next_regular(&self) -> Option<Millis> {
+        let every = self.settings.schedule.every.checked_mul(MINUTE).filter(|every| *every > 0)?;
+        let digest = Sha256::digest(self.name().as_bytes());
+        let own = digest.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)) % every;
+        let now = self.clock.now();
+        let begun = now.saturating_sub(own) / every * every + own;
+        Some(if begun > now { begun } else { begun + every })
+    }
+
     fn quarantine_key(&self) -> Vec<u8> {
         format!("sync-quarantine/{}", self.name()).into_bytes()
     }

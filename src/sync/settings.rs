@@ -36,6 +36,9 @@ pub struct SyncSettings {
     /// When it slows down because too much fails.
     #[serde(default)]
     pub quarantine: QuarantineSettings,
+    /// How much of what it did is kept.
+    #[serde(default)]
+    pub log: LogSettings,
     /// Who is told when it stops.
     #[serde(default)]
     pub notice: NoticeSettings,
@@ -50,7 +53,7 @@ pub struct SyncSettings {
 pub struct KindSettings {
     /// The mapping file.
     pub mapping: PathBuf,
-    /// A file of JSON lines with the records, instead of a source.
+    /// A file with the records, instead of a source: JSON lines, or CSV when its name ends in `.csv`.
     #[serde(default)]
     pub file: Option<PathBuf>,
     /// The attribute that names a record of a file.
@@ -157,6 +160,22 @@ pub struct QuarantineSettings {
 impl Default for QuarantineSettings {
     fn default() -> Self {
         Self { failures: 5_000, share: 40, most: 40_000 }
+    }
+}
+
+/// How much of the run log is kept; the oldest is forgotten first, as runs are added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// How many runs, from 1 to 100,000.
+    pub runs: u64,
+    /// For how many days, from 1; so long it is also remembered what was deleted.
+    pub days: u64,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { runs: 1_000, days: 90 }
     }
 }
 
@@ -283,6 +302,9 @@ impl SyncSettings {
         }
         if self.guard.share > 100 {
             return Err(format!("sync {name:?}: `share` under guard is a number in a hundred"));
+        }
+        if !(1..=100_000).contains(&self.log.runs) || self.log.days == 0 {
+            return Err(format!("sync {name:?}: `runs` under log is from 1 to 100000, and `days` from 1"));
         }
         if self.weather.attempts == 0 || self.weather.give_up == 0 {
             return Err(format!("sync {name:?}: `attempts` and `give_up` under weather are at least 1"));

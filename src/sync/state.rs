@@ -1,11 +1,13 @@
 //! What a sync remembers of each record: its object in the target (the link), what was sent last, how it went. Kept in the
-//! store; a run holds the links of one kind in memory, some 200 bytes each.
+//! store. A run holds of each what it asks for often, ids and a digest, some 250 bytes; the rest stays in the store.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::index::Index;
 use crate::clock::Millis;
 use crate::store::{Operation, Store, StoreError, Table, Transaction, When};
 use crate::target::Kind;
@@ -42,8 +44,44 @@ pub struct State {
     pub reason: Option<String>,
     /// When.
     pub at: Millis,
+    /// How often in a row it failed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub attempts: u32,
     /// What people call it.
     pub name: String,
+}
+
+/// A digest of a payload as it is held in memory.
+pub(super) type Short = [u8; 16];
+
+/// What is held of a state.
+struct Kept {
+    record: Arc<str>,
+    target: Option<Box<str>>,
+    manager: Option<Arc<str>>,
+    shut: Option<Box<str>>,
+    sent: Option<Short>,
+    last: Last,
+    /// When.
+    at: Millis,
+    /// Why a record is left out, as a hash of outcome and reason.
+    told: u64,
+    is_begun: bool,
+}
+
+/// What was done last, as far as it is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// Its object was made.
+    Made,
+    /// The target refused it.
+    Failed,
+    /// It was left out.
+    Left,
+    /// Its object is the sync's no more.
+    Ended,
+    /// Anything else.
+    Done,
 }
 
 /// The states of a kind.
@@ -51,99 +89,144 @@ pub(super) struct States {
     store: Arc<dyn Store>,
     sync: String,
     kind: Kind,
-    by_record: HashMap<String, State>,
-    by_target: HashMap<String, String>,
+    /// `None` is the place of one that was forgotten.
+    kept: Vec<Option<Kept>>,
+    free: Vec<u32>,
+    records: Index,
+    targets: Index,
+    /// Managers are few, and each is of many.
+    managers: HashSet<Arc<str>>,
 }
 
 impl States {
     /// Reads them.
     pub(super) async fn load(store: Arc<dyn Store>, sync: &str, kind: Kind) -> Result<Self, StoreError> {
-        let (mut by_record, mut by_target, mut after) = (HashMap::new(), HashMap::new(), None);
-        let prefix = prefix(sync, kind);
+        let mut states = Self {
+            store: Arc::clone(&store),
+            sync: sync.to_owned(),
+            kind,
+            kept: Vec::new(),
+            free: Vec::new(),
+            records: Index::default(),
+            targets: Index::default(),
+            managers: HashSet::new(),
+        };
+        let (prefix, mut after) = (prefix(sync, kind), None);
         loop {
             let page = store.records(Table::Links, &prefix, after, PAGE).await?;
             for record in page.items {
-                let id = record.key.get(prefix.len()..).map(String::from_utf8_lossy).unwrap_or_default().into_owned();
-                let state: State = serde_json::from_slice(&record.value).map_err(corrupt)?;
-                if let Some(target) = &state.target {
-                    by_target.insert(target.clone(), id.clone());
-                }
-                by_record.insert(id, state);
+                let id = record.key.get(prefix.len()..).map(String::from_utf8_lossy).unwrap_or_default();
+                states.hold(&id, &read(&record.value)?);
             }
             after = page.next;
             if after.is_none() {
-                return Ok(Self { store, sync: sync.to_owned(), kind, by_record, by_target });
+                return Ok(states);
             }
         }
     }
 
-    /// The state of one record, without the others.
-    pub(super) async fn one(
-        store: &Arc<dyn Store>,
-        sync: &str,
-        kind: Kind,
-        record: &str,
-    ) -> Result<Option<State>, StoreError> {
-        let key = [prefix(sync, kind).as_slice(), record.as_bytes()].concat();
-        let Some(value) = store.record(Table::Links, &key).await? else { return Ok(None) };
-        serde_json::from_slice(&value).map(Some).map_err(|error| StoreError::Corrupt {
-            table: "links",
-            what: format!("the state of a record cannot be read: {error}"),
-        })
+    /// All that is remembered of a record, out of the store.
+    pub(super) async fn whole(&self, record: &str) -> Result<Option<State>, StoreError> {
+        if self.kept(record).is_none() {
+            return Ok(None);
+        }
+        let known = self.store.record(Table::Links, &key(&self.sync, self.kind, record)).await?;
+        known.map(|known| read(&known)).transpose()
     }
 
-    pub(super) fn get(&self, record: &str) -> Option<&State> {
-        self.by_record.get(record)
+    fn number(&self, record: &str) -> Option<u32> {
+        self.records.find(record, |number| record_of(&self.kept, number))
+    }
+
+    fn kept(&self, record: &str) -> Option<&Kept> {
+        kept_at(&self.kept, self.number(record)?)
+    }
+
+    /// The id of a record as it is held here, to be shared.
+    pub(super) fn shared(&self, record: &str) -> Option<Arc<str>> {
+        self.kept(record).map(|kept| Arc::clone(&kept.record))
     }
 
     /// The object of a record.
     pub(super) fn target(&self, record: &str) -> Option<&str> {
-        self.by_record.get(record)?.target.as_deref()
+        self.kept(record)?.target.as_deref()
     }
 
-    /// Whether an object was begun for it of which nobody knows the end.
-    pub(super) fn is_begun(&self, record: &str) -> bool {
-        self.by_record.get(record).is_some_and(|state| state.intent.is_some())
+    /// The digest of the payload that was sent last.
+    pub(super) fn sent(&self, record: &str) -> Option<Short> {
+        self.kept(record)?.sent
     }
 
-    /// Objects that were shut when their records went, and these records.
-    pub(super) fn shut(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.by_record.iter().filter_map(|(record, state)| Some((state.shut.as_deref()?, record.as_str())))
+    /// The id in the target of the manager that was sent, or seen, last.
+    pub(super) fn manager(&self, record: &str) -> Option<&str> {
+        self.kept(record)?.manager.as_deref()
     }
 
-    /// The record of an object.
-    pub(super) fn record(&self, target: &str) -> Option<&str> {
-        self.by_target.get(target).map(String::as_str)
+    /// When the object of a record was made, if nothing was done with it since.
+    pub(super) fn made(&self, record: &str) -> Option<Millis> {
+        self.kept(record).filter(|kept| kept.last == Last::Made).map(|kept| kept.at)
     }
 
-    /// The object of a record that was shut when it went.
-    pub(super) fn shut_of(&self, record: &str) -> Option<&str> {
-        self.by_record.get(record)?.shut.as_deref()
+    /// Whether something was open the last time: it was refused, or left out.
+    pub(super) fn is_open(&self, record: &str) -> bool {
+        self.kept(record).is_some_and(|kept| matches!(kept.last, Last::Failed | Last::Left))
     }
 
-    /// Records with an object.
-    pub(super) fn linked(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.by_record.iter().filter_map(|(record, state)| Some((record.as_str(), state.target.as_deref()?)))
+    /// Whether it is remembered already that a record is left out, and why.
+    pub(super) fn is_told(&self, record: &str, outcome: &str, reason: &str) -> bool {
+        let told = told(outcome, Some(reason));
+        self.kept(record).is_some_and(|kept| kept.last == Last::Left && kept.told == told)
+    }
+
+    /// Records without an object, but for those whose object ended after a time.
+    pub(super) fn without_object(&self, before: Millis) -> impl Iterator<Item = &str> {
+        let kept = self.kept.iter().flatten().filter(|kept| kept.target.is_none() && kept.shut.is_none());
+        kept.filter(move |kept| kept.last != Last::Ended || kept.at < before).map(|kept| &*kept.record)
     }
 
     /// The records for whom this object was sent as their manager.
     pub(super) fn managed_by(&self, target: &str) -> Vec<String> {
-        let is = |(_, state): &(&String, &State)| state.manager.as_deref() == Some(target);
-        let mut records: Vec<String> = self.by_record.iter().filter(is).map(|(record, _)| record.clone()).collect();
+        let managed = self.kept.iter().flatten().filter(|kept| kept.manager.as_deref() == Some(target));
+        let mut records: Vec<String> = managed.map(|kept| kept.record.to_string()).collect();
         records.sort_unstable();
         records
     }
 
+    /// Whether an object was begun for it of which nobody knows the end.
+    pub(super) fn is_begun(&self, record: &str) -> bool {
+        self.kept(record).is_some_and(|kept| kept.is_begun)
+    }
+
+    /// Objects that were shut when their records went, and these records.
+    pub(super) fn shut(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.kept.iter().flatten().filter_map(|kept| Some((kept.shut.as_deref()?, &*kept.record)))
+    }
+
+    /// The record of an object.
+    pub(super) fn record(&self, target: &str) -> Option<&str> {
+        let number = self.targets.find(target, |number| target_of(&self.kept, number))?;
+        kept_at(&self.kept, number).map(|kept| &*kept.record)
+    }
+
+    /// The object of a record that was shut when it went.
+    pub(super) fn shut_of(&self, record: &str) -> Option<&str> {
+        self.kept(record)?.shut.as_deref()
+    }
+
+    /// Records with an object.
+    pub(super) fn linked(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.kept.iter().flatten().filter_map(|kept| Some((&*kept.record, kept.target.as_deref()?)))
+    }
+
     pub(super) fn linked_count(&self) -> u64 {
-        self.by_target.len() as u64
+        self.targets.len() as u64
     }
 
     /// Stores several in one transaction; `None` forgets a record.
     pub(super) async fn put(&mut self, changes: Vec<(String, Option<State>)>) -> Result<(), StoreError> {
         let mut transaction = Transaction::new("");
         for (record, state) in &changes {
-            let key = key(&self.sync, self.kind, record);
-            let when = When::Always;
+            let (key, when) = (key(&self.sync, self.kind, record), When::Always);
             transaction = transaction.with(match state {
                 Some(state) => {
                     // Texts and numbers always are JSON.
@@ -157,18 +240,98 @@ impl States {
             self.store.commit(transaction).await?;
         }
         for (record, state) in changes {
-            if let Some(old) = self.by_record.remove(&record).and_then(|state| state.target) {
-                self.by_target.remove(&old);
-            }
+            self.forget(&record);
             if let Some(state) = state {
-                if let Some(target) = &state.target {
-                    self.by_target.insert(target.clone(), record.clone());
-                }
-                self.by_record.insert(record, state);
+                self.hold(&record, &state);
             }
         }
         Ok(())
     }
+
+    /// Holds what is asked for often of a record that is not held.
+    fn hold(&mut self, record: &str, state: &State) {
+        let manager = state.manager.as_deref().map(|manager| {
+            let known = self.managers.get(manager).map_or_else(|| Arc::from(manager), Arc::clone);
+            self.managers.insert(Arc::clone(&known));
+            known
+        });
+        let last = match state.outcome.as_str() {
+            "created" | "recreated" => Last::Made,
+            "failed" => Last::Failed,
+            "skipped" | "ambiguous" => Last::Left,
+            "deleted" | "unlinked" => Last::Ended,
+            _ => Last::Done,
+        };
+        let kept = Kept {
+            record: record.into(),
+            target: state.target.as_deref().map(Box::from),
+            manager,
+            shut: state.shut.as_deref().map(Box::from),
+            sent: state.sent.as_deref().and_then(short),
+            last,
+            at: state.at,
+            told: told(&state.outcome, state.reason.as_deref()),
+            is_begun: state.intent.is_some(),
+        };
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.kept.push(None);
+            u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(place) = self.kept.get_mut(number as usize) {
+            *place = Some(kept);
+        }
+        self.records.add(number, record, |number| record_of(&self.kept, number));
+        if let Some(target) = &state.target {
+            // Of two records with one object the later is its record, as ever.
+            if let Some(other) = self.targets.find(target, |number| target_of(&self.kept, number)) {
+                self.targets.remove(other, target);
+            }
+            self.targets.add(number, target, |number| target_of(&self.kept, number));
+        }
+    }
+
+    fn forget(&mut self, record: &str) {
+        let Some(number) = self.number(record) else { return };
+        let Some(kept) = self.kept.get_mut(number as usize).and_then(Option::take) else { return };
+        self.records.remove(number, record);
+        if let Some(target) = &kept.target {
+            self.targets.remove(number, target);
+        }
+        self.free.push(number);
+    }
+}
+
+/// Outcome and reason, to know them again.
+fn told(outcome: &str, reason: Option<&str>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (outcome, reason).hash(&mut hasher);
+    hasher.finish()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// A digest as it is held.
+pub(super) fn short(digest: &str) -> Option<Short> {
+    u128::from_str_radix(digest, 16).ok().map(u128::to_be_bytes)
+}
+
+fn kept_at(kept: &[Option<Kept>], number: u32) -> Option<&Kept> {
+    kept.get(number as usize)?.as_ref()
+}
+
+fn record_of(kept: &[Option<Kept>], number: u32) -> &str {
+    kept_at(kept, number).map_or("", |kept| &kept.record)
+}
+
+fn target_of(kept: &[Option<Kept>], number: u32) -> &str {
+    kept_at(kept, number).and_then(|kept| kept.target.as_deref()).unwrap_or_default()
+}
+
+fn read(value: &[u8]) -> Result<State, StoreError> {
+    serde_json::from_slice(value).map_err(corrupt)
 }
 
 /// Where the state of a record is.

@@ -300,11 +300,12 @@ impl GraphTarget {
         delta: Option<&str>,
         next: Option<&str>,
     ) -> Result<Page, TargetError> {
+        let mut names = selected(paths);
+        // Lookups ask for as much, also those of a run whose list only goes on.
+        self.known().selected.extend(names.iter().map(|name| (kind, name.clone())));
         let url = match next.or(delta) {
             Some(link) => self.link(link)?,
             None => {
-                let mut names = selected(paths);
-                self.known().selected.extend(names.iter().map(|name| (kind, name.clone())));
                 names.insert(0, "id".to_owned());
                 self.url(&format!("/{}/delta?$select={}", collection(kind), names.join(",")))?
             }

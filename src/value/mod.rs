@@ -8,6 +8,7 @@ mod layout;
 mod number;
 mod path;
 mod reader;
+pub(crate) mod rows;
 
 use std::fmt;
 

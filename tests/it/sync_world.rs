@@ -345,6 +345,22 @@ impl World {
         (code(&output), format!("{}{}", stdout(&output), stderr(&output)))
     }
 
+    /// Writes the configuration, and gives its path.
+    pub(crate) fn configured(&self) -> String {
+        self.scratch.write("provisor.toml", format!("sync = [{}]\n", inline(&self.settings)))
+    }
+
+    /// A server that looks after the sync, over this data.
+    pub(crate) fn serve(&mut self) -> Server {
+        self.restart();
+        Server::start_by(&self.data, &["--config", &self.configured()], &[])
+    }
+
+    /// The data directory.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// The command, started.
     pub(crate) fn start(&mut self, arguments: &[&str]) -> std::process::Child {
         self.prepare(arguments).spawn().unwrap()
@@ -353,7 +369,7 @@ impl World {
     /// The command, to be started.
     pub(crate) fn prepare(&mut self, arguments: &[&str]) -> std::process::Command {
         self.restart();
-        let config = self.scratch.write("provisor.toml", format!("sync = [{}]\n", inline(&self.settings)));
+        let config = self.configured();
         let (what, rest) = arguments.split_first().unwrap();
         let mut command = crate::support::provisor();
         command.args(["sync", what, "onward", "--config", &config, "--data"]).arg(&self.data).args(rest);

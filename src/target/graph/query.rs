@@ -135,7 +135,8 @@ pub(super) fn filter(path: &str, value: &str) -> (String, bool) {
     (text, ADVANCED.contains(&top(path)))
 }
 
-/// An object of an answer; `None` when it has no id. Without what is null, and without Graph's annotations.
+/// An object of an answer; `None` when it has no id. Without what is null, but for a manager that went, and without Graph's
+/// annotations.
 pub(super) fn found(value: &Value) -> Option<Found> {
     let object = value.as_object()?;
     let id = object.get("id")?.as_str()?.to_owned();
@@ -146,11 +147,12 @@ pub(super) fn found(value: &Value) -> Option<Found> {
             ("manager", manager) => {
                 attributes.extend(manager.get("id").map(|id| ("manager".to_owned(), id.clone())));
             }
-            // A delta says which references came and went; the last that stands is the manager.
+            // A delta says which references came and went; the last that stands is the manager. Without any there is none,
+            // which is not the same as a delta that says nothing of it.
             ("manager@delta", Value::Array(references)) => {
                 let stands = |reference: &&Value| reference.get("@removed").is_none();
                 let id = references.iter().rfind(stands).and_then(|reference| reference.get("id"));
-                attributes.extend(id.map(|id| ("manager".to_owned(), id.clone())));
+                attributes.insert("manager".to_owned(), id.cloned().unwrap_or_default());
             }
             (name, _) if name.contains('@') => {}
             _ => {
@@ -198,6 +200,8 @@ mod tests {
             "manager@delta": [{"id": "7"}, {"id": "8"}, {"id": "9", "@removed": {}}]}));
         let found = found.unwrap();
         assert_eq!((found.id.as_str(), json!(found.attributes)), ("1", json!({"city": "Bern", "manager": "8"})));
+        let left = super::found(&json!({"id": "1", "manager@delta": [{"id": "9", "@removed": {"reason": "deleted"}}]}));
+        assert_eq!(json!(left.unwrap().attributes), json!({"manager": null}));
         assert_eq!(super::found(&json!({"mail": "x"})), None);
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct Directory {
     pub(crate) groups: Objects,
     pub(crate) members: HashMap<String, BTreeSet<String>>,
     pub(crate) managers: HashMap<String, String>,
+    /// Whose manager changed, when, and who it was before.
+    pub(crate) moved: HashMap<String, (u64, Option<String>)>,
     /// What was deleted, and when.
     pub(crate) gone: Vec<(u64, &'static str, String)>,
     pub(crate) domains: Vec<String>,
@@ -72,6 +74,7 @@ impl Default for Directory {
             groups: Objects::default(),
             members: HashMap::new(),
             managers: HashMap::new(),
+            moved: HashMap::new(),
             gone: Vec::new(),
             domains: vec!["contoso.com".into(), "contoso.onmicrosoft.com".into()],
             sequence: 0,
@@ -105,12 +108,29 @@ impl Directory {
 
     /// Whether it is there for the request that asks: each one brings a new object nearer.
     pub(crate) fn sees(&mut self, kind: &str, id: &str) -> bool {
+        let now = self.sequence + 1;
         let objects = self.objects_mut(kind);
         let Some(number) = objects.number(id) else { return false };
         let entry = objects.entries.get_mut(&number).unwrap();
         let seen = entry.hidden == 0;
         entry.hidden = entry.hidden.saturating_sub(1);
+        if !seen && entry.hidden == 0 {
+            // Whoever listed changes in between gets to know it now.
+            entry.changed = now;
+            self.sequence = now;
+        }
         seen
+    }
+
+    /// Names a user's manager, or nobody; who it was.
+    pub(crate) fn set_manager(&mut self, user: &str, manager: Option<String>) -> Option<String> {
+        let before = match manager {
+            Some(manager) => self.managers.insert(user.to_owned(), manager),
+            None => self.managers.remove(user),
+        };
+        self.touch(user);
+        self.moved.insert(user.to_owned(), (self.sequence, before.clone()));
+        before
     }
 
     pub(crate) fn put(&mut self, kind: &str, mut value: Map<String, Value>) -> String {
@@ -160,7 +180,11 @@ impl Directory {
         self.gone.push((self.sequence, kind, id.to_owned()));
         self.members.remove(id);
         self.managers.remove(id);
-        self.managers.retain(|_, manager| manager != id);
+        let reports = self.managers.iter().filter(|(_, manager)| *manager == id);
+        let reports: Vec<String> = reports.map(|(user, _)| user.clone()).collect();
+        for user in reports {
+            self.set_manager(&user, None);
+        }
         for members in self.members.values_mut() {
             members.remove(id);
         }

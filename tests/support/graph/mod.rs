@@ -206,7 +206,7 @@ impl GraphFake {
 
     /// Names a user's manager.
     pub(crate) fn set_manager(&self, user: &str, manager: &str) {
-        self.state().directory.managers.insert(user.into(), manager.into());
+        self.state().directory.set_manager(user, Some(manager.into()));
     }
 
     /// From now on a new object is unknown to the first `requests` that name it, and is in no list until then.

@@ -138,18 +138,16 @@ pub(crate) fn route(state: &mut State, request: &Request) -> Answer {
             if !directory.knows(&manager) {
                 return missing(&manager);
             }
-            directory.managers.insert((*id).to_owned(), manager);
-            directory.touch(id);
+            directory.set_manager(id, Some(manager));
             no_content()
         }
         ("DELETE", ["users", id, "manager", "$ref"]) => {
             if !directory.sees("users", id) {
                 return missing(id);
             }
-            if directory.managers.remove(*id).is_none() {
+            if directory.set_manager(id, None).is_none() {
                 return missing("manager");
             }
-            directory.touch(id);
             no_content()
         }
         _ => bad("Resource not found for the segment."),
@@ -166,7 +164,7 @@ fn organization(directory: &Directory) -> Answer {
 }
 
 /// What a request sees of an object. A delta leaves out what has no value.
-fn shown(directory: &Directory, entry: &Entry, kind: &str, select: &[String], delta: bool) -> Value {
+fn shown(entry: &Entry, kind: &str, select: &[String], delta: bool) -> Value {
     let default = if kind == "users" { DEFAULT_USER } else { DEFAULT_GROUP };
     let chosen: Vec<&str> =
         if select.is_empty() { default.to_vec() } else { select.iter().map(String::as_str).collect() };
@@ -187,12 +185,28 @@ fn shown(directory: &Directory, entry: &Entry, kind: &str, select: &[String], de
             }
         }
     }
-    let id = entry.value["id"].as_str().unwrap();
-    let manager = directory.managers.get(id).filter(|_| delta && select.iter().any(|name| name == "manager"));
-    if let Some(manager) = manager {
-        shown.insert("manager@delta".into(), json!([{"@odata.type": "#microsoft.graph.user", "id": manager}]));
-    }
     Value::Object(shown)
+}
+
+/// What a list of changes says of an object: of its manager only when that is another since.
+fn changed_since(directory: &Directory, entry: &Entry, kind: &str, select: &[String], since: u64) -> Value {
+    let mut value = shown(entry, kind, select, true);
+    let id = entry.value["id"].as_str().unwrap();
+    let moved = directory.moved.get(id).filter(|(when, _)| *when > since);
+    if select.iter().any(|name| name == "manager") && (since == 0 || moved.is_some()) {
+        let user = |id: &String| json!({"@odata.type": "#microsoft.graph.user", "id": id});
+        let before = moved.filter(|_| since > 0).and_then(|(_, before)| before.as_ref());
+        let mut delta: Vec<Value> = directory.managers.get(id).map(user).into_iter().collect();
+        if let Some(before) = before.filter(|before| directory.managers.get(id) != Some(before)) {
+            let mut gone = user(before);
+            gone["@removed"] = json!({"reason": "deleted"});
+            delta.push(gone);
+        }
+        if !delta.is_empty() {
+            value["manager@delta"] = json!(delta);
+        }
+    }
+    value
 }
 
 fn selected(request: &Request) -> Vec<String> {
@@ -222,7 +236,7 @@ fn get(directory: &mut Directory, kind: &str, id: &str, request: &Request) -> An
         return missing(id);
     }
     let entry = directory.objects(kind).get(id).unwrap();
-    let value = expanded(directory, request, shown(directory, entry, kind, &select, false));
+    let value = expanded(directory, request, shown(entry, kind, &select, false));
     Answer::new(200, value)
 }
 
@@ -294,7 +308,7 @@ fn list(directory: &Directory, base: &str, kind: &str, request: &Request) -> Ans
     };
     let mut found = candidates.into_iter().filter(|(_, entry)| fits(entry));
     let page: Vec<(&u64, &Entry)> = found.by_ref().take(top).collect();
-    let item = |entry: &Entry| expanded(directory, request, shown(directory, entry, kind, &select, false));
+    let item = |entry: &Entry| expanded(directory, request, shown(entry, kind, &select, false));
     let mut body = json!({"value": page.iter().map(|(_, entry)| item(entry)).collect::<Vec<_>>()});
     if let (Some(_), Some((last, _))) = (found.next(), page.last()) {
         let more: Vec<String> = request
@@ -339,7 +353,8 @@ fn delta(directory: &Directory, base: &str, kind: &str, request: &Request) -> An
     let entries = directory.objects(kind).entries.range(after + 1..);
     let mut changed = entries.filter(|(_, entry)| entry.hidden == 0 && (since == 0 || entry.changed > since));
     let page: Vec<(&u64, &Entry)> = changed.by_ref().take(top).collect();
-    let mut items: Vec<Value> = page.iter().map(|(_, entry)| shown(directory, entry, kind, &select, true)).collect();
+    let mut items: Vec<Value> =
+        page.iter().map(|(_, entry)| changed_since(directory, entry, kind, &select, since)).collect();
     let token = |from: u64, after: u64| format!("{from}.{until}.{after}.{}", select.join(","));
     let (link, token) = match (changed.next(), page.last()) {
         (Some(_), Some((last, _))) => ("$skiptoken", token(since, **last)),
@@ -437,7 +452,7 @@ fn create(directory: &mut Directory, kind: &str, body: Value) -> Answer {
     let entry = directory.objects_mut(kind).entries.get_mut(&number).unwrap();
     entry.hidden = lag;
     let entry = entry.clone();
-    let mut made = shown(directory, &entry, kind, &[], false);
+    let mut made = shown(&entry, kind, &[], false);
     made["@odata.context"] = json!(format!("https://graph.microsoft.com/v1.0/$metadata#{kind}/$entity"));
     made["somethingNew"] = json!({"of": ["another", "year"]});
     let location = format!("https://graph.microsoft.com/v1.0/{kind}/{id}");

@@ -5,8 +5,12 @@
 //! empty lines, that the input ended inside of quotes, or that a row grows without end.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use memchr::{memchr, memchr2};
+
+use super::{AttributePath, Layout};
+use crate::text::did_you_mean;
 
 /// Where a reading stands between two bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,21 +41,21 @@ impl At {
 
 /// Counts rows, line by line.
 #[derive(Debug)]
-pub(super) struct Scan {
+pub(crate) struct Scan {
     at: At,
     /// How many rows have ended.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
     /// The line with the quote that was opened last.
-    pub(super) quote: u64,
+    pub(crate) quote: u64,
 }
 
 impl Scan {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { at: At::Row, rows: 0, quote: 0 }
     }
 
     /// Takes the line with this number, its line feed included.
-    pub(super) fn line(&mut self, mut line: &[u8], number: u64) {
+    pub(crate) fn line(&mut self, mut line: &[u8], number: u64) {
         if self.at == At::Row {
             let bare = without_end(line);
             if memchr2(b'"', b'\r', bare).is_none() {
@@ -80,12 +84,12 @@ impl Scan {
     }
 
     /// Whether the reading stands inside of quotes, where a line feed is part of the cell.
-    pub(super) fn is_quoted(&self) -> bool {
+    pub(crate) fn is_quoted(&self) -> bool {
         self.at == At::Quoted
     }
 
     /// The input is at its end, which ends a row too.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.rows += u64::from(self.at != At::Row);
         self.at = At::Row;
     }
@@ -98,23 +102,23 @@ fn without_end(line: &[u8]) -> &[u8] {
 }
 
 /// The rows of a text that holds only whole ones; empty lines are none.
-pub(super) struct Rows<'t> {
+pub(crate) struct Rows<'t> {
     text: &'t [u8],
     line: u64,
 }
 
 /// A row as it stands in the input, without the end of its line.
-pub(super) struct Row<'t> {
+pub(crate) struct Row<'t> {
     /// The line on which it begins.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// How many lines it takes.
-    pub(super) lines: u64,
-    pub(super) text: &'t [u8],
+    pub(crate) lines: u64,
+    pub(crate) text: &'t [u8],
 }
 
 impl<'t> Rows<'t> {
     /// The first line of the text has this number.
-    pub(super) fn new(text: &'t [u8], line: u64) -> Self {
+    pub(crate) fn new(text: &'t [u8], line: u64) -> Self {
         Self { text, line }
     }
 }
@@ -156,8 +160,84 @@ fn row_length(text: &[u8]) -> usize {
     text.len()
 }
 
+impl Row<'_> {
+    /// Why the row is no record, when it has not as many cells as there are columns.
+    pub(crate) fn misfit(&self, cells: usize, columns: usize) -> Option<String> {
+        if cells == columns {
+            return None;
+        }
+        let fields = if cells == 1 { "field" } else { "fields" };
+        let quote = match self.lines {
+            1 => String::new(),
+            lines => format!("; the row takes {lines} lines: is a quote not closed?"),
+        };
+        Some(format!("the row has {cells} {fields} and the header has {columns}{quote}"))
+    }
+}
+
+/// Why a row cannot name the columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BadHeader {
+    /// It names none.
+    Empty,
+    /// It names this one twice.
+    Twice(String),
+}
+
+impl fmt::Display for BadHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the first line of a CSV file names the columns; it is empty"),
+            Self::Twice(name) => write!(f, "the column `{name}` stands twice"),
+        }
+    }
+}
+
+/// The columns that a header names, without the blanks around them; each name is an attribute as a mapping spells it.
+pub(crate) fn columns(header: &str) -> Result<Vec<String>, BadHeader> {
+    let mut names = Vec::new();
+    cells(header, &mut names);
+    let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
+    if names.iter().all(String::is_empty) {
+        return Err(BadHeader::Empty);
+    }
+    for (index, name) in names.iter().enumerate() {
+        if names.iter().take(index).any(|other| other == name) {
+            return Err(BadHeader::Twice(name.clone()));
+        }
+    }
+    Ok(names)
+}
+
+/// What is said when a mapping reads columns that a file does not have.
+pub(crate) fn missing(columns: &[String], layout: &Layout) -> Option<String> {
+    let missing: Vec<&str> = layout
+        .reads()
+        // A path such as `name.givenName` is not looked for in a file that has no values within values.
+        .filter(|read| AttributePath::readings(read).len() == 1 && !columns.iter().any(|column| column == read))
+        .collect();
+    let lacks = match missing.as_slice() {
+        [] => return None,
+        [one] => format!("the column `{one}`"),
+        several => {
+            format!("the columns {}", several.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+        }
+    };
+    let hint = match columns {
+        [only] if only.contains([';', '\t']) => {
+            let found = if only.contains(';') { "a semicolon" } else { "a tab" };
+            Some(format!(
+                "the header is one column with {found} in it, and the separator is a comma: save the file with commas"
+            ))
+        }
+        _ => missing.first().and_then(|first| did_you_mean(first, columns.iter().map(String::as_str))),
+    };
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    Some(format!("the mapping reads {lacks}, which the file does not have{hint}"))
+}
+
 /// Puts the cells of a row into `cells`, which is emptied first.
-pub(super) fn cells<'t>(row: &'t str, cells: &mut Vec<Cow<'t, str>>) {
+pub(crate) fn cells<'t>(row: &'t str, cells: &mut Vec<Cow<'t, str>>) {
     cells.clear();
     let mut rest = row;
     loop {

@@ -1,0 +1,69 @@
+//! [`Mark`]: where the target's list of changes goes on, for a sync and kind. It is used while mapping, settings and target are
+//! the same, and moved on when a run has done all that it found: what a run does not get done is found again by the next.
+
+use serde::{Deserialize, Serialize};
+
+use super::part::Part;
+use super::{Sync, SyncError};
+use crate::clock::Millis;
+use crate::directory::token::hash;
+use crate::store::{Operation, StoreError, Table, Transaction, When};
+use crate::target::Kind;
+
+/// Where a list of changes goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    /// The target's link.
+    pub(super) link: String,
+    /// When all objects were read, before changes alone were.
+    pub(super) read: Millis,
+    /// A digest of what the list was asked for.
+    of: String,
+    /// Linked records whose objects are protected.
+    pub(super) protected: Vec<String>,
+}
+
+impl Sync {
+    fn mark_key(&self, kind: Kind) -> Vec<u8> {
+        format!("delta/{}/{}", self.name(), kind.word()).into_bytes()
+    }
+
+    /// What a list is asked for: the same mapping and settings, of the same target with the same login.
+    fn asked_for(&self, part: &Part) -> String {
+        let settings = serde_json::to_string(&(&self.settings.target, &part.settings, &self.settings.guard.protected));
+        hash(&format!("{}\0{}", part.digest, settings.unwrap_or_default()))
+    }
+
+    /// The mark of a kind, when it is for what is asked now.
+    pub(super) async fn mark(&self, part: &Part) -> Result<Option<Mark>, StoreError> {
+        let known = self.store().record(Table::Checkpoints, &self.mark_key(part.kind)).await?;
+        let known: Option<Mark> = known.and_then(|known| serde_json::from_slice(&known).ok());
+        Ok(known.filter(|known| known.of == self.asked_for(part)))
+    }
+
+    /// A mark for what is asked now.
+    pub(super) fn mark_of(&self, part: &Part, link: String, read: Millis, protected: Vec<String>) -> Mark {
+        Mark { link, read, of: self.asked_for(part), protected }
+    }
+
+    /// Keeps a mark.
+    pub(super) async fn keep_mark(&self, kind: Kind, mark: &Mark) -> Result<(), StoreError> {
+        let value = serde_json::to_vec(mark).unwrap_or_default();
+        let (table, key, when) = (Table::Checkpoints, self.mark_key(kind), When::Always);
+        self.store().commit(Transaction::new("").with(Operation::Put { table, key, value, when })).await.map(|_| ())
+    }
+
+    /// From now on all objects of the target are read again, not only those that it says have changed.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn read_all_again(&self) -> Result<(), SyncError> {
+        let mut transaction = Transaction::new("");
+        for kind in [Kind::User, Kind::Group] {
+            let (table, key, when) = (Table::Checkpoints, self.mark_key(kind), When::Always);
+            transaction = transaction.with(Operation::Erase { table, key, when });
+        }
+        self.store().commit(transaction).await?;
+        Ok(())
+    }
+}
