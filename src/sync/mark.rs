@@ -3,12 +3,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::objects::is_open;
 use super::part::Part;
-use super::{Sync, SyncError};
+use super::plan::{Plan, Settled};
+use super::{Stage, Sync, SyncError};
 use crate::clock::Millis;
 use crate::directory::token::hash;
 use crate::store::{Operation, StoreError, Table, Transaction, When};
 use crate::target::Kind;
+
+/// How many states of objects that need nothing are stored at once.
+const SETTLED: usize = 200;
 
 /// Where a list of changes goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +56,39 @@ impl Sync {
         let value = serde_json::to_vec(mark).unwrap_or_default();
         let (table, key, when) = (Table::Checkpoints, self.mark_key(kind), When::Always);
         self.store().commit(Transaction::new("").with(Operation::Put { table, key, value, when })).await.map(|_| ())
+    }
+
+    /// Stores what was seen of objects that need nothing, and from where changes are to be listed: all of the plan is done.
+    /// What was open, before the run began, is no longer told as it was.
+    pub(super) async fn settle(&self, plan: &Plan, stage: &mut Stage, started: Millis) -> Result<(), StoreError> {
+        for (kind, states) in &mut stage.states {
+            let settled: Vec<&Settled> = plan.settled.iter().filter(|settled| settled.kind == *kind).collect();
+            for some in settled.chunks(SETTLED) {
+                let mut changes = Vec::with_capacity(some.len());
+                for settled in some {
+                    let Some(mut state) = states.whole(&settled.record).await? else { continue };
+                    if settled.sent.is_some() {
+                        state.sent.clone_from(&settled.sent);
+                    }
+                    if settled.is_fine && is_open(&state.outcome) && state.at < started {
+                        (state.outcome, state.reason, state.at) = ("unchanged".to_owned(), None, self.clock.now());
+                        state.attempts = 0;
+                    }
+                    state.manager = settled.manager.clone().or(state.manager);
+                    changes.push((settled.record.clone(), Some(state)));
+                }
+                states.put(changes).await?;
+            }
+        }
+        for part in &stage.parts {
+            let Some((link, read)) = plan.links.get(&part.kind) else { continue };
+            if !plan.undecided.contains(&part.kind) {
+                let protected = plan.protected.iter().filter(|(kind, _)| *kind == part.kind);
+                let protected = protected.map(|(_, record)| record.clone()).collect();
+                self.keep_mark(part.kind, &self.mark_of(part, link.clone(), *read, protected)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// From now on all objects of the target are read again, not only those that it says have changed.

@@ -68,7 +68,7 @@ pub use state::State;
 
 use apply::Applier;
 use part::{Part, environment};
-use plan::{Planner, Settled};
+use plan::Planner;
 use progress::{Progress, Watched};
 use records::Scope;
 use report::Tally;
@@ -78,8 +78,6 @@ use survey::Survey;
 
 /// How long a run holds its lease without renewing it: after a crash another may begin then, in milliseconds.
 const LEASE: Millis = 60_000;
-/// How many states of objects that need nothing are stored at once.
-const SETTLED: usize = 200;
 
 /// Why a sync cannot run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -602,39 +600,6 @@ impl Sync {
             self.applier(part, abilities, tally).take_away(&gone, of).await?;
         }
         Ok(if guarded { plan.taken() } else { 0 })
-    }
-
-    /// Stores what was seen of objects that need nothing, and from where changes are to be listed: all of the plan is done.
-    /// What was open, before the run began, is no longer told as it was.
-    async fn settle(&self, plan: &Plan, stage: &mut Stage, started: Millis) -> Result<(), StoreError> {
-        for (kind, states) in &mut stage.states {
-            let settled: Vec<&Settled> = plan.settled.iter().filter(|settled| settled.kind == *kind).collect();
-            for some in settled.chunks(SETTLED) {
-                let mut changes = Vec::with_capacity(some.len());
-                for settled in some {
-                    let Some(mut state) = states.whole(&settled.record).await? else { continue };
-                    if settled.sent.is_some() {
-                        state.sent.clone_from(&settled.sent);
-                    }
-                    if settled.is_fine && objects::is_open(&state.outcome) && state.at < started {
-                        (state.outcome, state.reason, state.at) = ("unchanged".to_owned(), None, self.clock.now());
-                        state.attempts = 0;
-                    }
-                    state.manager = settled.manager.clone().or(state.manager);
-                    changes.push((settled.record.clone(), Some(state)));
-                }
-                states.put(changes).await?;
-            }
-        }
-        for part in &stage.parts {
-            let Some((link, read)) = plan.links.get(&part.kind) else { continue };
-            if !plan.undecided.contains(&part.kind) {
-                let protected = plan.protected.iter().filter(|(kind, _)| *kind == part.kind);
-                let protected = protected.map(|(_, record)| record.clone()).collect();
-                self.keep_mark(part.kind, &self.mark_of(part, link.clone(), *read, protected)).await?;
-            }
-        }
-        Ok(())
     }
 
     fn applier<'a>(&'a self, part: &'a Part, abilities: &'a Abilities, tally: &'a Tally) -> Applier<'a> {

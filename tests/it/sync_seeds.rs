@@ -246,7 +246,8 @@ fn a07_a_save_looks_at_the_tenant_once_and_discover_looks_by_itself() {
     assert_eq!((graph.count("GET /users/delta"), graph.writes()), (1, 0));
     let (_, text) = world.command(&["status", "--json"]);
     let status: Status = serde_json::from_str(&text).unwrap();
-    assert_eq!((status.linked, status.runs.len()), ([0, 0], 0));
+    let kinds: Vec<&str> = status.runs.iter().map(|run| run.kind.as_str()).collect();
+    assert_eq!((status.linked, kinds), ([0, 0], vec!["discover"]));
 }
 
 #[test]

@@ -364,7 +364,7 @@ fn delta(directory: &Directory, base: &str, kind: &str, request: &Request) -> An
             // What changes while the pages are read comes once more.
             if directory.repeats && since == 0 && after > 0 {
                 let first = directory.objects(kind).entries.values().find(|entry| entry.hidden == 0);
-                items.extend(first.map(|entry| shown(directory, entry, kind, &select, true)));
+                items.extend(first.map(|entry| changed_since(directory, entry, kind, &select, since)));
             }
             // A tenant in which nothing ever happened still has a beginning.
             ("$deltatoken", token(until.max(1), 0))
