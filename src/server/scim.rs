@@ -85,13 +85,33 @@ fn decoded(part: &str) -> Cow<'_, str> {
     percent_encoding::percent_decode_str(part).decode_utf8_lossy()
 }
 
+/// Entra's flag, which asks for the standard's way to write a PATCH.
+const FLAG: &str = "aadOptscim062020";
+
+/// Path and query of a client that puts its paths behind a base with the flag in it: `/scim/acme/v2?aadOptscim062020/Users?count=1`.
+fn behind_flag<'q>(path: &str, query: Option<&'q str>) -> Option<(String, &'q str)> {
+    let base = path.trim_end_matches('/');
+    let behind = query?.strip_prefix(FLAG).filter(|_| base.ends_with("/v2"))?;
+    let behind = behind.strip_prefix("=true").unwrap_or(behind).strip_prefix('/')?;
+    let (rest, query) = behind.split_once('?').unwrap_or((behind, ""));
+    Some((format!("{base}/{rest}"), query))
+}
+
+/// Path and query of a request, and whether the flag stood before the path.
+fn asked(uri: &axum::http::Uri) -> (Cow<'_, str>, Option<&str>, bool) {
+    match behind_flag(uri.path(), uri.query()) {
+        Some((path, query)) => (path.into(), Some(query), true),
+        None => (uri.path().into(), uri.query(), false),
+    }
+}
+
 async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused> {
     let (parts, body) = request.into_parts();
-    let path = parts.uri.path();
-    let Some(place) = place(path) else {
+    let (path, query, has_flag) = asked(&parts.uri);
+    let Some(place) = place(&path) else {
         return Err(ScimError::not_found("this path; SCIM is served below /scim/{source}/v2:").into());
     };
-    let length = path.len() + parts.uri.query().map_or(0, str::len);
+    let length = path.len() + query.map_or(0, str::len);
     if length > state.limits.url {
         return Err(ScimError::status(
             414,
@@ -107,7 +127,7 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
         .ok_or_else(|| ScimError::not_found(format!("source {:?}", place.source)))?;
     let base = format!("{}{}", origin(state, &parts), place.root);
     let parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> =
-        form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).collect();
+        form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect();
     let parameter = |name: &str| {
         parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref())
     };
@@ -121,7 +141,7 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
         if_none_match: if_none_match.as_ref(),
         attributes: parameter("attributes"),
         excluded: parameter("excludedAttributes"),
-        entra: parameter("aadOptscim062020").is_some(),
+        entra: has_flag || parameter(FLAG).is_some(),
     };
     let rest: Vec<&str> = place.rest.iter().map(AsRef::as_ref).collect();
     if let Some(answer) = discover(&source, &base, &parts.method, &rest, parameter("filter").is_some()) {

@@ -42,6 +42,15 @@ pub(super) enum Place {
     Line(usize),
 }
 
+/// The name of a record: a text or a number, in the key and wherever another record says it.
+pub(super) fn named(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 impl Records {
     /// Reads a file; its keys must be there and different. What the mapping reads and a CSV file has no column for is a warning.
     pub(super) fn file(
@@ -171,9 +180,8 @@ impl Records {
                     _ => Vec::new(),
                 };
                 let id = |member: &Value| match member {
-                    Value::String(id) => Some(id.clone()),
-                    Value::Object(fields) => fields.get("value")?.as_str().map(str::to_owned),
-                    _ => None,
+                    Value::Object(fields) => named(fields.get("value")?),
+                    member => named(member),
                 };
                 Ok(members.iter().filter_map(id).collect())
             }

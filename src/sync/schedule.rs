@@ -110,7 +110,7 @@ impl Tender {
         saved.update(serde_json::to_vec(&sync.settings).unwrap_or_default());
         for of in [&sync.settings.users, &sync.settings.groups].into_iter().flatten() {
             // One that cannot be read is told by the run.
-            saved.update(std::fs::read(sync.beside.join(&of.mapping)).unwrap_or_default());
+            saved.update(sync.mapping_text(of).map(|(_, text)| text).unwrap_or_default());
         }
         let digest = saved.finalize().to_vec();
         let known = sync.store().record(Table::Settings, &self.settings_key()).await?;

@@ -27,6 +27,7 @@ mod diagnostics;
 mod dry_run;
 #[path = "../support/graph/mod.rs"]
 mod graph_fake;
+mod guides;
 mod http;
 mod inbound;
 mod jinja;

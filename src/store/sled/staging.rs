@@ -154,6 +154,11 @@ impl<'e> Group<'e> {
         self.base.counters.log_bytes +=
             self.base.put_rows(Space::Log, self.first.log, log.iter().map(|line| &line.row))?;
         for (key, tally) in tally::count(self.engine, self.first.log, &log)? {
+            // The line in it may be long; the pieces of the one before go with it.
+            let before = self.engine.get_stored(&key)?.map_or(Ok(None), |stored| Pieces::of(&key, &stored))?;
+            if let Some(pieces) = before {
+                self.base.pieces.insert(key.clone(), pieces);
+            }
             self.base.put(key, &tally)?;
         }
         if self.base.counters != self.first {
