@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::SyncError;
 use super::difference::at;
-use super::records::Record;
+use super::records::{Record, named};
 use crate::target::Object;
 
 /// The largest file of records, in bytes.
@@ -167,11 +167,7 @@ fn key_of(line: &str, key: &str) -> Result<String, String> {
         // It is a path, then.
         None => at(&serde_json::from_str::<Object>(line).unwrap_or_default(), key),
     };
-    match found {
-        Value::String(text) if !text.is_empty() => Ok(text),
-        Value::Number(number) => Ok(number.to_string()),
-        _ => Err(format!("the record has no {key:?}; `key` says which attribute names a record")),
-    }
+    named(&found).ok_or_else(|| format!("the record has no {key:?}; `key` says which attribute names a record"))
 }
 
 /// Reads one attribute of an object and makes nothing of the others.

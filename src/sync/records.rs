@@ -43,7 +43,7 @@ pub(super) enum Place {
 }
 
 /// The name of a record: a text or a number, in the key and wherever another record says it.
-fn named(value: &Value) -> Option<String> {
+pub(super) fn named(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::SyncError;
 use super::difference::at;
 use super::lines::{MAX_FILE, PAGE};
-use super::records::Record;
+use super::records::{Record, named};
 use crate::target::Object;
 use crate::value::rows::{Rows, Scan, cells, columns};
 
@@ -37,12 +37,9 @@ impl Sheet {
         let parsed = Parsed::of(&text).map_err(wrong)?;
         let (mut records, mut places) = (Vec::with_capacity(parsed.records.len()), HashMap::new());
         for (line, record) in parsed.records {
-            let id = match at(&record, key) {
-                Value::String(text) if !text.is_empty() => text,
-                _ => {
-                    let what = format!("the record has no {key:?}; `key` says which attribute names a record");
-                    return Err(wrong((line, what)));
-                }
+            let Some(id) = named(&at(&record, key)) else {
+                let what = format!("the record has no {key:?}; `key` says which attribute names a record");
+                return Err(wrong((line, what)));
             };
             if places.insert(id.clone(), records.len()).is_some() {
                 return Err(wrong((line, format!("there is another record with {key} {id:?}"))));
