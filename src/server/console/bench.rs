@@ -142,7 +142,7 @@ fn tests(mapping: &Mapping) -> Json {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "name = \"ü\"\nresource = \"User\"\n[attributes]\nuserName = '[a]'\ntitle = 'ToUpper([b])'\n[[tests]]\nname = \"t\"\ngiven = { a = \"x\" }\nexpect = { userName = \"y\" }\n";
+    const TEXT: &str = "name = \"u\" # ü\nresource = \"User\"\n[attributes]\nuserName = { expr = '[a]', match = 1 }\ntitle = 'ToUpper([b])'\n[[tests]]\nname = \"t\"\ngiven = { a = \"x\" }\nexpect = { userName = \"y\" }\n";
 
     #[test]
     fn a_text_is_checked_run_and_tested_at_once() {

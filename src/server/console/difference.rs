@@ -21,7 +21,9 @@ pub(super) struct Line {
 /// The difference of two texts; empty when they are the same.
 pub(super) fn lines(old: &str, new: &str) -> Vec<Line> {
     let gap = || Line { kind: "gap", old: None, new: None, text: "…".to_owned() };
-    let difference = TextDiff::from_lines(old, new);
+    // Without their ends: a last line is the same with and without one.
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let difference = TextDiff::from_slices(&old, &new);
     let (mut all, mut next): (Vec<Line>, usize) = (Vec::new(), 0);
     for group in difference.grouped_ops(AROUND) {
         for change in group.iter().flat_map(|operation| difference.iter_changes(operation)) {
@@ -35,7 +37,7 @@ pub(super) fn lines(old: &str, new: &str) -> Vec<Line> {
                 kind,
                 old: number(change.old_index()),
                 new: number(change.new_index()),
-                text: change.value().trim_end_matches(['\r', '\n']).to_owned(),
+                text: change.value().to_owned(),
             };
             if line.old.is_some_and(|old| old > next + 1) {
                 all.push(gap());
@@ -44,7 +46,7 @@ pub(super) fn lines(old: &str, new: &str) -> Vec<Line> {
             all.push(line);
         }
     }
-    if next < old.lines().count() && !all.is_empty() {
+    if next < old.len() && !all.is_empty() {
         all.push(gap());
     }
     all
