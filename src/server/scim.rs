@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::LengthLimitError;
 use serde_json::Value;
 
@@ -52,7 +52,7 @@ pub(super) fn is_scim(path: &str) -> bool {
 
 /// Every request for a path of SCIM's.
 pub(super) async fn handle(state: &State, request: Request<Body>) -> Response<Body> {
-    match route(state, request).await {
+    match route(state, straightened(request)).await {
         Ok(answer) => answered(answer),
         Err(refused) => refusal(&refused),
     }
@@ -88,30 +88,31 @@ fn decoded(part: &str) -> Cow<'_, str> {
 /// Entra's flag, which asks for the standard's way to write a PATCH.
 const FLAG: &str = "aadOptscim062020";
 
-/// Path and query of a client that puts its paths behind a base with the flag in it: `/scim/acme/v2?aadOptscim062020/Users?count=1`.
-fn behind_flag<'q>(path: &str, query: Option<&'q str>) -> Option<(String, &'q str)> {
-    let base = path.trim_end_matches('/');
-    let behind = query?.strip_prefix(FLAG).filter(|_| base.ends_with("/v2"))?;
-    let behind = behind.strip_prefix("=true").unwrap_or(behind).strip_prefix('/')?;
-    let (rest, query) = behind.split_once('?').unwrap_or((behind, ""));
-    Some((format!("{base}/{rest}"), query))
-}
-
-/// Path and query of a request, and whether the flag stood before the path.
-fn asked(uri: &axum::http::Uri) -> (Cow<'_, str>, Option<&str>, bool) {
-    match behind_flag(uri.path(), uri.query()) {
-        Some((path, query)) => (path.into(), Some(query), true),
-        None => (uri.path().into(), uri.query(), false),
+/// A client that puts its paths behind a base with the flag in it asks `/scim/acme/v2?aadOptscim062020/Users?count=1`; it means
+/// `/scim/acme/v2/Users?aadOptscim062020&count=1`.
+fn straightened(mut request: Request<Body>) -> Request<Body> {
+    let meant = |uri: &Uri| {
+        let base = uri.path().trim_end_matches('/');
+        let behind = uri.query()?.strip_prefix(FLAG).filter(|_| base.ends_with("/v2"))?;
+        let behind = behind.strip_prefix("=true").unwrap_or(behind).strip_prefix('/')?;
+        let (rest, query) = behind.split_once('?').unwrap_or((behind, ""));
+        let mut parts = uri.clone().into_parts();
+        parts.path_and_query = Some(format!("{base}/{rest}?{FLAG}&{query}").parse().ok()?);
+        Uri::from_parts(parts).ok()
+    };
+    if let Some(uri) = meant(request.uri()) {
+        *request.uri_mut() = uri;
     }
+    request
 }
 
 async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused> {
     let (parts, body) = request.into_parts();
-    let (path, query, has_flag) = asked(&parts.uri);
-    let Some(place) = place(&path) else {
+    let path = parts.uri.path();
+    let Some(place) = place(path) else {
         return Err(ScimError::not_found("this path; SCIM is served below /scim/{source}/v2:").into());
     };
-    let length = path.len() + query.map_or(0, str::len);
+    let length = path.len() + parts.uri.query().map_or(0, str::len);
     if length > state.limits.url {
         return Err(ScimError::status(
             414,
@@ -127,7 +128,7 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
         .ok_or_else(|| ScimError::not_found(format!("source {:?}", place.source)))?;
     let base = format!("{}{}", origin(state, &parts), place.root);
     let parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> =
-        form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect();
+        form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).collect();
     let parameter = |name: &str| {
         parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref())
     };
@@ -141,7 +142,7 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
         if_none_match: if_none_match.as_ref(),
         attributes: parameter("attributes"),
         excluded: parameter("excludedAttributes"),
-        entra: has_flag || parameter(FLAG).is_some(),
+        entra: parameter(FLAG).is_some(),
     };
     let rest: Vec<&str> = place.rest.iter().map(AsRef::as_ref).collect();
     if let Some(answer) = discover(&source, &base, &parts.method, &rest, parameter("filter").is_some()) {

@@ -51,6 +51,8 @@ fn a_sync_is_planned_and_run() {
     browser.sees("A run was asked for");
     browser.sees("complete");
     browser.until("document.querySelector('.facts').innerText.includes('1')");
+    browser.go(&url(&server, "/console/syncs/onward/objects?search=ada"));
+    browser.sees("created");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
@@ -340,7 +342,11 @@ fn every_page_is_for_everybody_and_fits_a_phone() {
         look(&mut browser, &new, name, path);
     }
     let mut pages = furnish(&server, false);
-    pages.extend(["sync /console/syncs/onward".to_owned(), "plan /console/syncs/onward/plan".to_owned()]);
+    pages.extend([
+        "sync /console/syncs/onward".to_owned(),
+        "plan /console/syncs/onward/plan".to_owned(),
+        "objects /console/syncs/onward/objects".to_owned(),
+    ]);
     log_in(&server, &mut browser);
     for page in pages {
         let (name, path) = page.split_once(' ').unwrap();

@@ -51,6 +51,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("syncs.html", include_str!("templates/syncs.html")),
     ("sync.html", include_str!("templates/sync.html")),
     ("plan.html", include_str!("templates/plan.html")),
+    ("objects.html", include_str!("templates/objects.html")),
     ("mappings.html", include_str!("templates/mappings.html")),
     ("mapping.html", include_str!("templates/mapping.html")),
     ("tokens.html", include_str!("templates/tokens.html")),

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::extract::{self, Path};
+use axum::http::Uri;
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -10,19 +11,26 @@ use super::session::{Posted, Visitor, see_other};
 use super::{Trouble, page, words};
 use crate::directory::token::Role;
 use crate::server::State;
+use crate::server::page::{Parameters, shown};
 use crate::server::syncs::asked;
-use crate::sync::{Action, PlanError, Report};
+use crate::sync::{Action, OUTCOMES, ObjectQuery, PlanError, Report};
+use crate::target::Kind;
 
 /// Runs that a page tells.
 const RUNS: usize = 20;
 /// Actions of a plan that a page shows.
 const ACTIONS: usize = 200;
+/// Objects of a page.
+const OBJECTS: usize = 100;
+/// What can be asked of objects.
+const KNOWN: [&str; 4] = ["kind", "outcome", "search", "cursor"];
 
 pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/console/syncs", get(list))
         .route("/console/syncs/{name}", get(detail))
         .route("/console/syncs/{name}/plan", get(plan))
+        .route("/console/syncs/{name}/objects", get(objects))
         .route("/console/syncs/{name}/run", post(run))
         .route("/console/syncs/{name}/resume", post(resume))
 }
@@ -84,7 +92,11 @@ async fn detail(
         })
     });
     let context = json!({
-        "name": name, "running": status.running_until, "linked": status.linked, "halt": halt,
+        "name": name, "running": status.running_until, "linked": status.linked, "halt": halt, "next_full": status.next_full,
+        "progress": status.progress.as_ref().map(|now| json!({
+            "phase": now.phase.word(), "done": now.done, "total": now.total,
+            "share": now.total.filter(|total| *total > 0).map(|total| (now.done.min(total) * 100) / total),
+        })),
         "quarantine": json!(status.quarantine), "runs": status.runs.iter().map(run_row).collect::<Vec<_>>(),
     });
     page(&state, &visitor, "sync.html", "syncs", context)
@@ -116,6 +128,40 @@ async fn plan(
         Err(PlanError::Other(error)) => return Err(error.into()),
     };
     page(&state, &visitor, "plan.html", "syncs", context)
+}
+
+/// Each object by itself: what became of it last, and why.
+async fn objects(
+    visitor: Visitor,
+    extract::State(state): extract::State<State>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Response, Trouble> {
+    let parameters = Parameters::read(&uri, &KNOWN)?;
+    let given = |key: &str| parameters.get(key).filter(|value| !value.is_empty());
+    let query = ObjectQuery {
+        kind: given("kind").and_then(|word| [Kind::User, Kind::Group].into_iter().find(|kind| kind.word() == word)),
+        outcome: given("outcome").map(str::to_owned),
+        search: given("search").map(str::to_owned),
+        after: parameters.cursor()?,
+        limit: OBJECTS,
+    };
+    let found = state.syncs.get(&name, &visitor.caller)?.sync.objects(&query).await?;
+    let rows = found.objects.iter().map(|object| {
+        json!({
+            "kind": object.kind.word(), "record": object.record, "name": object.name, "target": object.target,
+            "outcome": object.outcome, "reason": object.reason, "at": object.at, "attempts": object.attempts, "next": object.next,
+        })
+    });
+    let mut again = form_urlencoded::Serializer::new(String::new());
+    for key in KNOWN.iter().filter(|key| **key != "cursor") {
+        again.extend_pairs(given(key).map(|value| (key, value)));
+    }
+    let context = json!({
+        "name": name, "objects": rows.collect::<Vec<_>>(), "next": shown(found.next.as_ref()), "query": again.finish(),
+        "outcomes": OUTCOMES, "asked": {"kind": given("kind"), "outcome": given("outcome"), "search": given("search")},
+    });
+    page(&state, &visitor, "objects.html", "syncs", context)
 }
 
 async fn run(
