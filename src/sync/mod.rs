@@ -334,7 +334,7 @@ impl Sync {
         let lease = self.take_lease().await?;
         let started = self.clock.now();
         let tally = Tally::default();
-        let _watched = Watched(&self.progress);
+        let watched = Watched(&self.progress);
         let ended = tokio::select! {
             ended = self.run_stages(options, &tally) => ended,
             error = self.keep_lease(&lease) => Err(Stop::Failed(error)),
@@ -385,6 +385,8 @@ impl Sync {
             calls,
             repeated: self.target.repeated(),
         };
+        // Whoever sees the run in the log sees none under way.
+        drop(watched);
         let report = self.keep(report).await?;
         self.give_lease(&lease).await?;
         Ok(report)
