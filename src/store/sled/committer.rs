@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -20,6 +20,8 @@ use super::keys::{self, Space};
 use super::staging::{self, COUNTERS, Group};
 use super::syncer::{Due, Syncer};
 
+/// How long a batch waits for the disk. It is woken long before; only a disk that hangs takes so long.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Transactions in one batch.
 const MAX_JOBS: usize = 512;
 /// Keys after which a batch takes no more transactions; readers wait while a batch is stored.
@@ -234,7 +236,7 @@ impl Committer {
                 next = jobs.try_recv().ok();
                 if next.is_none() && self.syncer.is_busy() {
                     self.shared.worked(begun);
-                    next = jobs.recv().ok();
+                    next = jobs.recv_timeout(PATIENCE).ok();
                     begun = Instant::now();
                 }
             }
