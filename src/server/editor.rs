@@ -75,7 +75,7 @@ fn checked(text: &str, file: &str) -> Value {
 #[utoipa::path(get, path = "/reference", tag = "dry run", params(
     ("resource" = Option<String>, Query, description = "Attributes of this resource type: `User` when left out"),
     ("source" = Option<String>, Query, description = "With those that this source declares"),
-), responses((status = 200, description = "The words", body = ReferenceAnswer)))]
+), responses((status = 200, description = "The words", body = ReferenceAnswer), (status = 404, description = "There is no such source or resource type")))]
 async fn reference(
     reader: Reader,
     extract::State(state): extract::State<State>,
