@@ -268,7 +268,7 @@ async fn feeding(
     let (sender, receiver) = mpsc::channel(WAITING);
     match (records, body) {
         (None, None) => {}
-        (_, Some(body)) => drop(tokio::spawn(feed::body(body, sender, until))),
+        (_, Some(body)) => feed::begin(body, sender, until).await,
         (Some(Records::Inline(records)), None) => {
             if records.len() as u64 > most {
                 let why = format!("{} records are more than {most}: send them as application/x-ndjson", records.len());

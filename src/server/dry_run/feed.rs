@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{MOST_LINE, overtime};
@@ -44,10 +46,24 @@ impl Item {
     }
 }
 
-/// Feeds a body.
-pub(super) async fn body(mut body: Body, sender: Sender<Feed>, until: Instant) {
+/// A piece of a body, or that it did not come in time.
+type Piece = Result<Option<Result<Frame<Bytes>, axum::Error>>, Elapsed>;
+
+/// Feeds a body as it comes, once its first piece is there: a client that asks whether it may send (`Expect: 100-continue`) hears so
+/// only before its answer begins.
+pub(super) async fn begin(mut body: Body, sender: Sender<Feed>, until: Instant) {
+    let first = timeout_at(until, body.frame()).await;
+    tokio::spawn(rest(first, body, sender, until));
+}
+
+async fn rest(first: Piece, mut body: Body, sender: Sender<Feed>, until: Instant) {
+    let mut first = Some(first);
     loop {
-        let feed = match timeout_at(until, body.frame()).await {
+        let piece = match first.take() {
+            Some(first) => first,
+            None => timeout_at(until, body.frame()).await,
+        };
+        let feed = match piece {
             Ok(None) => return,
             Ok(Some(Ok(frame))) => match frame.into_data() {
                 Ok(bytes) => Feed::Bytes(bytes),
