@@ -61,15 +61,16 @@ fn a02_what_others_changed_is_as_the_directory_has_it_after_a_full_run() {
     let before = (graph.users(), graph.groups());
     let id = |number: usize| graph.user(&upn(&format!("user{number}"))).unwrap()["id"].as_str().unwrap().to_owned();
     let group = |name: &str| graph.group(name).unwrap()["id"].as_str().unwrap().to_owned();
+    let zero = id(0);
     // Every field that the mapping writes, of one; one field of six; one group's name; a manager; members on both sides.
     let everything = json!({"userPrincipalName": "theirs@contoso.com", "displayName": "T", "givenName": "T",
         "surname": "T", "jobTitle": "T", "accountEnabled": false});
-    graph.change(&id(0), everything);
+    graph.change(&zero, everything);
     for number in 4..10 {
         graph.change(&id(number), json!({"jobTitle": "Boss"}));
     }
     graph.change(&group("Two"), json!({"displayName": "Theirs"}));
-    let (one, zero) = (group("One"), before.0[0]["id"].as_str().unwrap().to_owned());
+    let one = group("One");
     graph.set_members(&one, &[zero.clone(), id(5)]);
     graph.set_manager(&id(1), &id(9));
     graph.forget_requests();
