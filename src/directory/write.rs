@@ -19,8 +19,6 @@ use crate::scim::peer::Tolerance;
 use crate::scim::resource;
 use crate::store::{Applied, Change, Committed, Expected, Operation, StoreError, Stored, Transaction, Unknown};
 
-/// How many groups are read at once.
-const MOST_GROUPS: usize = 500;
 /// A group with more members is not sent back after a change.
 const FEW_MEMBERS: u64 = 100;
 
@@ -161,7 +159,7 @@ impl Directory {
                 let write = GroupWrite { stored: &stored, name: None, changes: &[] };
                 transaction.operations = self.member_profiles(call, kind, write).await?;
             }
-            transaction.operations.extend(self.left_groups(call, kind, id).await?);
+            transaction.operations.extend(self.left_groups(call, id).await?);
             transaction = transaction.with(Operation::Delete { id: id.to_owned(), expected, at });
             let name = log::name(kind.name(), &fields(&stored.body)?);
             let deed = Deed { verb: "delete", kind: kind.name(), id, name, attributes: &[], status: 204 };
@@ -173,17 +171,9 @@ impl Directory {
     }
 
     /// Outbox entries for the groups that a resource leaves when it is deleted: who follows them hears of it.
-    async fn left_groups(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Vec<Operation>, ScimError> {
-        let (mut entries, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.store.groups(&call.source.slug, id, after, MOST_GROUPS).await;
-            let page = page.map_err(|error| refused(error, kind))?;
-            entries.extend(page.items.iter().map(|group| log::outbox("patch", "Group", group, &[&id.to_owned()])));
-            after = page.next;
-            if after.is_none() {
-                return Ok(entries);
-            }
-        }
+    async fn left_groups(&self, call: &Call<'_>, id: &str) -> Result<Vec<Operation>, ScimError> {
+        let groups = self.group_ids(call.source, id).await?;
+        Ok(groups.iter().map(|group| log::outbox("patch", "Group", group, &[&id.to_owned()])).collect())
     }
 
     /// The operations of a change: new attributes with their profile, other members, and what these mean for profiles.

@@ -117,7 +117,7 @@ pub(super) async fn guard(door: &Door, mut request: Request, next: impl AsyncFnO
             }
         }
     }
-    let is_busy = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+    let is_busy = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&response.status());
     let headers = response.headers_mut();
     if is_busy && !headers.contains_key(header::RETRY_AFTER) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));

@@ -98,7 +98,7 @@ fn complete(path: &str, is_get: bool, operation: &mut Operation) {
             content.entry("application/problem+json".to_owned()).or_insert(RefOr::T(body));
             let header = match status.as_str() {
                 "401" => "WWW-Authenticate",
-                "503" => "Retry-After",
+                "429" | "503" => "Retry-After",
                 _ => continue,
             };
             headers.entry(header.to_owned()).or_insert_with(|| utoipa::openapi::Header::new(String::schema()).into());

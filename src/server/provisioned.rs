@@ -203,7 +203,7 @@ async fn group(
 
 async fn detail(caller: &Caller, state: &State, slug: &str, kind: Kind, id: &str) -> Result<Json<Detail>, Problem> {
     caller.source(state, slug)?;
-    let word = if kind == Kind::User { "User" } else { "Group" };
+    let word = kind.word();
     let what = || format!("source {slug:?} has no {} {:?}", kind.word(), crate::text::shorten(id));
     let missing = || Problem::new(StatusCode::NOT_FOUND, what());
     let entry = state.directory.provisioned_one(slug, word, id).await?.ok_or_else(missing)?;
@@ -286,7 +286,7 @@ async fn there<'u>(
     uri: &'u Uri,
 ) -> Result<Parameters<'u>, Problem> {
     caller.source(state, slug)?;
-    let word = if kind == Kind::User { "User" } else { "Group" };
+    let word = kind.word();
     if state.directory.provisioned_one(slug, word, id).await?.is_none() {
         let what = format!("source {slug:?} has no {} {:?}", kind.word(), crate::text::shorten(id));
         return Err(Problem::new(StatusCode::NOT_FOUND, what));

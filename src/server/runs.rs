@@ -289,7 +289,7 @@ async fn object(
     }
 }
 
-fn kind(parameters: &Parameters<'_>) -> Result<Option<Kind>, Problem> {
+pub(super) fn kind(parameters: &Parameters<'_>) -> Result<Option<Kind>, Problem> {
     match parameters.get("kind").map(str::to_ascii_lowercase).as_deref() {
         None => Ok(None),
         Some("user") => Ok(Some(Kind::User)),

@@ -10,6 +10,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -213,6 +214,7 @@ struct Asked {
     (status = 200, description = "With `wait`: the report", body = Report),
     (status = 202, description = "It will run; its status tells the rest", body = Asked),
     (status = 409, description = "A run is under way"),
+    (status = 429, description = "As many runs as may wait are waiting: come again after `Retry-After`"),
     (status = 502, description = "The target fails"),
 ))]
 async fn run(
@@ -230,6 +232,7 @@ async fn run(
     (status = 200, description = "With `wait`: the report", body = Report),
     (status = 202, description = "It will run; its status tells the rest", body = Asked),
     (status = 409, description = "A run is under way"),
+    (status = 429, description = "As many runs as may wait are waiting: come again after `Retry-After`"),
     (status = 502, description = "The target fails"),
 ))]
 async fn resume(
@@ -262,8 +265,14 @@ pub(super) async fn asked(
         ..RunOptions::default()
     };
     let (answer, report) = oneshot::channel();
-    let busy = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the sync has too much to do: try again later");
-    handle.asks.try_send(Ask { options, resume, answer }).map_err(busy)?;
+    handle.asks.try_send(Ask { options, resume, answer }).map_err(|error| match error {
+        TrySendError::Full(_) => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "as many runs of this sync as may wait are waiting already")
+        }
+        TrySendError::Closed(_) => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the sync is not looked after any more")
+        }
+    })?;
     if !wanted.wait {
         return Ok((StatusCode::ACCEPTED, Json(Asked { sync: name.to_owned(), asked: true })).into_response());
     }

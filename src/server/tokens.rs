@@ -146,21 +146,29 @@ async fn make_token(
     let unfit = |error: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error);
     check_label(&new.label).map_err(unfit)?;
     let life = life(new.days)?;
-    let sources: Vec<String> = new.source.into_iter().chain(new.sources).collect();
-    // A token gives no more than it has.
-    if sources.is_empty() {
-        admin.whole()?;
-    }
-    for slug in &sources {
-        admin.source(&state, slug)?;
-    }
-    let scope = Scope::of(new.role, sources).map_err(unfit)?;
+    let scope = scope(&admin, &state, new.role, new.source.into_iter().chain(new.sources).collect())?;
     let (token, secret) = state.registry.make_token(&new.label, scope, life).await?;
     Ok((StatusCode::CREATED, Json(TokenShown { token: Some(secret), ..shown(&state, &token) })))
 }
 
+/// What a new token opens: no more than the one that makes it.
+pub(super) fn scope(
+    caller: &Caller,
+    state: &State,
+    role: Option<Role>,
+    sources: Vec<String>,
+) -> Result<Scope, Problem> {
+    if sources.is_empty() {
+        caller.whole()?;
+    }
+    for slug in &sources {
+        caller.source(state, slug)?;
+    }
+    Scope::of(role, sources).map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error))
+}
+
 /// The token of that id, when there is one that the caller may see.
-fn known(caller: &Caller, state: &State, id: &str) -> Result<Arc<Token>, Problem> {
+pub(super) fn known(caller: &Caller, state: &State, id: &str) -> Result<Arc<Token>, Problem> {
     let found = state.registry.tokens().into_iter().find(|token| token.id == id && caller.sees_token(token));
     found
         .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no token {:?}", crate::text::shorten(id))))

@@ -247,8 +247,7 @@ impl Sync {
     /// The store fails.
     pub async fn link(&self, kind: Kind, record: &str) -> Result<Option<State>, SyncError> {
         let value = self.store().record(Table::Links, &state::key(self.name(), kind, record)).await?;
-        let read = |value: Vec<u8>| serde_json::from_slice(&value).map_err(state::corrupt);
-        Ok(value.map(read).transpose()?)
+        Ok(value.map(|value| state::read(&value)).transpose()?)
     }
 
     /// Its name.

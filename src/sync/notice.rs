@@ -43,8 +43,7 @@ fn body(event: &str, report: &Report) -> Value {
 }
 
 async fn post(settings: &NoticeSettings, beside: &Path, url: &str, body: &Value) -> Result<(), String> {
-    // The provider may be there already; any will do.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    crate::target::use_ring();
     let client = reqwest::Client::builder()
         .timeout(TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())

@@ -193,13 +193,9 @@ impl Outlook {
 }
 
 impl Sync {
-    fn links_prefix(&self) -> Vec<u8> {
-        [self.name().as_bytes(), &[0]].concat()
-    }
-
     /// Kind and record of a key.
     fn of_key(&self, key: &[u8]) -> Option<(Kind, String)> {
-        let rest = key.strip_prefix(self.links_prefix().as_slice())?;
+        let rest = key.strip_prefix(self.prefix().as_slice())?;
         let end = rest.iter().position(|byte| *byte == 0)?;
         let (word, record) = (rest.get(..end)?, rest.get(end + 1..)?);
         let kind = [Kind::User, Kind::Group].into_iter().find(|kind| kind.word().as_bytes() == word)?;
@@ -226,7 +222,7 @@ impl Sync {
         let search = query.search.as_deref().map(fold);
         let holds = |text: &str| search.as_ref().is_none_or(|search| fold(text).contains(&**search));
         let (mut page, mut after, mut looked) = (ObjectPage::default(), query.after.clone(), 0);
-        let prefix = self.links_prefix();
+        let prefix = self.prefix();
         loop {
             let some = self.store().records(Table::Links, &prefix, after, PAGE).await?;
             looked += some.items.len();
@@ -281,7 +277,7 @@ impl Sync {
         let place = |kind: Kind| kinds.iter().position(|one| *one == kind);
         let (mut best, mut after): (Option<((bool, usize), ObjectView)>, _) = (None, None);
         loop {
-            let some = self.store().records(Table::Links, &self.links_prefix(), after, PAGE).await?;
+            let some = self.store().records(Table::Links, &self.prefix(), after, PAGE).await?;
             for record in some.items {
                 let Some((kind, number)) = self.of_key(&record.key) else { continue };
                 let Some(place) = place(kind) else { continue };

@@ -3,22 +3,14 @@
 
 use serde_json::{Value, json};
 
+use super::Sync;
 use super::part::wanted;
 use super::plan::new_values;
 use super::state::State;
-use super::{Sync, SyncError};
 use crate::mapping::Mapping;
 use crate::target::{Kind, Object, Target, Write};
 
 impl Sync {
-    /// What is remembered of a record; `None` when it is not known.
-    ///
-    /// # Errors
-    /// The store fails.
-    pub async fn state_of(&self, kind: Kind, record: &str) -> Result<Option<State>, SyncError> {
-        self.link(kind, record).await
-    }
-
     /// What the target would receive for a payload, as JSON: `sync`, `linked` (the id of its object there), `verb`, and
     /// `requests` with `method`, `url` and `body`. Managers and members are written later, by their ids there.
     pub fn preview(&self, mapping: &Mapping, kind: Kind, payload: Object, state: Option<&State>) -> Value {

@@ -96,12 +96,13 @@ pub(super) fn row(cells: impl IntoIterator<Item = String>) -> String {
 }
 
 impl Sync {
-    fn runs_prefix(&self) -> Vec<u8> {
+    /// What the keys of all links and of all runs of the sync begin with.
+    pub(super) fn prefix(&self) -> Vec<u8> {
         [self.name().as_bytes(), &[0]].concat()
     }
 
     fn run_key(&self, number: u64) -> Vec<u8> {
-        [self.runs_prefix().as_slice(), &number.to_be_bytes()].concat()
+        [self.prefix().as_slice(), &number.to_be_bytes()].concat()
     }
 
     fn last_run_key(&self) -> Vec<u8> {
@@ -118,7 +119,7 @@ impl Sync {
         // A store that was written before the number was kept.
         let (mut last, mut after) = (0, None);
         loop {
-            let page = self.store().records(Table::Runs, &self.runs_prefix(), after, PAGE).await?;
+            let page = self.store().records(Table::Runs, &self.prefix(), after, PAGE).await?;
             let number = |value: &[u8]| serde_json::from_slice(value).map_or(0, |report: Report| report.number);
             last = page.items.last().map_or(last, |record| number(&record.value));
             after = page.next;
@@ -139,7 +140,7 @@ impl Sync {
             .with(Operation::Put { table: Table::Settings, key: self.last_run_key(), value: last, when: when.clone() });
         let settings = &self.settings.log;
         let since = report.ended.saturating_sub(DAY.saturating_mul(settings.days));
-        let oldest = self.store().records(Table::Runs, &self.runs_prefix(), None, FORGOTTEN).await?;
+        let oldest = self.store().records(Table::Runs, &self.prefix(), None, FORGOTTEN).await?;
         for record in oldest.items {
             let old: Option<Report> = serde_json::from_slice(&record.value).ok();
             let stays = |old: &Report| old.number + settings.runs > report.number && old.ended >= since;

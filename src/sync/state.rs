@@ -330,7 +330,7 @@ fn target_of(kept: &[Option<Kept>], number: u32) -> &str {
     kept_at(kept, number).and_then(|kept| kept.target.as_deref()).unwrap_or_default()
 }
 
-fn read(value: &[u8]) -> Result<State, StoreError> {
+pub(super) fn read(value: &[u8]) -> Result<State, StoreError> {
     serde_json::from_slice(value).map_err(corrupt)
 }
 

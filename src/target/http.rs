@@ -313,10 +313,14 @@ fn address(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Has rustls take ring, before a client is made. Whoever was first chose the same.
+pub(crate) fn use_ring() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// A client of HTTP/1.1 and 2 with rustls over ring, trusting what the machine trusts.
 fn client(home: &Url, timeout: Duration) -> Result<reqwest::Client, String> {
-    // When another part was first it installed the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    use_ring();
     let builder = reqwest::Client::builder()
         .user_agent(concat!("provisor/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())

@@ -22,6 +22,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use check::{Checked, Need, Verdict};
+pub(crate) use http::use_ring;
 pub use settings::{ClientCredentials, GraphSettings, ScimSettings, Secret, TargetSettings};
 
 /// A JSON object.

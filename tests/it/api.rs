@@ -462,6 +462,24 @@ fn a_stored_sync_runs_survives_a_restart_and_reads_no_file_of_the_server() {
 }
 
 #[test]
+fn who_asks_for_more_runs_than_may_wait_hears_to_come_again() {
+    let data = Data::new();
+    let server = Server::start_with(&data.0, &[("PROVISOR_SECRET_FAR", SCIM)]);
+    let people = "name = 'people'\nresource = 'User'\n[attributes]\nuserName = { expr = '[userName]', match = 1 }\n";
+    assert_eq!(server.api("PUT", "/mappings/people", &[], people).status, 201);
+    // Takes connections and never answers, so that the first run stays under way.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/scim", silent.local_addr().unwrap());
+    let sync = json!({"source": "default", "users": {"mapping": "people"}, "schedule": {"every": 0, "direct": false},
+        "target": {"kind": "scim", "url": url, "token": {"env": "PROVISOR_SECRET_FAR"}}});
+    assert_eq!(server.api("PUT", "/syncs/far", &[], &sync.to_string()).status, 201);
+    let last = (0..20).map(|_| server.api("POST", "/syncs/far/run", &[], "{}")).find(|reply| reply.status != 202);
+    let refused = last.expect("twenty runs do not wait");
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    assert!(refused.head.contains("retry-after: "), "{}", refused.head);
+}
+
+#[test]
 fn users_are_found_by_pages_names_and_filters() {
     let data = Data::new();
     let server = Server::start(&data.0);

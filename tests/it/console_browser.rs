@@ -51,8 +51,10 @@ fn a_sync_is_planned_and_run() {
     browser.sees("A run was asked for");
     browser.sees("complete");
     browser.until("document.querySelector('.facts').innerText.includes('1')");
-    browser.go(&url(&server, "/console/syncs/onward/objects?search=ada"));
+    browser.go(&url(&server, "/console/syncs/onward/objects?search=ada&kind=user"));
     browser.sees("created");
+    browser.go(&url(&server, "/console/syncs/onward/objects?search=ada&kind=group"));
+    browser.sees("None matches");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 

@@ -33,10 +33,12 @@ pub(super) async fn show(
     extract::State(state): extract::State<State>,
     parts: Parts,
 ) -> Result<Response, Trouble> {
-    let (mut sources, mut halts) = (Vec::new(), Vec::new());
+    let (mut sources, mut halts, mut is_untouched) = (Vec::new(), Vec::new(), true);
     for record in seen(&state, &visitor) {
         let overview = state.directory.overview(&record.slug).await?;
-        if let Some(halt) = state.directory.halted(&record.slug) {
+        is_untouched &= overview.last.is_none();
+        let halt = state.directory.halted(&record.slug);
+        if let Some(halt) = &halt {
             halts.push(json!({
                 "what": "source", "name": halt.source, "at": halt.at, "mapping": halt.mapping,
                 "revision": halt.revision, "rule": halt.rule, "code": halt.code,
@@ -51,7 +53,7 @@ pub(super) async fn show(
             "last": overview.last.map(|line| json!({
                 "at": line.at, "operation": line.told.operation, "resource": line.told.resource,
                 "name": line.told.name, "failed": line.failed, "status": line.told.status, "detail": line.told.detail})),
-            "halted": state.directory.halted(&record.slug).is_some()}));
+            "halted": halt.is_some()}));
     }
     let mut syncs = Vec::new();
     for handle in state.syncs.iter().filter(|handle| visitor.caller.sees_sync(handle)) {
@@ -82,7 +84,7 @@ pub(super) async fn show(
                 "source": warning.source, "days": warning.days_left})
         })
         .collect();
-    let is_new = halts.is_empty() && is_untouched(&state, &visitor).await?;
+    let is_new = halts.is_empty() && is_untouched;
     let plot = plot(&state, &visitor).await?;
     let context =
         json!({ "sources": sources, "syncs": syncs, "halts": halts, "ending": ending, "plot": plot, "is_new": is_new });
@@ -94,16 +96,6 @@ pub(super) fn seen(state: &State, visitor: &Visitor) -> Vec<SourceRecord> {
     let mut sources = state.registry.sources();
     sources.retain(|record| visitor.caller.sees(&record.slug));
     sources
-}
-
-/// Whether no source ever had a write.
-async fn is_untouched(state: &State, visitor: &Visitor) -> Result<bool, StoreError> {
-    for record in seen(state, visitor) {
-        if state.directory.overview(&record.slug).await?.last.is_some() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// An hour of the plot.

@@ -12,9 +12,9 @@ use super::{Trouble, page, words};
 use crate::directory::token::Role;
 use crate::server::State;
 use crate::server::page::{Parameters, shown};
+use crate::server::runs;
 use crate::server::syncs::asked;
 use crate::sync::{Action, OUTCOMES, ObjectQuery, PlanError, Report};
-use crate::target::Kind;
 
 /// Runs that a page tells.
 const RUNS: usize = 20;
@@ -140,7 +140,7 @@ async fn objects(
     let parameters = Parameters::read(&uri, &KNOWN)?;
     let given = |key: &str| parameters.get(key).filter(|value| !value.is_empty());
     let query = ObjectQuery {
-        kind: given("kind").and_then(|word| [Kind::User, Kind::Group].into_iter().find(|kind| kind.word() == word)),
+        kind: runs::kind(&parameters)?,
         outcome: given("outcome").map(str::to_owned),
         search: given("search").map(str::to_owned),
         after: parameters.cursor()?,

@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::overview::seen;
 use super::session::{Made, Posted, Visitor, see_other};
-use super::{Trouble, missing, page};
+use super::{Trouble, page};
 use crate::directory::token::{DAY, Role, Scope};
 use crate::server::State;
 use crate::server::problem::Problem;
 use crate::server::scim::origin;
+use crate::server::tokens;
 
 /// The longest that people may call a token.
 const LABEL: usize = 100;
@@ -60,25 +61,17 @@ fn wrong(detail: &str) -> Trouble {
 
 async fn make(extract::State(state): extract::State<State>, posted: Posted) -> Result<Response, Trouble> {
     posted.visitor.needs(Role::Admin)?;
-    let caller = &posted.visitor.caller;
     let label = posted.get("label").ok_or_else(|| wrong("a token needs a name, so that people know whose it is"))?;
     if label.chars().count() > LABEL {
         return Err(wrong("the name of a token has at most 100 characters"));
     }
     let opens = posted.get("opens").ok_or_else(|| wrong("say what the token opens: a source, or the admin API"))?;
-    // A token gives no more than the one that makes it has.
     let limit = posted.get("limit").map(str::to_owned);
     let (role, sources) = match opens.strip_prefix("scim:") {
         Some(slug) => (None, vec![slug.to_owned()]),
         None => (Some(opens.parse::<Role>().map_err(|error| wrong(&error))?), limit.into_iter().collect()),
     };
-    if sources.is_empty() {
-        caller.whole()?;
-    }
-    for slug in &sources {
-        caller.source(&state, slug)?;
-    }
-    let scope = Scope::of(role, sources).map_err(|error| wrong(&error))?;
+    let scope = tokens::scope(&posted.visitor.caller, &state, role, sources)?;
     let days = posted.get("days").and_then(|days| days.parse::<u64>().ok());
     let days = days
         .filter(|days| LIVES.contains(days))
@@ -99,10 +92,7 @@ async fn revoke(
     posted: Posted,
 ) -> Result<Response, Trouble> {
     posted.visitor.needs(Role::Admin)?;
-    let caller = &posted.visitor.caller;
-    if !state.registry.tokens().iter().any(|token| token.id == id && caller.sees_token(token)) {
-        return Err(missing(&format!("token {:?}", crate::text::shorten(&id))).into());
-    }
+    tokens::known(&posted.visitor.caller, &state, &id)?;
     state.registry.revoke(&id).await?;
     posted.visitor.session.tell("good", "The token was revoked. From now on it opens nothing.");
     Ok(see_other("/console/tokens"))

@@ -100,7 +100,7 @@ pub(super) async fn directory(
         let mut items = Vec::with_capacity(page.len());
         for Picked { id, record, profile } in page {
             let linked = match &links {
-                Some((sync, kind)) => match sync.state_of(*kind, &id).await {
+                Some((sync, kind)) => match sync.link(*kind, &id).await {
                     Ok(linked) => linked,
                     Err(error) => {
                         let _ = sender.send(Feed::Stop(error.to_string())).await;

@@ -157,8 +157,7 @@ impl Known {
 
 impl Clients {
     fn new() -> Result<Self, String> {
-        // Another part of the process may have chosen already; all parts choose the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::target::use_ring();
         let builder = || {
             Client::builder()
                 .timeout(TIMEOUT)
