@@ -14,14 +14,14 @@
     reason = "a benchmark stops at the first thing that is wrong, and prints"
 )]
 
+mod served;
+
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{self, Path as UrlPath};
@@ -36,18 +36,15 @@ use provisor::directory::{Directory, SourceRecord};
 use provisor::server::{self, Registry};
 use provisor::store::{Options, SledStore, Store};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
+
+use self::served::client::{Client, Make, PATCH, ROOT, TOKEN, fill, fresh, name, rate, request, user};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const TOKEN: &str = "the-token-of-the-bench";
-const ROOT: &str = "/scim/default/v2";
-const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
-const JSON: &str = "Content-Type: application/scim+json\r\n";
 /// Members that are added by one PATCH while a group is filled.
 const MANY: usize = 1_000;
 
@@ -60,8 +57,6 @@ struct Arguments {
     users: usize,
     /// Members of the large group.
     members: usize,
-    /// Users for memory, start and disk.
-    big: Option<usize>,
     only: Option<String>,
     /// Without the floors, for a profiler.
     alone: bool,
@@ -75,7 +70,6 @@ impl Arguments {
             connections: vec![1, 4, 16, 64],
             users: 5_000,
             members: 100_000,
-            big: None,
             only: None,
             alone: false,
         };
@@ -92,12 +86,11 @@ impl Arguments {
                 "--time" => found.time = Duration::from_millis(value().parse().unwrap()),
                 "--connections" => found.connections = value().split(',').map(|text| text.parse().unwrap()).collect(),
                 "--members" => found.members = value().parse().unwrap(),
-                "--big" => found.big = Some(value().parse().unwrap()),
                 "--only" => found.only = Some(value()),
                 "--alone" => found.alone = true,
                 "--bench" => {}
                 _ => panic!(
-                    "{word}? there are --quick --rounds N --time MS --connections 1,16 --members N --big N --only STEP --alone"
+                    "{word}? there are --quick --rounds N --time MS --connections 1,16 --members N --only STEP --alone"
                 ),
             }
         }
@@ -114,157 +107,11 @@ fn main() {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-server-{}", std::process::id()));
     drop(fs::remove_dir_all(&root));
     fs::create_dir_all(&root).unwrap();
-    if let Some(users) = arguments.big {
-        big(&root, users);
-    } else {
-        let bench = Bench::start(&root, &arguments);
-        bench.steps(&arguments);
-        bench.groups(&arguments);
-    }
+    let bench = Bench::start(&root, &arguments);
+    bench.steps(&arguments);
+    bench.groups(&arguments);
+    drop(bench);
     drop(fs::remove_dir_all(&root));
-}
-
-/// A connection that stays open.
-struct Client {
-    stream: TcpStream,
-    reply: Vec<u8>,
-}
-
-impl Client {
-    async fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, reply: Vec::with_capacity(1 << 16) }
-    }
-
-    /// Sends a request; gives the status and the body.
-    async fn send(&mut self, request: &[u8]) -> (u16, &[u8]) {
-        self.stream.write_all(request).await.unwrap();
-        self.reply.clear();
-        let (mut head, mut whole) = (0, usize::MAX);
-        while self.reply.len() < whole {
-            assert!(self.stream.read_buf(&mut self.reply).await.unwrap() > 0, "the server closed the connection");
-            if head == 0
-                && let Some(end) = self.reply.windows(4).position(|four| four == b"\r\n\r\n")
-            {
-                head = end + 4;
-                whole = head + length(&self.reply[..end]);
-            }
-        }
-        let status = std::str::from_utf8(&self.reply[9..12]).unwrap().parse().unwrap();
-        (status, &self.reply[head..])
-    }
-}
-
-/// What `Content-Length` says.
-fn length(head: &[u8]) -> usize {
-    let head = std::str::from_utf8(head).unwrap();
-    let found = head.lines().filter_map(|line| line.split_once(':'));
-    let value = found.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    value.map_or(0, |(_, value)| value.trim().parse().unwrap())
-}
-
-fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
-    let kind = if body.is_empty() { "" } else { JSON };
-    let length = body.len();
-    format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n{kind}Content-Length: {length}\r\n\r\n{body}"
-    )
-    .into_bytes()
-}
-
-/// Numbers that no two calls share.
-fn fresh() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-fn name(number: u64) -> String {
-    format!("{:016x}@contoso.example", number.wrapping_mul(0x9E37_79B9_7F4A_7C15))
-}
-
-/// A user as Entra sends one.
-fn user(number: u64) -> String {
-    let name = name(number);
-    json!({
-        "schemas": [
-            "urn:ietf:params:scim:schemas:core:2.0:User",
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-        ],
-        "userName": name,
-        "externalId": format!("{number:x}-external"),
-        "active": true,
-        "displayName": format!("Person {number}"),
-        "title": "Engineer",
-        "name": {"formatted": format!("Person {number}"), "givenName": "Person", "familyName": number.to_string()},
-        "emails": [{"type": "work", "value": name, "primary": true}],
-        "phoneNumbers": [{"type": "work", "value": "+41 44 123 45 67"}],
-        "addresses": [{"type": "work", "locality": "Zurich", "country": "CH", "postalCode": "8001"}],
-        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "Sales", "employeeNumber": number.to_string()}
-    })
-    .to_string()
-}
-
-/// A request for a number, the same work each time.
-type Make = Arc<dyn Fn(u64) -> Vec<u8> + Send + Sync>;
-
-/// Requests a second over as many connections as there are ways to make one.
-fn rate(runtime: &Runtime, port: u16, time: Duration, makes: &[Make]) -> f64 {
-    runtime.block_on(async {
-        let mut clients = Vec::new();
-        for _ in makes {
-            clients.push(Client::connect(port).await);
-        }
-        let (begun, mut tasks) = (Instant::now(), tokio::task::JoinSet::new());
-        for (mut client, make) in clients.into_iter().zip(makes) {
-            let make = Arc::clone(make);
-            tasks.spawn(async move {
-                let mut count = 0_u64;
-                while begun.elapsed() < time {
-                    let (status, body) = client.send(&make(fresh())).await;
-                    assert!(status < 300, "{status}: {}", String::from_utf8_lossy(body));
-                    count += 1;
-                }
-                count
-            });
-        }
-        let mut count = 0;
-        while let Some(done) = tasks.join_next().await {
-            count += done.unwrap();
-        }
-        count as f64 / begun.elapsed().as_secs_f64()
-    })
-}
-
-/// Sends every request once over so many connections; gives the `id` of each answer, in the order of the requests.
-fn fill(runtime: &Runtime, port: u16, connections: usize, count: usize, make: &Make) -> Vec<String> {
-    let (next, found) = (Arc::new(AtomicU64::new(0)), Arc::new(std::sync::Mutex::new(vec![String::new(); count])));
-    runtime.block_on(async {
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..connections {
-            let (next, found, make) = (Arc::clone(&next), Arc::clone(&found), Arc::clone(make));
-            tasks.spawn(async move {
-                let mut client = Client::connect(port).await;
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= count as u64 {
-                        return;
-                    }
-                    let (status, body) = client.send(&make(number)).await;
-                    assert!(status < 300, "{status}: {}", String::from_utf8_lossy(body));
-                    if !body.is_empty() {
-                        let body: Value = serde_json::from_slice(body).unwrap();
-                        let id = body["id"].as_str().unwrap_or_default();
-                        id.clone_into(&mut found.lock().unwrap()[number as usize]);
-                    }
-                }
-            });
-        }
-        while let Some(done) = tasks.join_next().await {
-            done.unwrap();
-        }
-    });
-    Arc::try_unwrap(found).unwrap().into_inner().unwrap()
 }
 
 /// A job of the floor's committer.
@@ -589,95 +436,4 @@ fn spread(values: &[f64]) -> String {
     let (least, most) =
         values.iter().fold((f64::MAX, f64::MIN), |(least, most), value| (least.min(*value), most.max(*value)));
     if median(values).is_nan() { "-".to_owned() } else { format!("{:.2}  {least:.2} .. {most:.2}", median(values)) }
-}
-
-/// The program itself, as operators run it.
-struct Process {
-    child: Child,
-    port: u16,
-}
-
-impl Process {
-    /// Starts it; says how long it took until the first answer.
-    fn start(data: &Path) -> (Self, Duration) {
-        let begun = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_provisor"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .envs([("PROVISOR_SCIM_TOKEN", TOKEN), ("PROVISOR_ADMIN_TOKEN", "the-admin-of-the-bench")])
-            .envs([("PROVISOR_LIMITS_RATE", "1000000"), ("PROVISOR_LIMITS_BURST", "1000000")])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let (mut greeting, mut out) = (String::new(), BufReader::new(child.stdout.take().unwrap()));
-        while !greeting.contains("SCIM endpoint:") {
-            assert!(out.read_line(&mut greeting).unwrap() > 0, "the server ended: {greeting}");
-        }
-        let at = greeting.find("127.0.0.1:").unwrap() + "127.0.0.1:".len();
-        let port = greeting[at..].split('/').next().unwrap().parse().unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let status = runtime.block_on(async {
-            Client::connect(port).await.send(&request("GET", "/scim/default/v2/Users?count=1", "")).await.0
-        });
-        assert_eq!(status, 200);
-        (Self { child, port }, begun.elapsed())
-    }
-
-    /// Resident memory in MiB, now and at its highest.
-    fn memory(&self) -> (u64, u64) {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let read = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-            line.trim().split(' ').next().and_then(|text| text.parse::<u64>().ok()).unwrap_or_default() / 1024
-        };
-        (read("VmRSS:"), read("VmHWM:"))
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-fn disk(path: &Path) -> u64 {
-    let mut size = 0;
-    let mut left: Vec<PathBuf> = vec![path.to_owned()];
-    while let Some(path) = left.pop() {
-        for entry in fs::read_dir(path).unwrap().flatten() {
-            let data = entry.metadata().unwrap();
-            if data.is_dir() { left.push(entry.path()) } else { size += data.len() }
-        }
-    }
-    size >> 20
-}
-
-/// Memory, disk and start with many users.
-fn big(root: &Path, users: usize) {
-    let data = root.join("big");
-    let client = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let (server, empty) = Process::start(&data);
-    println!("empty: first answer after {:.2} s, {} MiB resident", empty.as_secs_f64(), server.memory().0);
-    let begun = Instant::now();
-    let make: Make = Arc::new(|_| request("POST", "/scim/default/v2/Users", &user(fresh())));
-    let ids = fill(&client, server.port, 64, users, &make);
-    let (now, most) = server.memory();
-    println!(
-        "{users} users made in {:.1} s: {now} MiB resident, {most} at most, {} MiB on disk",
-        begun.elapsed().as_secs_f64(),
-        disk(&data)
-    );
-    let read: Make = Arc::new(move |number| request("GET", &format!("{ROOT}/Users/{}", ids[number as usize]), ""));
-    fill(&client, server.port, 16, users, &read);
-    println!("all read once: {} MiB resident", server.memory().0);
-    drop(server);
-    let (server, start) = Process::start(&data);
-    println!(
-        "killed and started again: first answer after {:.2} s, {} MiB resident",
-        start.as_secs_f64(),
-        server.memory().0
-    );
-    drop(server);
 }

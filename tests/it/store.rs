@@ -954,3 +954,53 @@ fn killed_at_any_moment_it_has_every_acknowledged_write() {
     assert!(there.len() + gone.len() > 200, "only {} were acknowledged", there.len() + gone.len());
     println!("{KILLS} kills, {} acknowledged transactions, none lost", there.len() + gone.len());
 }
+
+/// Which values the next child writes: their keys and sizes.
+const VALUES: [&[(u8, usize)]; 4] = [
+    &[(1, 100)],
+    // Larger than a file of the journal.
+    &[(2, 12 << 20)],
+    &[(3, 100), (2, 50)],
+    // Together more than both files.
+    &[(10, 4 << 20), (11, 4 << 20), (12, 4 << 20), (13, 4 << 20), (14, 4 << 20), (15, 4 << 20), (16, 100)],
+];
+
+/// The child: writes values, says so, and waits until it is killed.
+#[test]
+fn child_that_writes_values_of_all_sizes() {
+    let Some(directory) = std::env::var_os("PROVISOR_STORE_VALUES") else { return };
+    let round: usize = std::env::var("PROVISOR_STORE_ROUND").unwrap().parse().unwrap();
+    let store = SledStore::open(Path::new(&directory), Options::default()).unwrap();
+    for &(key, size) in VALUES[round] {
+        let put = Operation::Put { table: Table::Runs, key: vec![key], value: vec![key; size], when: When::Always };
+        commit(&store, [put]).unwrap();
+    }
+    println!("written");
+    std::thread::sleep(Duration::from_mins(10));
+}
+
+#[test]
+fn killed_it_has_values_of_all_sizes() {
+    let place = Place::new();
+    let mut wanted = BTreeMap::new();
+    for (round, values) in VALUES.into_iter().enumerate() {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::child_that_writes_values_of_all_sizes", "--nocapture", "--test-threads=1"])
+            .env("PROVISOR_STORE_VALUES", &place.0)
+            .env("PROVISOR_STORE_ROUND", round.to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("written")));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        wanted.extend(values.iter().copied());
+        let store = place.open();
+        sound(&store);
+        let stored = wait(store.records(Table::Runs, b"", None, 100)).unwrap().items;
+        assert!(stored.iter().all(|record| record.value.iter().all(|byte| *byte == record.key[0])));
+        let sizes: BTreeMap<_, _> = stored.iter().map(|record| (record.key[0], record.value.len())).collect();
+        assert_eq!(sizes, wanted, "after round {round}");
+    }
+}

@@ -1,7 +1,7 @@
 //! The one thread that writes. It takes the transactions that wait, stages them one after another and stores them as one
-//! batch; a second thread (`syncer.rs`) makes it durable and answers. Meanwhile this one stages those that come, and stores
-//! them when the disk is done: a sync is shared by all who came during the one before, and nobody who writes alone waits for
-//! more. With one writer there are no conflicts.
+//! batch, while a second thread (`syncer.rs`) makes the same batch durable in the journal and then answers. Meanwhile this one
+//! stages those that come, and stores them when the disk is done: a sync is shared by all who came during the one before, and
+//! nobody who writes alone waits for more. With one writer there are no conflicts.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,7 +16,9 @@ use crate::store::{Committed, Millis, StoreError, Transaction};
 use super::apply;
 use super::codec::Counters;
 use super::engine::Engine;
+use super::journal::{self, Journal, Record};
 use super::keys::{self, Space};
+use super::open;
 use super::staging::{self, COUNTERS, Group};
 use super::syncer::{Due, Syncer};
 
@@ -152,16 +154,23 @@ pub(super) struct Committer {
     engine: Arc<Engine>,
     shared: Arc<Shared>,
     counters: Counters,
+    /// The number of the last batch.
+    number: u64,
     syncer: Syncer,
 }
 
 impl Committer {
-    /// `queue` leads to the jobs that [`Committer::run`] is given.
-    pub(super) fn new(engine: Arc<Engine>, shared: Arc<Shared>, queue: SyncSender<Job>) -> Result<Self, StoreError> {
-        let counters = counters(&engine)?;
+    /// `journal` is empty; `queue` leads to the jobs that [`Committer::run`] is given.
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        shared: Arc<Shared>,
+        journal: Journal,
+        queue: SyncSender<Job>,
+    ) -> Result<Self, StoreError> {
+        let (counters, number) = (counters(&engine)?, open::last_batch(&engine)?);
         shared.publish(&counters);
-        let syncer = Syncer::start(Arc::clone(&engine), Arc::clone(&shared), queue)?;
-        Ok(Self { engine, shared, counters, syncer })
+        let syncer = Syncer::start(Arc::clone(&engine), Arc::clone(&shared), journal, queue)?;
+        Ok(Self { engine, shared, counters, number, syncer })
     }
 
     /// Works until it is told to end.
@@ -269,15 +278,29 @@ impl Committer {
         Ok(done)
     }
 
-    /// Stores the batch; the counters after it, when there was something to store. It is not durable yet.
-    fn store(&mut self, group: Group<'_>) -> Result<Option<Counters>, StoreError> {
+    /// Stores the batch, and has it made durable; its number and the counters after it, when there was something to store.
+    fn store(&mut self, group: Group<'_>) -> Result<Option<(u64, Counters)>, StoreError> {
         if group.is_empty() {
             return Ok(None);
         }
-        let (writes, counters) = group.finish()?;
+        let (mut writes, counters) = group.finish()?;
         self.shared.remember(writes.keys());
-        self.engine.apply(staging::batch(writes))?;
-        self.counters = counters;
-        Ok(Some(counters))
+        let number = self.number + 1;
+        let (key, row) = open::batch_row(number);
+        writes.insert(key, Some(row));
+        let record = Record::new(number, &writes);
+        if record.len() <= journal::CAPACITY {
+            self.syncer.owe(Due::Record(record));
+            self.engine.apply_each(writes)?;
+        } else {
+            self.syncer.settle();
+            if let Some(why) = self.shared.stopped() {
+                return Err(why);
+            }
+            self.engine.apply(staging::batch(writes))?;
+            self.engine.sync()?;
+        }
+        (self.counters, self.number) = (counters, number);
+        Ok(Some((number, counters)))
     }
 }

@@ -22,6 +22,7 @@ pub fn compact(directory: &Path, options: Options) -> Result<(u64, u64), StoreEr
     let places = open::places(directory);
     let sizes = {
         let old = open::open(&places.database, options.cache)?;
+        drop(open::replay(directory, &old)?);
         let new = open::open(&places.new, options.cache)?;
         for space in Space::ALL {
             let mut batch = ::sled::Batch::default();

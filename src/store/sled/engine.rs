@@ -10,6 +10,7 @@ use ::sled::{Batch, Db, IVec, Tree};
 use crate::store::StoreError;
 
 use super::keys::{self, Space};
+use super::staging::Writes;
 
 /// The largest piece of a value. At four kilobytes no page of the database grows into a file of its own.
 pub(super) const PIECE: usize = 4_000;
@@ -179,6 +180,31 @@ impl Engine {
     /// All keys of a space and the bytes under them, as they are.
     pub(super) fn stored_prefix(&self, space: Space) -> Result<StoredRows, StoreError> {
         Ok(StoredRows(guarded(|| Ok(self.tree.scan_prefix([space.letter()])))?))
+    }
+
+    /// Stores what one batch writes, which is in the journal or will be at once: key by key, because a batch of the database's makes
+    /// it write its log twice. Who reads meanwhile finds all pieces of each value, and an entry of outbox or log when all that it
+    /// tells of is there. The number of the batch comes last, so that recovery finds it only with all the rest.
+    pub(super) fn apply_each(&self, writes: Writes) -> Result<(), StoreError> {
+        let mut writes: Vec<_> = writes.into_iter().collect();
+        let number = keys::meta(keys::BATCH);
+        writes.sort_by_key(|(key, value)| match (Space::of(key), value) {
+            (Some(Space::Piece), Some(_)) => 0,
+            (Some(Space::Piece), None) => 2,
+            (Some(Space::Outbox | Space::Log), _) => 3,
+            _ if *key == number => 5,
+            (Some(Space::Meta), _) => 4,
+            _ => 1,
+        });
+        guarded(|| {
+            for (key, value) in writes {
+                match value {
+                    Some(value) => self.tree.insert(key, value)?,
+                    None => self.tree.remove(key)?,
+                };
+            }
+            Ok(())
+        })
     }
 
     /// Stores a batch; recovery finds all of it or nothing.

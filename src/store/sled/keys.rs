@@ -31,6 +31,8 @@ pub(super) const MAX_ID: usize = 255;
 pub(super) const MAX_NAME: usize = 128;
 /// The longest key of a record.
 pub(super) const MAX_RECORD_KEY: usize = 1_024;
+/// The name of the row with the number of the last batch.
+pub(super) const BATCH: &str = "batch";
 /// The kind of a member that is no resource.
 pub(super) const NO_KIND: &str = "";
 /// Places of the order of creation in one row.

@@ -1,14 +1,18 @@
 //! The store of one machine, on sled 0.34.7. Nothing outside of this directory names sled.
 //!
 //! `keys.rs` has the layout and `codec.rs` the values. `engine.rs` is the database behind functions that cannot panic.
-//! `committer.rs` is the one thread that writes; `staging.rs` and `apply.rs` are what it does to a transaction.
+//! `committer.rs` is the one thread that writes; `staging.rs` and `apply.rs` are what it does to a transaction. `journal.rs` is
+//! what makes a batch durable before the database has written it, `syncer.rs` and `checkpoint.rs` the threads for the one and the
+//! other.
 
 mod apply;
+mod checkpoint;
 mod codec;
 mod committer;
 mod compact;
 mod copy;
 mod engine;
+mod journal;
 mod keys;
 mod open;
 mod read;
@@ -69,12 +73,13 @@ impl SledStore {
         let lock = open::lock(directory)?;
         open::settle(directory)?;
         let engine = Arc::new(open::open(&directory.join(open::DATABASE), options.cache)?);
+        let journal = open::replay(directory, &engine)?;
         let warnings = open::doubtful_file_system(directory).map(|name| {
             format!("the data directory is on {name}; acknowledged writes are promised only on ext4 and xfs")
         });
         let shared = Arc::new(Shared::default());
         let (queue, jobs) = sync_channel(options.queue.max(1));
-        let committer = Committer::new(Arc::clone(&engine), Arc::clone(&shared), queue.clone())?;
+        let committer = Committer::new(Arc::clone(&engine), Arc::clone(&shared), journal, queue.clone())?;
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run(&jobs))?;
         let warnings = warnings.into_iter().collect();
         Ok(Self { queue: Some(queue), thread: Some(thread), engine, shared, warnings, _lock: lock })

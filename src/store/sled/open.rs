@@ -1,5 +1,5 @@
-//! Opening a data directory: our lock first, leftovers away, the database behind a net, the schema's version checked, and
-//! what the database forgets to sync synced.
+//! Opening a data directory: our lock first, leftovers away, the database behind a net, the schema's version checked,
+//! what the database forgets to sync synced, and the journal replayed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use crate::store::StoreError;
 
 use super::codec::{Reader, Writer};
-use super::engine::{Engine, Value, guarded};
+use super::engine::{Engine, Row, Value, encode, guarded};
+use super::journal::Journal;
 use super::keys::{self, Space};
 
-/// The version of the layout in `keys.rs` and `codec.rs`.
-pub(super) const SCHEMA: u64 = 1;
+/// The version of the layout in `keys.rs` and `codec.rs`, and of the journal. The first had no journal, and is taken over.
+pub(super) const SCHEMA: u64 = 2;
+const WITHOUT_JOURNAL: u64 = 1;
 const SCHEMA_KEY: &str = "schema";
 /// Present while a restore runs.
 pub(super) const RESTORING: &str = "restoring";
@@ -167,29 +169,60 @@ fn advise(path: &Path, error: StoreError) -> StoreError {
     }
 }
 
+/// The number of the last batch that the database has.
+pub(super) fn last_batch(engine: &Engine) -> Result<u64, StoreError> {
+    engine.get(&keys::meta(keys::BATCH))?.map_or(Ok(0), |row| number(&row))
+}
+
+/// The row that says so, which every batch has.
+pub(super) fn batch_row(number: u64) -> Row {
+    number_row(keys::BATCH, number)
+}
+
+fn number_row(name: &str, number: u64) -> Row {
+    let mut row = Writer::default();
+    row.number(number);
+    (keys::meta(name), encode(&row.0, 0).0)
+}
+
+/// Gives the database what only the journal has. The journal is empty after that.
+pub(super) fn replay(directory: &Path, engine: &Engine) -> Result<Journal, StoreError> {
+    let mut journal = Journal::open(directory)?;
+    let missing = journal.after(last_batch(engine)?)?;
+    if !missing.is_empty() {
+        for (_, writes) in missing {
+            engine.apply_each(writes)?;
+        }
+        engine.sync()?;
+    }
+    journal.clear()?;
+    sync_directory(directory)?;
+    Ok(journal)
+}
+
 fn check_schema(engine: &Engine) -> Result<(), StoreError> {
     if engine.get(&keys::meta(RESTORING))?.is_some() {
         let what = "a restore into this data directory did not finish; delete the directory and restore again";
         return Err(StoreError::Dump { line: 0, what: what.to_owned() });
     }
-    let key = keys::meta(SCHEMA_KEY);
-    match engine.get(&key)? {
-        Some(row) => match version(&row)? {
+    let write = || {
+        let (key, row) = number_row(SCHEMA_KEY, SCHEMA);
+        let mut batch = ::sled::Batch::default();
+        batch.insert(key, row);
+        engine.apply(batch)
+    };
+    match engine.get(&keys::meta(SCHEMA_KEY))? {
+        Some(row) => match number(&row)? {
             SCHEMA => Ok(()),
+            WITHOUT_JOURNAL => write(),
             found => Err(StoreError::Schema { found, known: SCHEMA }),
         },
-        None if engine.range(std::ops::Bound::Unbounded, None).next().is_none() => {
-            let mut row = Writer::default();
-            row.number(SCHEMA);
-            let mut batch = ::sled::Batch::default();
-            batch.insert(key, super::engine::encode(&row.0, 0).0);
-            engine.apply(batch)
-        }
+        None if engine.range(std::ops::Bound::Unbounded, None).next().is_none() => write(),
         None => Err(StoreError::corrupt("meta", "there is data, but no schema version")),
     }
 }
 
-fn version(row: &Value) -> Result<u64, StoreError> {
+fn number(row: &Value) -> Result<u64, StoreError> {
     Reader::new(Space::Meta, row).number()
 }
 

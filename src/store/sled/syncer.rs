@@ -1,5 +1,5 @@
-//! The thread that makes batches durable and pays what is owed for them. While it waits for the disk, the committer stages the
-//! next batch.
+//! The thread that makes batches durable, by the journal, and pays what is owed for them. While it waits for the disk, the
+//! committer stores the same batch in the database, and stages the next one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,23 +8,30 @@ use std::thread::{self, JoinHandle};
 
 use crate::store::StoreError;
 
+use super::checkpoint::Checkpoints;
 use super::codec::Counters;
 use super::committer::{Job, Owed, Shared};
 use super::engine::Engine;
+use super::journal::{Journal, Record};
 
-/// Batches that are stored and wait for the sync. There is more than one only when batches are full.
-const MAX_BATCHES: usize = 2;
+/// What may wait for the thread. It is more than two only when batches are full.
+const MAX_DUE: usize = 4;
+/// Bytes in the journal after which the database is to write its own log: what a start has to replay, and how far the database
+/// runs ahead of the disk.
+const CHECKPOINT: u64 = 1 << 20;
 
 /// What is due.
 pub(super) enum Due {
-    /// A stored batch.
+    /// A batch that the database gets now. All before it are stored there.
+    Record(Record),
+    /// That batch is stored.
     Batch {
         /// Who waits for it.
         owed: Vec<Owed>,
-        /// The counters after it; `None` when nothing was written.
-        written: Option<Counters>,
+        /// The number of the batch and the counters after it; `None` when nothing was written.
+        written: Option<(u64, Counters)>,
     },
-    /// Somebody waits until everything before is done.
+    /// Somebody waits until everything before is done, and in the database for good.
     Settle(SyncSender<()>),
 }
 
@@ -49,14 +56,17 @@ impl Syncer {
     pub(super) fn start(
         engine: Arc<Engine>,
         shared: Arc<Shared>,
+        journal: Journal,
         committer: SyncSender<Job>,
     ) -> Result<Self, StoreError> {
-        let (sender, due) = sync_channel(MAX_BATCHES);
+        let (sender, due) = sync_channel(MAX_DUE);
         let standing = Arc::<Standing>::default();
+        let checkpoints = Checkpoints::start(engine, Arc::clone(&shared))?;
         let theirs = Arc::clone(&standing);
+        let work = Work { journal, checkpoints, shared, applied: 0, unasked: 0, failed: None };
         let thread = thread::Builder::new()
             .name("syncer".to_owned())
-            .spawn(move || run(&engine, &shared, &due, &theirs, &committer))
+            .spawn(move || work.run(&due, &theirs, &committer))
             .map_err(|error| StoreError::Io(format!("a thread cannot be started: {error}")))?;
         Ok(Self { standing, sender: Some(sender), thread: Some(thread) })
     }
@@ -71,7 +81,7 @@ impl Syncer {
         is_busy
     }
 
-    /// Hands a batch over.
+    /// Hands something over.
     pub(super) fn owe(&self, due: Due) {
         if let Some(sender) = &self.sender {
             self.standing.due.fetch_add(1, Ordering::SeqCst);
@@ -80,7 +90,8 @@ impl Syncer {
         }
     }
 
-    /// Waits until everything that was handed over is done.
+    /// Waits until everything that was handed over is done and in the database for good. The journal is empty after that, unless
+    /// the store has stopped.
     pub(super) fn settle(&self) {
         let (done, wait) = sync_channel(1);
         self.owe(Due::Settle(done));
@@ -96,49 +107,83 @@ impl Syncer {
     }
 }
 
-fn run(engine: &Engine, shared: &Shared, due: &Receiver<Due>, standing: &Standing, committer: &SyncSender<Job>) {
-    while let Ok(first) = due.recv() {
-        let (mut owed, mut settled, mut last, mut more) = (Vec::new(), Vec::new(), None, Some(first));
-        let mut done = 0;
-        while let Some(one) = more.take() {
-            done += 1;
-            match one {
-                Due::Batch { owed: debts, written } => {
-                    shared.batches.fetch_add(u64::from(written.is_some()), Ordering::Relaxed);
-                    let transactions = if written.is_some() { debts.len() as u64 } else { 0 };
-                    shared.transactions.fetch_add(transactions, Ordering::Relaxed);
-                    owed.extend(debts);
-                    last = written.or(last);
+/// The thread's state.
+struct Work {
+    journal: Journal,
+    checkpoints: Checkpoints,
+    shared: Arc<Shared>,
+    /// The number of the last batch that is stored.
+    applied: u64,
+    /// Bytes in the journal since a checkpoint was asked for.
+    unasked: u64,
+    /// Why the last record is not durable.
+    failed: Option<StoreError>,
+}
+
+impl Work {
+    fn run(mut self, due: &Receiver<Due>, standing: &Standing, committer: &SyncSender<Job>) {
+        while let Ok(due) = due.recv() {
+            match due {
+                Due::Record(record) => {
+                    if let Err(error) = self.write(record) {
+                        self.shared.stop(&error);
+                        self.failed = Some(error);
+                    }
                 }
-                Due::Settle(told) => settled.push(told),
+                Due::Batch { owed, written } => self.pay(owed, written),
+                Due::Settle(told) => {
+                    if let Err(error) = self.settle() {
+                        self.shared.stop(&error);
+                    }
+                    let _ = told.send(());
+                }
             }
-            more = due.try_recv().ok();
+            if standing.due.fetch_sub(1, Ordering::SeqCst) == 1 && standing.awaited.swap(false, Ordering::SeqCst) {
+                // When the queue is full, the committer need not be told.
+                drop(committer.try_send(Job::Synced));
+            }
         }
-        let result = match &last {
-            Some(counters) => durable(engine, shared).map(|()| shared.publish(counters)),
-            None => Ok(()),
-        };
+    }
+
+    fn write(&mut self, record: Record) -> Result<(), StoreError> {
+        if self.shared.fail_next.swap(false, Ordering::Relaxed) {
+            return Err(StoreError::Io("a test made this sync fail".to_owned()));
+        }
+        if let Some(why) = self.shared.stopped() {
+            return Err(why);
+        }
+        self.unasked += record.len();
+        if !self.journal.has_room(&record) {
+            self.checkpoints.reach(self.journal.behind())?;
+            self.journal.turn();
+            self.checkpoints.ask(self.applied);
+        }
+        self.journal.append(record)
+    }
+
+    fn pay(&mut self, owed: Vec<Owed>, written: Option<(u64, Counters)>) {
         // What was stored before the sync failed is not known to be on the disk either.
-        let failure = result.err().or_else(|| last.and_then(|_| shared.stopped()));
-        if let Some(error) = &failure {
-            shared.stop(error);
+        let failure = written.and_then(|_| self.failed.take().or_else(|| self.shared.stopped()));
+        if let (Some((number, counters)), None) = (&written, &failure) {
+            self.applied = *number;
+            self.shared.batches.fetch_add(1, Ordering::Relaxed);
+            self.shared.transactions.fetch_add(owed.len() as u64, Ordering::Relaxed);
+            self.shared.publish(counters);
         }
         for debt in owed {
             debt.pay(failure.as_ref());
         }
-        for told in settled {
-            let _ = told.send(());
-        }
-        if standing.due.fetch_sub(done, Ordering::SeqCst) == done && standing.awaited.swap(false, Ordering::SeqCst) {
-            // When the queue is full, the committer need not be told.
-            drop(committer.try_send(Job::Synced));
+        if self.unasked >= CHECKPOINT && failure.is_none() {
+            self.checkpoints.ask(self.applied);
+            self.unasked = 0;
         }
     }
-}
 
-fn durable(engine: &Engine, shared: &Shared) -> Result<(), StoreError> {
-    if shared.fail_next.swap(false, Ordering::Relaxed) {
-        return Err(StoreError::Io("a test made this sync fail".to_owned()));
+    fn settle(&mut self) -> Result<(), StoreError> {
+        if let Some(why) = self.shared.stopped() {
+            return Err(why);
+        }
+        self.checkpoints.reach(self.applied)?;
+        self.journal.clear()
     }
-    engine.sync()
 }
