@@ -204,8 +204,8 @@ pub(super) async fn impact(
     let against = wanted.against.or_else(|| {
         // A mapping that was never saved has nothing to be compared with: all that it makes is new.
         let name = new.mapping.name();
-        (new.revision.is_some() || state.directory.library().get(name).is_some())
-            .then(|| Named::Newest(name.to_owned()))
+        let is_saved = state.directory.library().get(name).is_some() && reader.sees_mapping(&state, name);
+        (new.revision.is_some() || is_saved).then(|| Named::Newest(name.to_owned()))
     });
     let old = match against {
         Some(against) => Some(against.compile(&state, &reader).await?),

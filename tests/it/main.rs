@@ -38,6 +38,7 @@ mod log;
 mod programs;
 mod properties;
 mod readme;
+mod removal;
 mod rfc;
 mod rhai;
 mod schema;
