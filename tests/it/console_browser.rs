@@ -372,6 +372,11 @@ fn portray(browser: &mut Browser, axe: Option<&String>, name: &str) -> Vec<Strin
             if wide.as_f64().unwrap() > 0.0 {
                 found.push(format!("{name}, {form}: {wide} pixels too wide"));
             }
+            let tabs = browser
+                .value("new Set([...document.querySelectorAll('.results [role=tab]')].map(tab => tab.offsetTop)).size");
+            if tabs.as_f64().unwrap() > 1.0 {
+                found.push(format!("{name}, {form}: the tabs are on {tabs} lines"));
+            }
             browser.keep_picture(&format!("{name}-{form}-{scheme}"));
             if let Some(axe) = axe {
                 found.extend(serious(browser, axe).into_iter().map(|line| format!("{name}, {form}, {scheme}: {line}")));
@@ -407,7 +412,8 @@ fn what_opens_on_a_page_is_for_everybody_too() {
     shot(&mut browser, "studio-impact");
     browser.click("#tab-payload");
     browser.fill("#text", &PEOPLE.replace("ToLower", "ToLowr"));
-    browser.until("document.querySelector('.finding pre')");
+    browser.until("document.querySelector('#findings .finding pre')");
+    browser.until("!document.getElementById('payload')");
     shot(&mut browser, "studio-mistake");
     browser.go(&url(&server, "/console/tokens"));
     browser.click("summary");
