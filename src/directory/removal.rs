@@ -3,7 +3,8 @@
 
 use super::log::note_key;
 use super::{Directory, Source, remap};
-use crate::store::{Change, Expected, Operation, Start, StoreError, Table, Transaction, When};
+use crate::scim::discovery::ResourceType;
+use crate::store::{Change, Expected, Operation, Start, StoreError, Table, Transaction, Unknown, When};
 
 /// How many resources one transaction takes away.
 const STEP: usize = 200;
@@ -31,7 +32,7 @@ impl Directory {
     /// The store fails.
     pub async fn take_away(&self, source: &Source) -> Result<bool, StoreError> {
         let (slug, at) = (source.slug.as_str(), self.now());
-        let mut kinds: Vec<&str> = source.types.iter().map(|kind| kind.name()).collect();
+        let mut kinds: Vec<&str> = source.types.iter().map(ResourceType::name).collect();
         kinds.sort_by_key(|kind| *kind != "Group");
         for kind in kinds {
             let page = self.store.list(slug, kind, Start::Offset(0), STEP).await?;
@@ -40,7 +41,7 @@ impl Directory {
                 if stored.members > MEMBERS as u64 {
                     let some = self.store.members(slug, &stored.id, None, MEMBERS).await?;
                     let change = Change::Remove(some.items.into_iter().map(|member| member.id).collect());
-                    let unknown = crate::store::Unknown::Keep;
+                    let unknown = Unknown::Keep;
                     let (id, expected) = (stored.id, Expected::Any);
                     transaction.operations.push(Operation::Members { id, expected, at, change, unknown });
                     members = MEMBERS;
@@ -69,7 +70,7 @@ impl Directory {
     }
 
     /// The operations that forget what is kept beside the resources of a source.
-    pub(crate) fn forget(&self, slug: &str) -> Vec<Operation> {
+    pub(crate) fn forget(slug: &str) -> Vec<Operation> {
         let erase = |table, key| Operation::Erase { table, key, when: When::Always };
         vec![erase(Table::Settings, remap::key(slug)), erase(Table::Activity, slug.as_bytes().to_vec())]
     }

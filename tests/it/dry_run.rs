@@ -335,8 +335,8 @@ fn a_stream_is_answered_while_it_is_sent() {
 /// Sends all, and reads then; the lines of the answer.
 fn send_then_read(server: &Server, path: &str, records: &[u8]) -> Vec<Value> {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    stream.set_write_timeout(Some(Duration::from_mins(1))).unwrap();
     let head = format!(
         "POST /api/v1{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {ADMIN}\r\n\
          Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",

@@ -35,6 +35,7 @@ mod languages;
 mod liquid;
 mod live;
 mod log;
+mod newcomer;
 mod programs;
 mod properties;
 mod readme;

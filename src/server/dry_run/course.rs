@@ -125,7 +125,7 @@ impl Course {
         let stopped = self.stopped.take().or_else(|| self.batches.stopped());
         let teller = Arc::clone(&self.teller);
         // The tests of a mapping may take a while too.
-        let end = spawn_blocking(move || teller.end(sum, stopped)).await.map_err(|_| Gone)?;
+        let end = spawn_blocking(move || teller.end(&sum, stopped)).await.map_err(|_| Gone)?;
         drop(self.turn);
         // What is left is only waited for.
         to.send(Bytes::from(end)).await.map_err(|_| Gone)

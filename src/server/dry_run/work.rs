@@ -243,7 +243,7 @@ impl Teller {
     }
 
     /// The end of the answer: what was skipped, the tests, the sums. `stopped`: why it ended early.
-    pub(super) fn end(&self, sum: Sum, stopped: Option<String>) -> Vec<u8> {
+    pub(super) fn end(&self, sum: &Sum, stopped: Option<String>) -> Vec<u8> {
         let counts = &sum.counts;
         let mut summary = json!({
             "records": counts.records,

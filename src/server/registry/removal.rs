@@ -86,7 +86,7 @@ impl Registry {
         }
         self.directory.resume(slug).await?;
         let mut last = Transaction::new(slug);
-        last.operations = self.directory.forget(slug);
+        last.operations = Directory::forget(slug);
         let prefix = format!("{OVERRIDES}{slug}/");
         let overrides = self.directory.store().records(Table::Settings, prefix.as_bytes(), None, PAGE).await?;
         let keys = overrides.items.into_iter().map(|record| record.key).chain([key(slug)]);

@@ -355,7 +355,7 @@
       if (!one) return say("This record is not in the directory any more: pick another one.");
       if (!one.target) return say(`Nothing: ${one.reason || (one.error ? one.error.message : "no scoping filter takes this record")}.`, "wrong");
       const { verb, linked, requests } = one.target;
-      const words = verb === "none" ? "Nothing: it was sent just this the last time." : linked ? `Linked to ${linked}.` : "It is not linked, and would be created.";
+      const words = verb === "none" ? "Nothing: it was sent just this the last time." : linked ? `Linked to ${linked}.` : linked === null ? "It is not linked, and would be created." : "This makes a new object.";
       box.replaceChildren(
         el("p", {}, el("span", { className: `badge ${verb === "create" ? "good" : "calm"}` }, verb), ` ${words}`),
         ...requests.flatMap((request) => [
