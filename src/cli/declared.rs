@@ -17,6 +17,9 @@ const BY: &str = "configuration";
 pub(super) async fn declare(service: &Service, sources: &[SourceRecord], beside: &Path) -> Result<(), Failure> {
     let registry = &service.registry;
     for declared in sources {
+        // What is still on its way out must be gone before it comes anew.
+        registry.clear(&declared.slug).await.map_err(|error| Failure::told(error.to_string()))?;
+        registry.declare(&declared.slug);
         let known = registry.record(&declared.slug);
         let mut record = declared.clone();
         let mut broken = Vec::new();

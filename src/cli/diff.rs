@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     // Two runs are compared: what is random is the same in both, and each time.
     base.seed = Seed::from_number(0);
     let mut comparer =
-        Comparer::new((before, after), &base, &given, Apply::Create, arguments.samples).map_err(Failure::told)?;
+        Comparer::new((Some(before), after), &base, &given, Apply::Create, arguments.samples).map_err(Failure::told)?;
     let input = arguments.input.as_deref().filter(|path| path.as_os_str() != "-");
     let name = input.map_or("<stdin>".to_owned(), |path| path.display().to_string());
     let reader: Box<dyn Read> = match input {

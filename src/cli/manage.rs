@@ -61,6 +61,16 @@ pub(super) enum Source {
         #[command(flatten)]
         place: Place,
     },
+    /// Remove an endpoint for ever; its tokens and clients open nothing any more
+    Remove {
+        /// Its name in URLs
+        slug: String,
+        /// Delete its users and groups with it
+        #[arg(long)]
+        purge: bool,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Show what the mapping made of one user or group
     Profile {
         /// The source
@@ -232,6 +242,7 @@ pub(super) fn source(command: &Source) -> Outcome {
         Source::Add { place, .. }
         | Source::Set { place, .. }
         | Source::Resume { place, .. }
+        | Source::Remove { place, .. }
         | Source::Profile { place, .. }
         | Source::List { place }
         | Source::Show { place, .. } => place,
@@ -258,6 +269,12 @@ pub(super) fn source(command: &Source) -> Outcome {
                 let halted = service.directory.resume(slug).await;
                 let halted = halted.map_err(|error| Failure::told(error.to_string()))?;
                 out.push_str(if halted { "the source takes writes again\n" } else { "the source was not halted\n" });
+            }
+            Source::Remove { slug, purge, .. } => {
+                unneeded(&service, slug).await?;
+                service.registry.close_source(slug, *purge).await.map_err(told)?;
+                service.registry.clear(slug).await.map_err(told)?;
+                let _ = writeln!(out, "{slug}: gone, with all that it had");
             }
             Source::Profile { slug, id, .. } => {
                 known(&service, slug)?;
@@ -304,6 +321,21 @@ pub(super) fn source(command: &Source) -> Outcome {
         print(&out)?;
         Ok(Ending::Clean)
     })
+}
+
+/// A refusal while the configuration or a sync needs a source.
+async fn unneeded(service: &Service, slug: &str) -> Result<(), Failure> {
+    let config = config(None)?;
+    for declared in &config.source {
+        service.registry.declare(&declared.slug);
+    }
+    let mut readers = crate::server::readers(&service.directory, slug).await.map_err(told)?;
+    let reads = |sync: &&crate::sync::SyncSettings| sync.source.as_deref() == Some(slug);
+    readers.extend(config.sync.iter().filter(reads).map(|sync| sync.name.clone()));
+    if readers.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::told(format!("source {slug:?} is read by the sync {}: take that away first", readers.join(", "))))
 }
 
 fn known(service: &Service, slug: &str) -> Result<SourceRecord, Failure> {

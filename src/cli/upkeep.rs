@@ -32,6 +32,8 @@ pub(super) fn begin(service: &Service, gate: Arc<Gate>, syncs: Syncs) {
         }
     });
     tokio::spawn(remap(service.clone()));
+    let registry = Arc::clone(&service.registry);
+    tokio::spawn(async move { crate::server::go_on(&registry).await });
 }
 
 /// Forgets what every sync has pushed on already; without one, everything: a sync that comes later begins with a full run.

@@ -23,6 +23,7 @@ mod query;
 mod read;
 mod recorded;
 mod remap;
+mod removal;
 mod render;
 mod source;
 pub mod token;

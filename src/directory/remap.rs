@@ -164,7 +164,7 @@ impl Directory {
     pub async fn remap(&self, call: &Call<'_>) -> Result<bool, ScimError> {
         let source = call.source.slug.as_str();
         let failed = |error: StoreError| ScimError::status(500, error.to_string());
-        let key = remap_key(source);
+        let key = key(source);
         while let Some(wanted) = self.store.record(Table::Settings, &key).await.map_err(failed)? {
             if self.halted(source).is_some() {
                 return Ok(false);
@@ -253,7 +253,7 @@ fn change_group(record: &mut Map<String, Value>, group: &str, name: Option<&Valu
     }
 }
 
-fn remap_key(source: &str) -> Vec<u8> {
+pub(super) fn key(source: &str) -> Vec<u8> {
     [REMAP, source.as_bytes()].concat()
 }
 
@@ -266,7 +266,7 @@ pub(super) fn is_wanted(operation: &Operation) -> bool {
 fn remap_wanted(source: &str, at: Millis) -> Operation {
     Operation::Put {
         table: Table::Settings,
-        key: remap_key(source),
+        key: key(source),
         value: format!("{at} {}", uuid::Uuid::new_v4()).into_bytes(),
         when: When::Always,
     }

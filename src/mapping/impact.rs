@@ -17,7 +17,8 @@ const MOST_FAILURES: usize = 20;
 
 /// Runs records through two mappings and sums up what differs.
 pub struct Comparer<'m> {
-    old: Previewer<'m>,
+    /// None when there was no mapping.
+    old: Option<Previewer<'m>>,
     new: Previewer<'m>,
     old_text: Vec<u8>,
     new_text: Vec<u8>,
@@ -49,19 +50,22 @@ struct Touched {
 }
 
 impl<'m> Comparer<'m> {
-    /// For an old and a new mapping, both with the clock and the seed of one environment. `samples`: how many changed records
-    /// are shown.
+    /// For an old mapping, if there was one, and a new one, both with the clock and the seed of one environment. `samples`: how
+    /// many changed records are shown.
     ///
     /// # Errors
     /// `given` cannot be used; the message says why.
     pub fn new(
-        (old, new): (&'m Mapping, &'m Mapping),
+        (old, new): (Option<&'m Mapping>, &'m Mapping),
         base: &Env,
         given: &super::EnvOverride,
         apply: Apply,
         samples: usize,
     ) -> Result<Self, String> {
-        let old = Previewer::new(old, given.over(&old.env(base))?);
+        let old = match old {
+            Some(old) => Some(Previewer::new(old, given.over(&old.env(base))?)),
+            None => None,
+        };
         let new = Previewer::new(new, given.over(&new.env(base))?);
         let impact = Impact { most_samples: samples, ..Impact::default() };
         Ok(Self { old, new, old_text: Vec::new(), new_text: Vec::new(), apply, impact })
@@ -71,7 +75,10 @@ impl<'m> Comparer<'m> {
     pub fn add(&mut self, record: &str, number: u64, id: Option<&str>) {
         self.old_text.clear();
         self.new_text.clear();
-        let before = self.old.payload(record, number, self.apply, &mut self.old_text);
+        let before = match &mut self.old {
+            Some(old) => old.payload(record, number, self.apply, &mut self.old_text),
+            None => Preview::of(Ended::Unmapped),
+        };
         let after = self.new.payload(record, number, self.apply, &mut self.new_text);
         let impact = &mut self.impact;
         impact.records += 1;
@@ -79,7 +86,9 @@ impl<'m> Comparer<'m> {
         if after.ended == Ended::Failed && impact.failures.len() < MOST_FAILURES {
             impact.failures.push(json!({"record": number, "id": id, "reason": after.reason}));
         }
-        if before.ended == after.ended && self.old_text == self.new_text {
+        // To get nothing where there was no mapping is no change.
+        let is_nothing = before.ended == Ended::Unmapped && after.ended != Ended::Payload;
+        if is_nothing || before.ended == after.ended && self.old_text == self.new_text {
             return;
         }
         let parsed = |text: &[u8]| serde_json::from_slice(text).unwrap_or(json!({}));

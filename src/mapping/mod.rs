@@ -33,7 +33,7 @@ pub use failure::{Failure, describe_fault, headline};
 pub use file::OnError;
 pub use given::EnvOverride;
 pub use impact::{Comparer, Impact};
-pub use preview::{Ended, Preview, Previewer, Wish};
+pub use preview::{Ended, Look, Preview, Previewer, Wish};
 pub use run::{Ran, Told};
 pub use trace::{RuleTrace, Traced};
 

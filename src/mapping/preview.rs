@@ -4,11 +4,11 @@
 use serde_json::{Value as Json, json};
 
 use crate::function::{Context, Env};
-use crate::text::render;
+use crate::text::{Diagnostic, render};
 use crate::value::{Arena, RecordReader, Value, write_json, write_json_string};
 
 use super::apply::Outcome;
-use super::{Apply, Failure, Mapping, Skip};
+use super::{Apply, Failure, Mapping, RuleTrace, Skip};
 
 /// How a record ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,10 +23,12 @@ pub enum Ended {
     Failed,
     /// It is no record.
     Unreadable,
+    /// There was no mapping.
+    Unmapped,
 }
 
 impl Ended {
-    /// As JSON has it: `payload`, `outOfScope`, `skipped`, `failed`, `unreadable`.
+    /// As JSON has it: `payload`, `outOfScope`, `skipped`, `failed`, `unreadable`, `unmapped`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Payload => "payload",
@@ -34,6 +36,7 @@ impl Ended {
             Self::Skipped => "skipped",
             Self::Failed => "failed",
             Self::Unreadable => "unreadable",
+            Self::Unmapped => "unmapped",
         }
     }
 }
@@ -66,6 +69,41 @@ pub struct Preview {
     pub payload: Option<Json>,
 }
 
+/// What stands between a rule's target and its value.
+const VALUE: &[u8] = b",\"value\":";
+
+impl Preview {
+    /// One of which nothing more is known.
+    pub(super) fn of(ended: Ended) -> Self {
+        Self { ended, borne: 0, reason: None, payload: None }
+    }
+}
+
+/// A record looked at by a person: all of it as data, and what the mapping redacts left out.
+#[derive(Debug)]
+pub struct Look {
+    /// How it ended.
+    pub ended: Ended,
+    /// Why there is no payload, in one line.
+    pub reason: Option<String>,
+    /// The payload.
+    pub payload: Option<Json>,
+    /// The finding of a failure.
+    pub finding: Option<Diagnostic>,
+    /// What each rule did, whatever became of the record.
+    pub rules: Vec<RuleTrace>,
+}
+
+/// Why a record ended as it did.
+struct Fate {
+    ended: Ended,
+    borne: usize,
+    /// The rule's number.
+    rule: Option<usize>,
+    reason: Option<String>,
+    finding: Option<Diagnostic>,
+}
+
 /// Runs records through a mapping, one after the other, in memory that is used again.
 pub struct Previewer<'m> {
     mapping: &'m Mapping,
@@ -82,6 +120,7 @@ impl<'m> Previewer<'m> {
         let head = |rule: &super::Rule| {
             let mut head = b"{\"target\":".to_vec();
             write_json_string(rule.target(), &mut head);
+            head.extend_from_slice(VALUE);
             head
         };
         let heads = mapping.rules().iter().map(head).collect();
@@ -97,67 +136,49 @@ impl<'m> Previewer<'m> {
             Ok(slots) => slots,
             Err(error) => return unreadable(&error.to_string(), out),
         };
-        let mut told = Preview { ended: Ended::Payload, borne: 0, reason: None, payload: None };
         let outcome = self.mapping.apply(slots, &context, wish.apply);
-        match &outcome {
-            Outcome::Payload(payload) => {
-                begin(Ended::Payload, out);
-                out.extend_from_slice(b",\"payload\":");
-                if wish.keep || wish.before.is_some() {
-                    let mut made = payload.to_json();
-                    if let Some(before) = &wish.before {
-                        self.mapping.keep_created(before, &mut made);
-                    }
-                    write(&made, out);
-                    told.payload = Some(made);
-                } else {
-                    payload.write_json(out);
+        let fate = self.fate(&outcome, slots, number);
+        let mut told = Preview { borne: fate.borne, ..Preview::of(fate.ended) };
+        begin(fate.ended, out);
+        if let Outcome::Payload(payload) = &outcome {
+            out.extend_from_slice(b",\"payload\":");
+            if wish.keep || wish.before.is_some() {
+                let mut made = payload.to_json();
+                if let Some(before) = &wish.before {
+                    self.mapping.keep_created(before, &mut made);
                 }
-                told.borne = payload.borne().len();
-                if told.borne > 0 {
-                    let borne: Vec<Json> = payload.borne().iter().map(|failure| self.borne(failure)).collect();
-                    out.extend_from_slice(b",\"borne\":");
-                    write(&borne, out);
-                }
-                if wish.rules {
-                    self.rules(payload.values(), out);
-                }
+                write(&made, out);
+                told.payload = Some(made);
+            } else {
+                payload.write_json(out);
             }
-            Outcome::OutOfScope => {
-                told.ended = Ended::OutOfScope;
-                begin(told.ended, out);
+            if told.borne > 0 {
+                let borne: Vec<Json> = payload.borne().iter().map(|failure| self.borne(failure)).collect();
+                out.extend_from_slice(b",\"borne\":");
+                write(&borne, out);
             }
-            Outcome::Skipped(skip) => {
-                told.ended = Ended::Skipped;
-                begin(told.ended, out);
-                let reason = self.mapping.describe_skip(skip);
-                out.extend_from_slice(b",\"reason\":");
-                write_json_string(&reason, out);
-                let rule = match skip {
-                    Skip::RequiredEmpty { rule } | Skip::Ignored { rule, .. } => Some(*rule),
-                    Skip::Failed(failure) => failure.rule,
-                };
-                if let Some(target) = self.target(rule) {
-                    out.extend_from_slice(b",\"rule\":");
-                    write_json_string(target, out);
-                }
-                told.reason = Some(reason);
-            }
-            Outcome::Failed(failure) => {
-                told.ended = Ended::Failed;
-                begin(told.ended, out);
-                let again = Context::new(&self.arena, &self.env, number);
-                let finding = self.mapping.describe(failure, slots, &again);
-                told.reason = Some(format!("{}: {}", finding.code, finding.message));
-                let mut error = render::told(self.mapping.source(), &finding);
-                if let Some(fields) = error.as_object_mut() {
-                    fields.insert("mapping".into(), self.mapping.name().into());
-                    fields.insert("rule".into(), self.target(failure.rule).into());
-                }
-                out.extend_from_slice(b",\"error\":");
-                write(&error, out);
+            if wish.rules {
+                self.rules(payload.values(), out);
             }
         }
+        if let (Ended::Skipped, Some(reason)) = (fate.ended, &fate.reason) {
+            out.extend_from_slice(b",\"reason\":");
+            write_json_string(reason, out);
+            if let Some(target) = self.target(fate.rule) {
+                out.extend_from_slice(b",\"rule\":");
+                write_json_string(target, out);
+            }
+        }
+        if let Some(finding) = &fate.finding {
+            let mut error = render::told(self.mapping.source(), finding);
+            if let Some(fields) = error.as_object_mut() {
+                fields.insert("mapping".into(), self.mapping.name().into());
+                fields.insert("rule".into(), self.target(fate.rule).into());
+            }
+            out.extend_from_slice(b",\"error\":");
+            write(&error, out);
+        }
+        told.reason = fate.reason;
         if wish.trace {
             let again = Context::new(&self.arena, &self.env, number);
             let source = self.mapping.source();
@@ -172,29 +193,60 @@ impl<'m> Previewer<'m> {
     pub fn payload(&mut self, record: &str, number: u64, apply: Apply, out: &mut Vec<u8>) -> Preview {
         self.arena.reset();
         let context = Context::new(&self.arena, &self.env, number);
-        let mut told = Preview { ended: Ended::Payload, borne: 0, reason: None, payload: None };
         let slots = match self.reader.read(self.mapping.layout(), record, &self.arena) {
             Ok(slots) => slots,
             Err(error) => {
-                let reason = Some(format!("the record cannot be read: {error}"));
-                return Preview { ended: Ended::Unreadable, reason, ..told };
+                return Preview { reason: Some(unread(&error.to_string())), ..Preview::of(Ended::Unreadable) };
             }
         };
-        match self.mapping.apply(slots, &context, apply) {
-            Outcome::Payload(payload) => payload.write_json(out),
-            Outcome::OutOfScope => told.ended = Ended::OutOfScope,
+        let outcome = self.mapping.apply(slots, &context, apply);
+        if let Outcome::Payload(payload) = &outcome {
+            payload.write_json(out);
+        }
+        let Fate { ended, borne, reason, .. } = self.fate(&outcome, slots, number);
+        Preview { borne, reason, ..Preview::of(ended) }
+    }
+
+    /// Looks at a record.
+    pub fn look(&mut self, record: &str, number: u64, apply: Apply) -> Look {
+        self.arena.reset();
+        let context = Context::new(&self.arena, &self.env, number);
+        let slots = match self.reader.read(self.mapping.layout(), record, &self.arena) {
+            Ok(slots) => slots,
+            Err(error) => {
+                let (reason, rules) = (Some(unread(&error.to_string())), Vec::new());
+                return Look { ended: Ended::Unreadable, reason, payload: None, finding: None, rules };
+            }
+        };
+        let outcome = self.mapping.apply(slots, &context, apply);
+        let Fate { ended, reason, finding, .. } = self.fate(&outcome, slots, number);
+        let payload = if let Outcome::Payload(payload) = &outcome { Some(payload.to_json_redacted()) } else { None };
+        let again = Context::new(&self.arena, &self.env, number);
+        Look { ended, reason, payload, finding, rules: self.mapping.trace(slots, &again) }
+    }
+
+    fn fate<'a>(&'a self, outcome: &Outcome<'_>, slots: &'a [Value<'a>], number: u64) -> Fate {
+        let fate = |ended| Fate { ended, borne: 0, rule: None, reason: None, finding: None };
+        match outcome {
+            Outcome::Payload(payload) => Fate { borne: payload.borne().len(), ..fate(Ended::Payload) },
+            Outcome::OutOfScope => {
+                Fate { reason: Some("no scoping filter takes this record".to_owned()), ..fate(Ended::OutOfScope) }
+            }
             Outcome::Skipped(skip) => {
-                told.ended = Ended::Skipped;
-                told.reason = Some(self.mapping.describe_skip(&skip));
+                let rule = match skip {
+                    Skip::RequiredEmpty { rule } | Skip::Ignored { rule, .. } => Some(*rule),
+                    Skip::Failed(failure) => failure.rule,
+                };
+                Fate { rule, reason: Some(self.mapping.describe_skip(skip)), ..fate(Ended::Skipped) }
             }
             Outcome::Failed(failure) => {
+                // The same clock, seed and record give the same values again.
                 let again = Context::new(&self.arena, &self.env, number);
-                let finding = self.mapping.describe(&failure, slots, &again);
-                told.ended = Ended::Failed;
-                told.reason = Some(format!("{}: {}", finding.code, finding.message));
+                let finding = self.mapping.describe(failure, slots, &again);
+                let reason = Some(format!("{}: {}", finding.code, finding.message));
+                Fate { rule: failure.rule, reason, finding: Some(finding), ..fate(Ended::Failed) }
             }
         }
-        told
     }
 
     fn target(&self, rule: Option<usize>) -> Option<&str> {
@@ -214,12 +266,12 @@ impl<'m> Previewer<'m> {
             }
             out.extend_from_slice(head);
             if let Value::Ignored(_) = value {
-                out.extend_from_slice(b",\"ignored\":true}");
+                out.truncate(out.len() - VALUE.len());
+                out.extend_from_slice(b",\"ignored\":true");
             } else {
-                out.extend_from_slice(b",\"value\":");
                 write_json(*value, out);
-                out.push(b'}');
             }
+            out.push(b'}');
         }
         out.push(b']');
     }
@@ -228,10 +280,14 @@ impl<'m> Previewer<'m> {
 /// Tells of what is no record.
 fn unreadable(why: &str, out: &mut Vec<u8>) -> Preview {
     begin(Ended::Unreadable, out);
-    let reason = format!("the record cannot be read: {why}");
+    let reason = unread(why);
     out.extend_from_slice(b",\"reason\":");
     write_json_string(&reason, out);
-    Preview { ended: Ended::Unreadable, borne: 0, reason: Some(reason), payload: None }
+    Preview { reason: Some(reason), ..Preview::of(Ended::Unreadable) }
+}
+
+fn unread(why: &str) -> String {
+    format!("the record cannot be read: {why}")
 }
 
 fn begin(ended: Ended, out: &mut Vec<u8>) {

@@ -24,6 +24,7 @@ pub(super) fn routes() -> Router<State> {
     let documented = OpenApiRouter::new()
         .routes(routes!(sources, add_source))
         .routes(routes!(source, set_source))
+        .merge(super::removal::routes())
         .merge(super::attribute_mapping::routes())
         .merge(super::dry_run::routes())
         .merge(super::editor::routes())
@@ -126,8 +127,7 @@ async fn add_source(
 
 /// Put a source in the place of the one there is
 ///
-/// What the body leaves out is as in a new one; `slug` may be left out. A source cannot be deleted: the store has no way to forget
-/// all that belongs to one. Revoke its tokens and clients instead.
+/// What the body leaves out is as in a new one; `slug` may be left out.
 #[utoipa::path(put, path = "/sources/{slug}", tag = "sources", params(("slug" = String, Path, description = "The source's slug")),
     request_body(content = SourceRecord, description = "`slug` may be left out"),
     responses((status = 200, description = "The source", body = SourceShown)))]

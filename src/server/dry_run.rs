@@ -1,22 +1,22 @@
 //! `POST /api/v1/dry-run` and `POST /api/v1/impact`: what a mapping makes of records, and whom another mapping would change.
-//! Nothing is written. Records come with the request, as a stream of lines, or from the directory of a source; they pass one
-//! by one, on a thread of their own, so that other requests have their turn.
+//! Nothing is written. Records come with the request, as a stream of lines, or from the directory of a source; they pass in
+//! batches, on as many threads as there are processors, and the answer goes out in their order.
 
+mod batch;
+mod course;
 mod feed;
 mod request;
 mod work;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{self, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use tokio::sync::mpsc::{self, Receiver};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 use utoipa_axum::router::OpenApiRouter;
@@ -31,9 +31,11 @@ use crate::clock::moment;
 use crate::function::{Env, Seed};
 use crate::mapping::Comparer;
 use crate::target::Kind;
-use feed::{Feed, Item, drive};
+use batch::Batches;
+use course::Course;
+use feed::{Fed, Feed, Item, queue};
 use request::{Chosen, Named, Options, PARAMETERS, Records, Wanted};
-use work::{Aim, Form, Run, Survey};
+use work::{Aim, Form, Teller, compare};
 
 /// How many records an answer in one piece has at most.
 const MOST_RECORDS: u64 = 10_000;
@@ -53,8 +55,12 @@ const MOST_SAMPLES: usize = 100;
 const MOST_LINE: usize = 1024 * 1024;
 /// How many dry runs work at once; more wait.
 const AT_ONCE: usize = 4;
-/// How many pieces wait on the way in and out.
-const WAITING: usize = 4;
+/// How much of a stream waits to be mapped, in bytes: so much may a client send before it reads.
+const MOST_WAITING: usize = 16 * 1024 * 1024;
+/// How much of a directory waits, in bytes.
+const PICKED_WAITING: usize = 1024 * 1024;
+/// Which part of the limit of time a client may send, and not read, while that much waits.
+const UNREAD: u32 = 6;
 /// How much of a request's time a run may take, in a hundred: the rest is for its answer.
 const SHARE: u32 = 80;
 
@@ -74,6 +80,8 @@ struct Begun {
     turn: SemaphorePermit<'static>,
     until: Instant,
     env: Env,
+    /// How long nobody may read while the sender waits.
+    unread: Duration,
 }
 
 impl Begun {
@@ -87,7 +95,8 @@ impl Begun {
         let until = since + Duration::from_secs(state.limits.timeout) * SHARE / 100;
         // The same random values each time: a preview that changes by itself helps nobody.
         let env = Env::new(moment(state.directory.now()), Seed::from_number(0));
-        Ok(Self { turn, until, env })
+        let unread = Duration::from_secs(state.limits.timeout) / UNREAD;
+        Ok(Self { turn, until, env, unread })
     }
 }
 
@@ -150,34 +159,22 @@ pub(super) async fn dry_run(
         Some(Aim::Sync(sync)) => Some((Arc::clone(sync), kind)),
         _ => None,
     };
-    let feed =
+    let fed =
         feeding((&state, &reader), (wanted.records, body), (&[&chosen], links), DEFAULT_PICKED, (most, begun.until))
             .await?;
     let options = wanted.options;
     // A bad option is told before anything is sent.
     let env = options.given.over(&chosen.mapping.env(&begun.env)).map_err(bad)?;
-    if !streams {
-        let done = tokio::task::spawn_blocking(move || {
-            let mut run = Run::new(&chosen, env, &options, (aim, kind), Form::Whole, None);
-            let stopped = drive(feed, most, begun.until, &mut run);
-            drop(begun.turn);
-            run.end(stopped)
-        });
-        let done = done.await.map_err(|_| failed())?;
-        return Ok(([(header::CONTENT_TYPE, "application/json")], done).into_response());
-    }
-    let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(WAITING);
-    tokio::task::spawn_blocking(move || {
-        let mut run = Run::new(&chosen, env, &options, (aim, kind), Form::Lines, Some(sender));
-        let stopped = drive(feed, most, begun.until, &mut run);
-        drop(begun.turn);
-        run.end(stopped);
-    });
-    let stream = futures_util::stream::unfold(receiver, |mut receiver| async {
-        let piece = receiver.recv().await?;
-        Some((piece, receiver))
-    });
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(stream)).into_response())
+    let form = if streams { Form::Lines } else { Form::Whole };
+    let teller = Teller { chosen, options, env, aim, kind, form, until: begun.until };
+    let course = Course::new(Batches::new(fed, most), teller, begun.turn, begun.unread);
+    let (content, body) = if streams {
+        ("application/x-ndjson", course.streamed())
+    } else {
+        let body = course.whole().await;
+        ("application/json", body.ok_or_else(failed)?)
+    };
+    Ok(([(header::CONTENT_TYPE, content)], body).into_response())
 }
 
 /// Whether the client wants one JSON object although its records are lines.
@@ -204,28 +201,42 @@ pub(super) async fn impact(
         return Err(bad("there are no `records`: a list, or {\"source\": \"…\"}"));
     }
     let new = wanted.mapping.compile(&state, &reader).await?;
-    let against = wanted.against.unwrap_or_else(|| Named::Newest(new.mapping.name().to_owned()));
-    let old = against.compile(&state, &reader).await?;
+    let against = wanted.against.or_else(|| {
+        // A mapping that was never saved has nothing to be compared with: all that it makes is new.
+        let name = new.mapping.name();
+        let is_saved = state.directory.library().get(name).is_some() && reader.sees_mapping(&state, name);
+        (new.revision.is_some() || is_saved).then(|| Named::Newest(name.to_owned()))
+    });
+    let old = match against {
+        Some(against) => Some(against.compile(&state, &reader).await?),
+        None => None,
+    };
     let begun = Begun::new(&state, since).await?;
-    let feed = feeding(
+    let fed = feeding(
         (&state, &reader),
         (wanted.records, body),
-        (&[&old, &new], None),
+        (&old.iter().chain([&new]).collect::<Vec<_>>(), None),
         DEFAULT_COMPARED,
         (MOST_COMPARED, begun.until),
     )
     .await?;
     let Options { given, apply, samples, .. } = wanted.options;
     given.over(&begun.env).map_err(bad)?;
+    let runtime = tokio::runtime::Handle::current();
     let done = tokio::task::spawn_blocking(move || {
-        let both = (&old.mapping, &new.mapping);
-        let comparer = Comparer::new(both, &begun.env, &given, apply, samples)?;
-        let mut survey = Survey { comparer };
-        let stopped = drive(feed, MOST_COMPARED, begun.until, &mut survey);
+        let both = (old.as_ref().map(|old| &old.mapping), &new.mapping);
+        let mut comparer = Comparer::new(both, &begun.env, &given, apply, samples)?;
+        let (mut batches, mut stopped) = (Batches::new(fed, MOST_COMPARED), None);
+        while stopped.is_none()
+            && let Some(batch) = runtime.block_on(batches.next())
+        {
+            stopped = compare(&mut comparer, &batch, begun.until);
+        }
+        let stopped = stopped.or_else(|| batches.stopped());
         drop(begun.turn);
-        let mut answer = survey.comparer.end().to_json();
+        let mut answer = comparer.end().to_json();
         if let Some(fields) = answer.as_object_mut() {
-            fields.insert("old".into(), old.to_json());
+            fields.insert("old".into(), old.as_ref().map_or(Value::Null, Chosen::to_json));
             fields.insert("new".into(), new.to_json());
             fields.insert("complete".into(), stopped.is_none().into());
             fields.insert("stopped".into(), stopped.into());
@@ -264,19 +275,17 @@ async fn feeding(
     (mappings, links): (&[&Chosen], Option<(Arc<crate::sync::Sync>, Kind)>),
     usual: u64,
     (most, until): (u64, Instant),
-) -> Result<Receiver<Feed>, Problem> {
-    let (sender, receiver) = mpsc::channel(WAITING);
+) -> Result<Fed, Problem> {
+    let (feeder, fed) = queue(if body.is_some() { MOST_WAITING } else { PICKED_WAITING });
     match (records, body) {
         (None, None) => {}
-        (_, Some(body)) => feed::begin(body, sender, until).await,
+        (_, Some(body)) => feed::begin(body, feeder, until).await,
         (Some(Records::Inline(records)), None) => {
             if records.len() as u64 > most {
                 let why = format!("{} records are more than {most}: send them as application/x-ndjson", records.len());
                 return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, why));
             }
-            let items = records.into_iter().map(|record| Item::plain(record.into())).collect();
-            // The queue is empty.
-            let _ = sender.try_send(Feed::Records(items));
+            feeder.give(Feed::Records(records.into_iter().map(Item::plain).collect()), 0).await;
         }
         (Some(Records::Pick(pick)), None) => {
             let limit = pick.limit.unwrap_or(usual);
@@ -301,8 +310,8 @@ async fn feeding(
                 let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
                 Problem::new(status, error.detail)
             })?;
-            tokio::spawn(feed::directory(state.directory.clone(), picking, links, sender));
+            tokio::spawn(feed::directory(state.directory.clone(), picking, links, feeder));
         }
     }
-    Ok(receiver)
+    Ok(fed)
 }

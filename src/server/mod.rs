@@ -24,6 +24,7 @@ mod problem;
 mod provisioned;
 mod registry;
 mod remainder;
+mod removal;
 mod runs;
 mod scim;
 mod shapes;
@@ -56,7 +57,8 @@ pub use health::Counters;
 pub use listen::serve;
 pub use log::prune;
 pub use registry::{Allowed, Holder, Kind, NewClient, NewFederation, Registry, RegistryError, Rejection, Warning};
-pub use stored_syncs::take_up;
+pub use removal::go_on;
+pub use stored_syncs::{readers, take_up};
 pub use syncs::{Handle, Syncs};
 pub use tls::{Certificates, TlsError, watch};
 

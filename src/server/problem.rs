@@ -80,7 +80,7 @@ impl From<Refusal> for Problem {
 impl From<RegistryError> for Problem {
     fn from(error: RegistryError) -> Self {
         let status = match &error {
-            RegistryError::Exists(_) => StatusCode::CONFLICT,
+            RegistryError::Exists(_) | RegistryError::Held(_) => StatusCode::CONFLICT,
             RegistryError::Missing(_) => StatusCode::NOT_FOUND,
             RegistryError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             RegistryError::Store(StoreError::Busy | StoreError::Full) => StatusCode::SERVICE_UNAVAILABLE,

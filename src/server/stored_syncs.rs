@@ -207,6 +207,25 @@ fn start(settings: &SyncSettings, directory: &Directory, registry: &Registry, be
     Ok(Handle { sync, asks, is_stored: true })
 }
 
+/// The names of the stored syncs that read a source.
+///
+/// # Errors
+/// The store fails.
+pub async fn readers(directory: &Directory, slug: &str) -> Result<Vec<String>, RegistryError> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = directory.store().records(Table::Settings, KEY.as_bytes(), after, PAGE).await?;
+        let settings =
+            page.items.iter().filter_map(|record| serde_json::from_slice::<SyncSettings>(&record.value).ok());
+        let reading = settings.filter(|settings| settings.source.as_deref() == Some(slug));
+        found.extend(reading.map(|settings| settings.name));
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
 /// Takes up the stored syncs beside those of the configuration. One whose name is in the configuration waits, and so does one that
 /// cannot run as things are; the log says which.
 ///

@@ -264,6 +264,7 @@ fn the_document_has_every_route_and_no_other() {
         "log",
         "mappings",
         "provisioned",
+        "removal",
         "runs",
         "stored_syncs",
         "syncs",

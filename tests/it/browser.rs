@@ -151,7 +151,9 @@ impl Browser {
 
     /// What the system prefers: `light` or `dark`.
     pub(crate) fn prefers(&mut self, scheme: &str) {
-        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        // And nothing moves: a picture is not to show a colour on its way to another.
+        let still = json!({"name": "prefers-reduced-motion", "value": "reduce"});
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}, still]});
         self.call("Emulation.setEmulatedMedia", features);
     }
 

@@ -43,7 +43,7 @@ impl<'s> Visitor<'s> {
         let reply = try_login(server, token, "");
         assert_eq!(reply.status, 303, "{}", reply.text());
         // Values of cookies keep their case: the raw head is needed.
-        let cookie = raw_cookie(&reply, "provisor_console");
+        let cookie = raw_cookie(&reply, &format!("provisor_console_{}", server.port));
         let mut visitor = Self { server, cookie, csrf: String::new() };
         visitor.csrf = secret(&visitor.get("/console").text());
         visitor
@@ -82,7 +82,7 @@ fn raw_cookie(reply: &Reply, name: &str) -> String {
 
 fn try_login(server: &Server, token: &str, next: &str) -> Reply {
     let form = server.send("GET", "/console/login", &[], b"");
-    let cookie = raw_cookie(&form, "provisor_login");
+    let cookie = raw_cookie(&form, &format!("provisor_login_{}", server.port));
     let fields = [("csrf", secret(&form.text())), ("token", token.to_owned()), ("next", next.to_owned())];
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     server.send("POST", "/console/login", &[("Cookie", &cookie)], body.as_bytes())
@@ -109,6 +109,40 @@ fn who_has_no_session_is_shown_the_way_to_one() {
 }
 
 #[test]
+fn two_servers_of_one_host_keep_their_sessions() {
+    let (one_data, two_data) = (Data::new(), Data::new());
+    let (one, two) = (Server::start(&one_data.0), Server::start(&two_data.0));
+    let (first, second) = (Visitor::new(&one, ADMIN), Visitor::new(&two, ADMIN));
+    // A browser sends both cookies to both, for a cookie knows no port.
+    let both = format!("{}; {}", first.cookie, second.cookie);
+    for server in [&one, &two] {
+        assert_eq!(server.send("GET", "/console", &[("Cookie", &both)], b"").status, 200);
+    }
+    assert_eq!(first.post("/console/logout", &[]).status, 303);
+    assert_eq!(one.send("GET", "/console", &[("Cookie", &both)], b"").status, 303);
+    assert_eq!(two.send("GET", "/console", &[("Cookie", &both)], b"").status, 200);
+}
+
+#[test]
+fn a_source_goes_when_its_name_is_typed() {
+    let data = Data::new();
+    let server = Server::start(&data.0);
+    let visitor = Visitor::new(&server, ADMIN);
+    server.user("ada");
+    let path = "/console/sources/default/remove";
+    for typed in [&[][..], &[("confirm", "")], &[("confirm", "Default")]] {
+        let reply = visitor.post(path, typed);
+        assert_eq!((reply.status, header(&reply, "location")), (303, Some("/console/sources/default/users")));
+        assert!(visitor.get("/console/sources/default/users").text().contains("type default to confirm"));
+    }
+    let reply = visitor.post(path, &[("confirm", "default")]);
+    assert_eq!((reply.status, header(&reply, "location")), (303, Some("/console")), "{}", reply.text());
+    let page = visitor.get("/console").text();
+    assert!(page.contains("Source default is gone") && page.contains("No source yet"), "{page}");
+    assert_eq!(visitor.get("/console/sources/default/users").status, 404);
+}
+
+#[test]
 fn a_token_that_does_not_open_says_why() {
     let data = Data::new();
     let server = Server::start(&data.0);
@@ -121,7 +155,7 @@ fn a_token_that_does_not_open_says_why() {
         let reply = try_login(&server, token, "");
         assert_eq!(reply.status, 401, "{token}: {}", reply.text());
         assert!(reply.text().contains(why), "{token}: {}", reply.text());
-        assert!(!reply.head.contains("provisor_console="), "{token}");
+        assert!(!reply.head.contains("provisor_console"), "{token}");
     }
     let mut replies = (0..60).map(|_| try_login(&server, "prv1_abc_def", "").status);
     assert!(replies.any(|status| status == 429), "who guesses is told to wait");
@@ -417,7 +451,7 @@ fn a_role_may_do_what_it_may_and_a_limit_hides_the_rest() {
     for path in ["/console/tokens", "/console/mappings", "/console/mappings/people", "/console/sources/other/users"] {
         let reply = reader.get(path);
         assert_eq!(reply.status, 200, "{path}");
-        for button in ["Make token", ">Revoke<", "Roll back", "New mapping", "Resume"] {
+        for button in ["Make token", ">Revoke<", "Roll back", "New mapping", "Resume", "Remove this source"] {
             assert!(!reply.text().contains(button), "{path} offers {button:?}");
         }
     }
@@ -430,6 +464,7 @@ fn a_role_may_do_what_it_may_and_a_limit_hides_the_rest() {
         ("/console/tokens/abc/revoke", &[]),
         ("/console/mappings/people/rollback", &[("revision", "1"), ("newest", "1")]),
         ("/console/sources/default/resume", &[]),
+        ("/console/sources/default/remove", &[("confirm", "default")]),
     ] {
         let reply = reader.post(path, fields);
         assert!(reply.status == 403 && reply.text().contains("role"), "{path}: {} {}", reply.status, reply.text());
@@ -463,4 +498,5 @@ fn a_role_may_do_what_it_may_and_a_limit_hides_the_rest() {
     assert_eq!(more.status, 403, "a token gives no more than it has");
     let own = limited.post("/console/tokens", &[("label", "x"), ("opens", "scim:other"), ("days", "30")]);
     assert_eq!(own.status, 303);
+    assert_eq!(limited.post("/console/sources/other/remove", &[("confirm", "other")]).status, 403);
 }

@@ -18,12 +18,17 @@ fn begin(name: &str) -> Option<(Data, Server, Browser)> {
     Some((data, server, browser))
 }
 
-/// A server with a sync that appends what it would do to a file.
-fn with_sync(home: &Data) -> Server {
+/// A server with a sync that appends what it would do to a file, and more of the configuration.
+fn with_sync(home: &Data, more: &str) -> Server {
     std::fs::create_dir_all(&home.0).unwrap();
     std::fs::write(home.0.join("onward.toml"), PEOPLE.replace("people", "onward")).unwrap();
     let config = "[[sync]]\nname = \"onward\"\nsource = \"default\"\nusers = { mapping = \"onward.toml\" }\nschedule = { direct = false }\n[sync.target]\nkind = \"file\"\npath = \"sent.jsonl\"\n";
-    std::fs::write(home.0.join("provisor.toml"), config).unwrap();
+    std::fs::write(
+        home.0.join("strict.toml"),
+        PEOPLE.replace("people", "strict").replace("'[title]'", "'CDate([title])'"),
+    )
+    .unwrap();
+    std::fs::write(home.0.join("provisor.toml"), format!("{config}{more}")).unwrap();
     let config = home.0.join("provisor.toml").display().to_string();
     let server = Server::start_by(&home.0.join("data"), &["--config", &config], &[]);
     // Its run at the start is over before there is anybody to push on.
@@ -41,8 +46,8 @@ fn with_sync(home: &Data) -> Server {
 fn a_sync_is_planned_and_run() {
     let Some(mut browser) = Browser::start("sync") else { return };
     let home = Data::new();
-    let server = with_sync(&home);
-    server.user("Ada@Contoso.example");
+    let server = with_sync(&home, "");
+    let ada = server.user("Ada@Contoso.example");
     log_in(&server, &mut browser);
     browser.go(&url(&server, "/console/syncs/onward/plan"));
     browser.sees("ada@contoso.example");
@@ -55,6 +60,16 @@ fn a_sync_is_planned_and_run() {
     browser.sees("created");
     browser.go(&url(&server, "/console/syncs/onward/objects?search=ada&kind=group"));
     browser.sees("None matches");
+    // What the target has is as it was sent; then somebody changes, and the plan says in what.
+    browser.go(&url(&server, "/console/syncs/onward/plan"));
+    browser.sees("Nothing to do");
+    server.patch(&format!("/Users/{ada}"), json!([{"op": "replace", "path": "title", "value": "Countess"}]));
+    browser.go(&url(&server, "/console/syncs/onward/plan"));
+    browser.sees("Would be");
+    let row = "document.querySelector('.action .changes tbody tr')";
+    assert_eq!(browser.value(&format!("{row}.cells[0].textContent")), "title");
+    assert_eq!(browser.value(&format!("{row}.querySelector('.come').textContent")), "Countess");
+    browser.keep_picture("plan-difference");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
@@ -131,6 +146,46 @@ fn a_mapping_is_broken_mended_and_saved() {
     browser.sees("Saved as revision 3");
     let kept = server.api("GET", "/mappings/people", &[], "");
     assert!(kept.text().contains("ToUpper"), "{}", kept.text());
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn the_target_tab_shows_what_is_sent_and_what_differs() {
+    let Some((_data, server, mut browser)) = begin("target") else { return };
+    use_people(&server);
+    server.user("Ada@Contoso.example");
+    log_in(&server, &mut browser);
+    browser.go(&url(&server, "/console/mappings/people/edit"));
+    browser.click("#picked button");
+    browser.until("document.getElementById('payload')?.textContent.includes('ada@contoso.example')");
+    // By the keyboard alone: the tabs are one stop, and arrows choose.
+    browser.value("document.getElementById('tab-payload').focus()");
+    browser.press("ArrowRight", 0);
+    browser.press("ArrowRight", 0);
+    browser.until("document.activeElement.id === 'tab-target' && !document.getElementById('pane-target').hidden");
+    browser.until("document.querySelector('#received .json')?.textContent.includes('ada@contoso.example')");
+    browser.sees("POST /Users");
+    browser.sees("What is stored is the same");
+    browser.fill("#text", &PEOPLE.replace("ToLower", "ToUpper"));
+    browser.until("document.querySelector('#received .come')?.textContent.includes('ADA@CONTOSO.EXAMPLE')");
+    browser.until("document.querySelector('#received .gone')?.textContent.includes('ada@contoso.example')");
+    browser.value("(() => { const aim = document.getElementById('aim'); aim.value = 'graph'; aim.dispatchEvent(new Event('change')); })()");
+    browser.sees("POST /users");
+    browser.fill("#text", &PEOPLE.replace("ToLower", "ToLowr"));
+    browser.until("document.getElementById('received').textContent.includes('does not compile')");
+
+    // As it was: who leaves is not asked whether to.
+    browser.fill("#text", PEOPLE);
+    browser.sees("Revision 1");
+
+    // A mapping that nobody saved: everybody is new.
+    browser.go(&url(&server, "/console/mappings/new"));
+    browser.fill("#text", &PEOPLE.replace("people", "fresh"));
+    browser.until("document.querySelector('.all-well')");
+    browser.click("#ask-impact");
+    browser.until("document.getElementById('pane-impact').innerText.includes('never saved')");
+    browser.until("document.querySelector('#pane-impact .come')?.textContent.includes('ada@contoso.example')");
+    assert_eq!(browser.value("document.querySelector('#pane-impact .figures dd').textContent"), "1");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
@@ -296,16 +351,104 @@ fn serious(browser: &mut Browser, axe: &str) -> Vec<String> {
     found.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
 }
 
-#[test]
-fn every_page_is_for_everybody_and_fits_a_phone() {
-    let Some(mut browser) = Browser::start("pages") else { return };
-    let home = Data::new();
-    let server = with_sync(&home);
+/// axe-core, which must be there in CI.
+fn axe() -> Option<String> {
     let axe = std::fs::read_to_string(crate::support::root().join("target/axe/package/axe.min.js")).ok();
     if axe.is_none() {
         assert!(std::env::var_os("CI").is_none(), "axe-core is missing: .ci/browser brings it");
         eprintln!("skipped: axe-core is missing (.ci/browser brings it)");
     }
+    axe
+}
+
+/// Pictures of a page as it stands, and what is wrong with it.
+fn portray(browser: &mut Browser, axe: Option<&String>, name: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (form, width, height) in [("phone", 360, 780), ("desktop", 1280, 900)] {
+        browser.size(width, height);
+        for scheme in ["dark", "light"] {
+            browser.prefers(scheme);
+            let wide = browser.value("document.documentElement.scrollWidth - window.innerWidth");
+            if wide.as_f64().unwrap() > 0.0 {
+                found.push(format!("{name}, {form}: {wide} pixels too wide"));
+            }
+            let tabs = browser
+                .value("new Set([...document.querySelectorAll('.results [role=tab]')].map(tab => tab.offsetTop)).size");
+            if tabs.as_f64().unwrap() > 1.0 {
+                found.push(format!("{name}, {form}: the tabs are on {tabs} lines"));
+            }
+            browser.keep_picture(&format!("{name}-{form}-{scheme}"));
+            if let Some(axe) = axe {
+                found.extend(serious(browser, axe).into_iter().map(|line| format!("{name}, {form}, {scheme}: {line}")));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn what_opens_on_a_page_is_for_everybody_too() {
+    let Some((_data, server, mut browser)) = begin("states") else { return };
+    let axe = axe();
+    furnish(&server, false);
+    log_in(&server, &mut browser);
+    let mut found = Vec::new();
+    let mut shot = |browser: &mut Browser, name: &str| found.extend(portray(browser, axe.as_ref(), name));
+    browser.go(&url(&server, "/console/mappings/people/edit"));
+    browser.click("#picked button");
+    browser.until("document.querySelector('#pane-payload .badge.bad')");
+    shot(&mut browser, "studio-halts");
+    browser.fill("#text", &PEOPLE.replace("ToLower", "ToUpper"));
+    browser.until("document.getElementById('payload')");
+    shot(&mut browser, "studio-fine");
+    browser.click("#tab-rules");
+    browser.value("for (const rule of [...document.querySelectorAll('.rule')].slice(0, 2)) rule.open = true");
+    shot(&mut browser, "studio-trace");
+    browser.click("#tab-target");
+    browser.until("document.querySelector('#received .changes')");
+    shot(&mut browser, "studio-target");
+    browser.click("#ask-impact");
+    browser.until("document.querySelector('#pane-impact .figures')");
+    shot(&mut browser, "studio-impact");
+    browser.click("#tab-payload");
+    browser.fill("#text", &PEOPLE.replace("ToLower", "ToLowr"));
+    browser.until("document.querySelector('#findings .finding pre')");
+    browser.until("!document.getElementById('payload')");
+    shot(&mut browser, "studio-mistake");
+    browser.go(&url(&server, "/console/tokens"));
+    browser.click("summary");
+    shot(&mut browser, "token-form");
+    browser.fill("#label", "entra production");
+    browser.press("Enter", 0);
+    browser.sees("Shown this once");
+    shot(&mut browser, "token-made");
+    browser.go(&url(&server, "/console/sources/default/users"));
+    browser.click(".removal summary");
+    browser.until("document.getElementById('confirm').offsetParent");
+    shot(&mut browser, "source-removal");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn every_page_is_for_everybody_and_fits_a_phone() {
+    let Some(mut browser) = Browser::start("pages") else { return };
+    let home = Data::new();
+    // One sync is halted, and one waits for a target that says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let more = format!(
+        "\n[[sync]]\nname = \"strict\"\nsource = \"default\"\nusers = {{ mapping = \"strict.toml\" }}\nschedule = {{ direct = false }}\n\
+         [sync.target]\nkind = \"file\"\npath = \"strict.jsonl\"\n\n[[sync]]\nname = \"patient\"\nsource = \"default\"\n\
+         users = {{ mapping = \"onward.toml\" }}\nschedule = {{ direct = false }}\n[sync.target]\nkind = \"scim\"\nurl = \"http://{}/scim/v2\"\n",
+        silent.local_addr().unwrap()
+    );
+    let server = with_sync(&home, &more);
+    let grace = json!({"schemas": [USER], "userName": "Grace@Contoso.example", "displayName": "Grace Hopper", "title": "Rear admiral"});
+    let grace = server.scim("POST", "/Users", Some(&grace)).json()["id"].as_str().unwrap().to_owned();
+    for name in ["onward", "strict"] {
+        server.api("POST", &format!("/syncs/{name}/run"), &[], &json!({"wait": true}).to_string());
+    }
+    server.patch(&format!("/Users/{grace}"), json!([{"op": "replace", "path": "title", "value": "Commodore"}]));
+    let axe = axe();
     let empty = Data::new();
     let new = Server::start(&empty.0);
     let mut found = Vec::new();
@@ -348,6 +491,8 @@ fn every_page_is_for_everybody_and_fits_a_phone() {
         "sync /console/syncs/onward".to_owned(),
         "plan /console/syncs/onward/plan".to_owned(),
         "objects /console/syncs/onward/objects".to_owned(),
+        "sync-halted /console/syncs/strict".to_owned(),
+        "sync-running /console/syncs/patient".to_owned(),
     ]);
     log_in(&server, &mut browser);
     for page in pages {

@@ -332,6 +332,55 @@ fn a_stream_is_answered_while_it_is_sent() {
     assert_eq!(reply.status, 404, "{}", reply.text());
 }
 
+/// Sends all, and reads then; the lines of the answer.
+fn send_then_read(server: &Server, path: &str, records: &[u8]) -> Vec<Value> {
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    stream.set_write_timeout(Some(Duration::from_mins(1))).unwrap();
+    let head = format!(
+        "POST /api/v1{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {ADMIN}\r\n\
+         Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",
+        records.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(records).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    assert!(head.contains(" 200 "), "{head}");
+    json_lines(&dechunked(&Reply { status: 200, raw_head: head.clone(), head, body: answer[end..].to_vec() }))
+}
+
+#[test]
+fn who_sends_all_before_reading_is_answered_whole() {
+    let data = Data::new();
+    // Nobody reads for a sixth of the time, and no more than 16 MiB wait: then the run ends in words.
+    let server = Server::start_with(&data.0, &[("PROVISOR_LIMITS_TIMEOUT", "18")]);
+    assert_eq!(server.api("PUT", "/mappings/people", &[], PEOPLE).status, 201);
+    let record = |number: usize, more: &str| {
+        format!("{{\"userName\": \"Person{number}\", \"displayName\": \"P {number} {more}\"}}\n")
+    };
+    let more = "x".repeat(600);
+    let records: String = (0..10_000).map(|number| record(number, &more)).collect();
+    assert!(records.len() > 6_000_000);
+    let told = send_then_read(&server, "/dry-run?mapping=people", records.as_bytes());
+    assert_eq!((told.len(), &told[10_000]["summary"]["payloads"]), (10_001, &json!(10_000)), "{}", told[10_000]);
+    for (number, one) in told[..10_000].iter().enumerate() {
+        assert_eq!((&one["record"], &one["line"]), (&json!(number), &json!(number + 1)), "in the order of the records");
+    }
+    assert_eq!(told[9_999]["payload"]["userName"], "person9999");
+
+    // Each answer is long: they cannot all wait in the sockets.
+    let more = "x".repeat(1_000);
+    let records: String = (0..48_000).map(|number| record(number, &more)).collect();
+    let told = send_then_read(&server, "/dry-run?mapping=people", records.as_bytes());
+    let summary = &told.last().unwrap()["summary"];
+    assert_eq!(summary["complete"], false, "{summary}");
+    assert!(summary["stopped"].as_str().unwrap().contains("nobody reads the answer"), "{summary}");
+    assert_eq!(summary["records"], told.len() - 1, "what was told is counted");
+}
+
 #[test]
 fn lines_and_one_object_are_two_forms_of_an_answer() {
     let data = Data::new();

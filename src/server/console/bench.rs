@@ -1,15 +1,15 @@
 //! The studio's workbench: a text that is not saved, checked, run on a record and tested, as fast as somebody types.
 //!
-//! The one evaluator that serves everything runs here too; nothing is stored, and nothing of a record comes into a log.
+//! What becomes of a record is told by the preview of every dry run; here it gets the form that an editor wants, with places
+//! counted as browsers count. Nothing is stored, and nothing of a record comes into a log.
 
 use serde_json::{Value as Json, json};
 
 use crate::clock::{Millis, moment};
-use crate::function::{Context, Env, Seed};
-use crate::mapping::{Apply, Failure, Mapping, Outcome};
+use crate::function::{Env, Seed};
+use crate::mapping::{Apply, Ended, Mapping, Previewer, RuleTrace};
 use crate::text::render::{self, Format};
 use crate::text::{Diagnostic, Source, Span};
-use crate::value::{Arena, RecordReader, Value};
 
 /// What functions find here: the clock, and the same random values each time, so that a payload does not flicker.
 pub(super) fn environment(now: Millis) -> Env {
@@ -69,35 +69,26 @@ fn range(source: &Source, span: Span) -> Json {
 
 /// What becomes of a record, and why each target has its value.
 fn result(mapping: &Mapping, record: &str, now: Millis) -> Json {
-    let arena = Arena::new();
-    let env = mapping.env(&environment(now));
-    let context = Context::new(&arena, &env, 0);
-    let slots = match RecordReader::new().read(mapping.layout(), record, &arena) {
-        Ok(slots) => slots,
-        Err(error) => return json!({"outcome": "unreadable", "reason": error.to_string()}),
-    };
-    let mut out = match mapping.apply(slots, &context, Apply::Create) {
-        Outcome::Payload(payload) => json!({"outcome": "payload", "payload": payload.to_json_redacted()}),
-        Outcome::OutOfScope => {
-            json!({"outcome": "outOfScope", "reason": "no scoping filter takes this record"})
-        }
-        Outcome::Skipped(skip) => json!({"outcome": "skipped", "reason": mapping.describe_skip(&skip)}),
-        Outcome::Failed(failure) => failed(mapping, &failure, slots, &context),
-    };
-    if let Some(fields) = out.as_object_mut() {
-        fields.insert("rules".into(), rules(mapping, slots, &context));
+    let look = Previewer::new(mapping, mapping.env(&environment(now))).look(record, 0, Apply::Create);
+    let mut out = json!({"outcome": look.ended.word()});
+    let Some(fields) = out.as_object_mut() else { return out };
+    if let Some(payload) = look.payload {
+        fields.insert("payload".into(), payload);
+    }
+    if let Some(reason) = look.reason {
+        fields.insert("reason".into(), reason.into());
+    }
+    if let Some(found) = &look.finding {
+        fields.insert("finding".into(), finding(mapping.source(), found));
+    }
+    if look.ended != Ended::Unreadable {
+        fields.insert("rules".into(), rules(mapping, &look.rules));
     }
     out
 }
 
-fn failed<'a>(mapping: &'a Mapping, failure: &Failure, slots: &'a [Value<'a>], context: &Context<'a>) -> Json {
-    let told = mapping.describe(failure, slots, context);
-    json!({"outcome": "failed", "reason": told.message, "finding": finding(mapping.source(), &told)})
-}
-
-fn rules<'a>(mapping: &'a Mapping, slots: &'a [Value<'a>], context: &Context<'a>) -> Json {
+fn rules(mapping: &Mapping, traces: &[RuleTrace]) -> Json {
     let source = mapping.source();
-    let traces = mapping.trace(slots, context);
     let rows = traces.iter().enumerate().map(|(number, trace)| {
         let steps: Vec<Json> = trace
             .steps

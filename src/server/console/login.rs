@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 
-use super::session::{self, Posted};
+use super::session::{self, Address, Posted};
 use super::{Trouble, assets, rendered};
 use crate::server::State;
 use crate::server::problem::Problem;
@@ -14,11 +14,16 @@ use crate::server::problem::Problem;
 const DOOR: &str = "/console";
 
 /// The form, with what went wrong before.
-fn form(state: &State, headers: &HeaderMap, next: &str, wrong: Option<&str>) -> Result<Response, Trouble> {
-    let secret = session::form_secret(headers)?;
+fn form(
+    state: &State,
+    (address, headers): (&Address, &HeaderMap),
+    next: &str,
+    wrong: Option<&str>,
+) -> Result<Response, Trouble> {
+    let secret = session::form_secret(address, headers)?;
     let context = json!({ "assets": assets::names(), "csrf": secret, "next": next, "wrong": wrong });
     let mut response = Html(rendered("login.html", &context)?).into_response();
-    session::give_form(state, &mut response, &secret);
+    session::give_form(state, address, &mut response, &secret);
     Ok(response)
 }
 
@@ -29,7 +34,7 @@ pub(super) async fn show(
 ) -> Result<Response, Trouble> {
     let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let next = query.into_iter().find(|(name, _)| name == "next").map(|(_, value)| value.into_owned());
-    form(&state, &headers, &next.unwrap_or_default(), None)
+    form(&state, (&Address::of(&uri, &headers), &headers), &next.unwrap_or_default(), None)
 }
 
 /// Takes the token, and gives a session for it.
@@ -38,10 +43,12 @@ pub(super) async fn enter(
     request: Request,
 ) -> Result<Response, Response> {
     let headers = request.headers().clone();
+    let address = Address::of(request.uri(), &headers);
     let (given, next) = session::read_login(&state, request).await?;
     if let Err(wait) = state.gate.knock(&DOOR.to_owned()) {
         let wrong = "Too many attempts at once. Wait a few seconds, then try again.";
-        let mut response = form(&state, &headers, &next, Some(wrong)).map_err(IntoResponse::into_response)?;
+        let mut response =
+            form(&state, (&address, &headers), &next, Some(wrong)).map_err(IntoResponse::into_response)?;
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         response.headers_mut().insert(header::RETRY_AFTER, (wait.as_secs() + 1).into());
         return Err(response);
@@ -50,7 +57,8 @@ pub(super) async fn enter(
         Ok(holder) => holder,
         Err(refusal) => {
             let wrong = session::sentence(refusal);
-            let mut response = form(&state, &headers, &next, Some(wrong)).map_err(IntoResponse::into_response)?;
+            let mut response =
+                form(&state, (&address, &headers), &next, Some(wrong)).map_err(IntoResponse::into_response)?;
             *response.status_mut() = StatusCode::UNAUTHORIZED;
             return Err(response);
         }
@@ -61,7 +69,7 @@ pub(super) async fn enter(
     let (id, _) = opened?;
     tracing::info!(target: "console", token = label, "somebody logged in");
     let mut response = session::see_other(inside(&next));
-    session::give(&state, &mut response, Some(&id), None);
+    session::give(&state, &address, &mut response, Some(&id), None);
     Ok(response)
 }
 
@@ -71,10 +79,16 @@ fn inside(next: &str) -> &str {
     if is_page && !next.starts_with("/console/login") { next } else { "/console" }
 }
 
-pub(super) async fn leave(extract::State(state): extract::State<State>, headers: HeaderMap, _: Posted) -> Response {
-    state.console.close(&headers);
+pub(super) async fn leave(
+    extract::State(state): extract::State<State>,
+    headers: HeaderMap,
+    uri: Uri,
+    _: Posted,
+) -> Response {
+    let address = Address::of(&uri, &headers);
+    state.console.close(&address, &headers);
     let mut response = session::see_other("/console/login");
-    session::give(&state, &mut response, None, None);
+    session::give(&state, &address, &mut response, None, None);
     response
 }
 

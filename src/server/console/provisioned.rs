@@ -4,16 +4,18 @@ use axum::Router;
 use axum::extract::{self, Path};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::overview::seen;
-use super::session::{Visitor, see_other};
+use super::session::{Posted, Visitor, see_other};
 use super::{Trouble, log, page, words};
+use crate::directory::token::Role;
 use crate::directory::{Listing, LogFilter};
 use crate::server::State;
 use crate::server::page::{Parameters, shown};
 use crate::server::problem::Problem;
+use crate::server::removal;
 use crate::store::{LogQuery, Stored};
 
 /// Rows of a list.
@@ -26,6 +28,7 @@ const MEMBERS: usize = 200;
 pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/console/provisioned", get(first))
+        .route("/console/sources/{slug}/remove", post(remove))
         .route("/console/sources/{slug}/{kind}", get(list))
         .route("/console/sources/{slug}/{kind}/{id}", get(detail))
 }
@@ -69,6 +72,35 @@ async fn list(
         "items": found.items, "next": shown(found.next.as_ref()),
     });
     page(&state, &visitor, "provisioned.html", "provisioned", context)
+}
+
+/// Removes a source whose name was typed.
+async fn remove(
+    extract::State(state): extract::State<State>,
+    Path(slug): Path<String>,
+    posted: Posted,
+) -> Result<Response, Trouble> {
+    posted.visitor.needs(Role::Admin)?;
+    posted.visitor.caller.whole()?;
+    posted.visitor.caller.source(&state, &slug)?;
+    let session = &posted.visitor.session;
+    let back = format!("/console/sources/{}/users", words::encoded(&slug));
+    if posted.get("confirm") != Some(slug.as_str()) {
+        session.tell("bad", format!("Nothing was removed: type {slug} to confirm."));
+        return Ok(see_other(&back));
+    }
+    match removal::remove(&state, &posted.visitor.caller, &slug, true).await {
+        Ok(true) => session.tell("good", format!("Source {slug} is gone, with all that it had.")),
+        Ok(false) => {
+            session.tell("good", format!("Source {slug} takes no more requests. What it had is still being deleted."));
+        }
+        Err(problem) if problem.status == StatusCode::CONFLICT => {
+            session.tell("bad", problem.detail);
+            return Ok(see_other(&back));
+        }
+        Err(problem) => return Err(problem.into()),
+    }
+    Ok(see_other("/console"))
 }
 
 async fn detail(

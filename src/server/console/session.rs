@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,9 +28,9 @@ use crate::server::problem::Problem;
 use crate::server::registry::{Holder, RegistryError, random};
 use crate::server::{Registry, State, scim};
 
-/// The cookie of a session.
+/// The cookie of a session, before the port.
 const COOKIE: &str = "provisor_console";
-/// The cookie that the form for logging in comes with: a page of another site cannot know it.
+/// The cookie that the form for logging in comes with, before the port: a page of another site cannot know it.
 const FORM_COOKIE: &str = "provisor_login";
 /// The field of a form that holds the second secret.
 pub(super) const CSRF_FIELD: &str = "csrf";
@@ -151,8 +152,8 @@ impl Sessions {
     }
 
     /// Ends a session.
-    pub(super) fn close(&self, headers: &HeaderMap) {
-        if let Some(id) = cookie(headers, COOKIE) {
+    pub(super) fn close(&self, address: &Address, headers: &HeaderMap) {
+        if let Some(id) = cookie(headers, &address.name(COOKIE)) {
             self.held.write().unwrap_or_else(PoisonError::into_inner).remove(&token::hash(id));
         }
     }
@@ -170,6 +171,23 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     pairs.into_iter().find(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
+/// The port by which a browser comes. Cookies do not know ports: without it in their names, two servers of one host would
+/// end each other's sessions.
+pub(super) struct Address(Option<u16>);
+
+impl Address {
+    /// As the request has it: HTTP/2 says it in the URL, HTTP/1.1 in `Host`. A scheme's own port is not written.
+    pub(super) fn of(uri: &Uri, headers: &HeaderMap) -> Self {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let told = uri.authority().map(Authority::as_str).or(host).unwrap_or_default();
+        Self(told.rsplit_once(':').and_then(|(_, port)| port.parse().ok()))
+    }
+
+    fn name(&self, stem: &str) -> String {
+        self.0.map_or_else(|| stem.to_owned(), |port| format!("{stem}_{port}"))
+    }
+}
+
 /// A cookie as it is set; without a value it is taken back.
 fn set(state: &State, name: &str, value: Option<&str>) -> Option<HeaderValue> {
     let is_https = state.tls.is_some() || state.url.as_deref().is_some_and(|url| url.starts_with("https:"));
@@ -180,25 +198,31 @@ fn set(state: &State, name: &str, value: Option<&str>) -> Option<HeaderValue> {
 }
 
 /// Adds cookies to an answer: the session's, and that of the form.
-pub(super) fn give(state: &State, response: &mut Response, session: Option<&str>, form: Option<&str>) {
+pub(super) fn give(
+    state: &State,
+    address: &Address,
+    response: &mut Response,
+    session: Option<&str>,
+    form: Option<&str>,
+) {
     for (name, value) in [(COOKIE, session), (FORM_COOKIE, form)] {
-        if let Some(value) = set(state, name, value) {
+        if let Some(value) = set(state, &address.name(name), value) {
             response.headers_mut().append(header::SET_COOKIE, value);
         }
     }
 }
 
 /// The secret of the form for logging in: the one that the browser has, or a new one.
-pub(super) fn form_secret(headers: &HeaderMap) -> Result<String, RegistryError> {
-    match cookie(headers, FORM_COOKIE).filter(|value| value.len() == 43) {
+pub(super) fn form_secret(address: &Address, headers: &HeaderMap) -> Result<String, RegistryError> {
+    match cookie(headers, &address.name(FORM_COOKIE)).filter(|value| value.len() == 43) {
         Some(value) => Ok(value.to_owned()),
         None => secret(),
     }
 }
 
 /// Adds the form's cookie to its page.
-pub(super) fn give_form(state: &State, response: &mut Response, form: &str) {
-    if let Some(value) = set(state, FORM_COOKIE, Some(form)) {
+pub(super) fn give_form(state: &State, address: &Address, response: &mut Response, form: &str) {
+    if let Some(value) = set(state, &address.name(FORM_COOKIE), Some(form)) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
 }
@@ -240,7 +264,8 @@ pub(super) struct Visitor {
 impl Visitor {
     fn of(parts: &Parts, state: &State) -> Option<Self> {
         let now = state.directory.now();
-        let (session, grant) = state.console.get(cookie(&parts.headers, COOKIE)?, &state.registry, now)?;
+        let name = Address::of(&parts.uri, &parts.headers).name(COOKIE);
+        let (session, grant) = state.console.get(cookie(&parts.headers, &name)?, &state.registry, now)?;
         if !parts.headers.contains_key(POLL_HEADER) {
             session.seen.fetch_max(now, Ordering::Relaxed);
         }
@@ -362,7 +387,8 @@ pub(super) async fn read_login(state: &State, request: Request) -> Result<(Strin
     let (parts, body) = request.into_parts();
     let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state);
     let fields = read_form(&body.await.map_err(IntoResponse::into_response)?);
-    let wanted = cookie(&parts.headers, FORM_COOKIE).filter(|value| value.len() == 43);
+    let name = Address::of(&parts.uri, &parts.headers).name(FORM_COOKIE);
+    let wanted = cookie(&parts.headers, &name).filter(|value| value.len() == 43);
     if !is_ours(state, &parts) || !wanted.is_some_and(|wanted| same(field(&fields, CSRF_FIELD), wanted)) {
         return Err(super::Trouble(foreign()).into_response());
     }

@@ -46,7 +46,8 @@ pub(super) fn routes() -> Router<State> {
 
 async fn blank(visitor: Visitor, extract::State(state): extract::State<State>, uri: Uri) -> Result<Response, Trouble> {
     let wanted = picked(&state, &visitor, &uri, None)?;
-    page(&state, &visitor, "studio.html", "mappings", studio(&state, &visitor, None, 0, BLANK, &wanted))
+    let context = studio(&state, &visitor, (None, 0, BLANK), &wanted);
+    page(&state, &visitor, "studio.html", "mappings", context)
 }
 
 async fn edit(
@@ -57,7 +58,8 @@ async fn edit(
 ) -> Result<Response, Trouble> {
     let held = visitor.caller.mapping(&state, &name)?;
     let wanted = picked(&state, &visitor, &uri, Some(&name))?;
-    let context = studio(&state, &visitor, Some(&name), held.revision.revision, &held.revision.text, &wanted);
+    let opened = (Some(name.as_str()), held.revision.revision, held.revision.text.as_str());
+    let context = studio(&state, &visitor, opened, &wanted);
     page(&state, &visitor, "studio.html", "mappings", context)
 }
 
@@ -79,9 +81,29 @@ fn picked(state: &State, visitor: &Visitor, uri: &Uri, name: Option<&str>) -> Re
     Ok(json!({"source": source, "kind": kind, "id": null}))
 }
 
-fn studio(state: &State, visitor: &Visitor, name: Option<&str>, revision: u64, text: &str, wanted: &Value) -> Value {
+/// What the page shows of a mapping: its name, when it has been saved, its revision and its text.
+fn studio(
+    state: &State,
+    visitor: &Visitor,
+    (name, revision, text): (Option<&str>, u64, &str),
+    wanted: &Value,
+) -> Value {
+    let syncs = state.syncs.iter().filter(|handle| visitor.caller.sees_sync(handle));
+    let targets: Vec<Value> = syncs
+        .map(|handle| json!({"name": handle.sync.name(), "uses": name.is_some_and(|name| handle.uses(name))}))
+        .collect();
+    // A mapping that no sync uses: its own target says which service it is likely for.
+    let is_used = targets.iter().any(|target| target.get("uses") == Some(&Value::Bool(true)));
+    let is_free = text.lines().any(|line| line.starts_with("kind") && line.contains("json"));
+    let aim = if is_used {
+        ""
+    } else if is_free {
+        "graph"
+    } else {
+        "scim"
+    };
     json!({
-        "name": name, "revision": revision, "text": text, "wanted": wanted,
+        "name": name, "revision": revision, "text": text, "wanted": wanted, "targets": targets, "aim": aim,
         "sources": seen(state, visitor).into_iter().map(|record| record.slug).collect::<Vec<_>>(),
     })
 }

@@ -1,22 +1,25 @@
-//! Records on their way into a run: from a body as its bytes come, from a directory page by page. What runs takes them from a
-//! short queue, so that memory stays flat, and a reader who is slow slows down who sends.
+//! Records on their way into a run: from a body as its bytes come, from a directory page by page. They wait in a queue whose
+//! size is bounded in bytes: memory stays flat, and who is slow slows down who sends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{MOST_LINE, overtime};
+use super::overtime;
 use crate::directory::{Directory, Picked, Picking};
 use crate::sync::{State as Linked, Sync};
 use crate::target::Kind;
 
 /// How long the rest of a body is read for nothing, so that the sender gets to its answer.
-const REST: Duration = Duration::from_secs(10);
+const REST: Duration = Duration::from_secs(30);
 
 /// Some of the records.
 pub(super) enum Feed {
@@ -30,7 +33,7 @@ pub(super) enum Feed {
 
 /// A record, and what is known of it.
 pub(super) struct Item {
-    pub(super) text: Box<str>,
+    pub(super) text: Bytes,
     /// Its id in the directory.
     pub(super) id: Option<String>,
     /// The profile that is kept with it.
@@ -41,8 +44,77 @@ pub(super) struct Item {
 
 impl Item {
     /// One of which nothing is known.
-    pub(super) fn plain(text: Box<str>) -> Self {
+    pub(super) fn plain(text: Bytes) -> Self {
         Self { text, id: None, profile: None, linked: None }
+    }
+}
+
+/// A feed with the room that it takes until it is dropped.
+type Placed = (Feed, Option<OwnedSemaphorePermit>);
+
+/// The end of the queue into which records go.
+pub(super) struct Feeder {
+    to: UnboundedSender<Placed>,
+    room: Arc<Semaphore>,
+    whole: usize,
+    crowded: Arc<AtomicBool>,
+}
+
+/// The end of the queue from which records come.
+pub(super) struct Fed {
+    from: UnboundedReceiver<Placed>,
+    crowded: Arc<AtomicBool>,
+}
+
+/// A queue that holds so many bytes.
+pub(super) fn queue(bytes: usize) -> (Feeder, Fed) {
+    let (to, from) = unbounded_channel();
+    let crowded = Arc::new(AtomicBool::new(false));
+    let feeder = Feeder { to, room: Arc::new(Semaphore::new(bytes)), whole: bytes, crowded: Arc::clone(&crowded) };
+    (feeder, Fed { from, crowded })
+}
+
+impl Feeder {
+    /// Puts some in, as soon as there is room for so many bytes; false when nobody wants more.
+    pub(super) async fn give(&self, feed: Feed, bytes: usize) -> bool {
+        let bytes = u32::try_from(bytes.min(self.whole)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room);
+        let permit = match Arc::clone(&room).try_acquire_many_owned(bytes) {
+            Ok(permit) => Some(permit),
+            Err(_) => {
+                self.crowded.store(true, Ordering::Relaxed);
+                let permit = tokio::select! {
+                    permit = room.acquire_many_owned(bytes) => permit.ok(),
+                    () = self.to.closed() => return false,
+                };
+                self.crowded.store(false, Ordering::Relaxed);
+                permit
+            }
+        };
+        self.to.send((feed, permit)).is_ok()
+    }
+}
+
+impl Fed {
+    /// The next ones, when they come; none when there are no more.
+    pub(super) async fn next(&mut self) -> Option<Feed> {
+        self.from.recv().await.map(|(feed, _)| feed)
+    }
+
+    /// The next ones, when they are there.
+    pub(super) fn ready(&mut self) -> Option<Feed> {
+        self.from.try_recv().ok().map(|(feed, _)| feed)
+    }
+
+    /// Whether somebody would put more in, and there is no room.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowded.load(Ordering::Relaxed)
+    }
+
+    /// Takes no more.
+    pub(super) fn close(&mut self) {
+        self.from.close();
+        while self.from.try_recv().is_ok() {}
     }
 }
 
@@ -51,12 +123,12 @@ type Piece = Result<Option<Result<Frame<Bytes>, axum::Error>>, Elapsed>;
 
 /// Feeds a body as it comes, once its first piece is there: a client that asks whether it may send (`Expect: 100-continue`) hears so
 /// only before its answer begins.
-pub(super) async fn begin(mut body: Body, sender: Sender<Feed>, until: Instant) {
+pub(super) async fn begin(mut body: Body, feeder: Feeder, until: Instant) {
     let first = timeout_at(until, body.frame()).await;
-    tokio::spawn(rest(first, body, sender, until));
+    tokio::spawn(rest(first, body, feeder, until));
 }
 
-async fn rest(first: Piece, mut body: Body, sender: Sender<Feed>, until: Instant) {
+async fn rest(first: Piece, mut body: Body, feeder: Feeder, until: Instant) {
     let mut first = Some(first);
     loop {
         let piece = match first.take() {
@@ -72,11 +144,13 @@ async fn rest(first: Piece, mut body: Body, sender: Sender<Feed>, until: Instant
             Ok(Some(Err(_))) => Feed::Stop("the body broke off".to_owned()),
             Err(_) => Feed::Stop(overtime()),
         };
+        let size = if let Feed::Bytes(bytes) = &feed { bytes.len() } else { 0 };
         let ends = matches!(feed, Feed::Stop(_));
-        if sender.send(feed).await.is_err() || ends {
+        if !feeder.give(feed, size).await || ends {
             break;
         }
     }
+    drop(feeder);
     let _ = timeout(REST, async { while let Some(Ok(_)) = body.frame().await {} }).await;
 }
 
@@ -84,8 +158,8 @@ async fn rest(first: Piece, mut body: Body, sender: Sender<Feed>, until: Instant
 pub(super) async fn directory(
     directory: Directory,
     picking: Picking,
-    links: Option<(std::sync::Arc<Sync>, Kind)>,
-    sender: Sender<Feed>,
+    links: Option<(Arc<Sync>, Kind)>,
+    feeder: Feeder,
 ) {
     let mut picking = picking;
     loop {
@@ -93,7 +167,7 @@ pub(super) async fn directory(
             Ok(page) if page.is_empty() => return,
             Ok(page) => page,
             Err(error) => {
-                let _ = sender.send(Feed::Stop(error.detail)).await;
+                feeder.give(Feed::Stop(error.detail), 0).await;
                 return;
             }
         };
@@ -103,128 +177,44 @@ pub(super) async fn directory(
                 Some((sync, kind)) => match sync.link(*kind, &id).await {
                     Ok(linked) => linked,
                     Err(error) => {
-                        let _ = sender.send(Feed::Stop(error.to_string())).await;
+                        feeder.give(Feed::Stop(error.to_string()), 0).await;
                         return;
                     }
                 },
                 None => None,
             };
-            let text = serde_json::Value::Object(record).to_string().into_boxed_str();
+            let text = serde_json::Value::Object(record).to_string().into();
             items.push(Item { text, id: Some(id), profile, linked });
         }
-        if sender.send(Feed::Records(items)).await.is_err() {
+        let size = items.iter().map(|item| item.text.len() + item.profile.as_ref().map_or(0, Vec::len)).sum();
+        if !feeder.give(Feed::Records(items), size).await {
             return;
         }
     }
 }
 
-/// What is done with records.
-pub(super) trait Work {
-    /// A record; `number` counts from 0, `line` from 1 when it is one of a stream. False: enough.
-    fn record(&mut self, number: u64, line: Option<u64>, item: &Item) -> bool;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// A line that is no text.
-    fn broken(&mut self, number: u64, line: u64) -> bool;
-
-    /// Nothing is there at the moment. False: nobody listens any more.
-    fn idle(&mut self) -> bool {
-        true
-    }
-}
-
-/// Does the work with all records, at most `most`, until the time is over; why it ended early, if it did.
-pub(super) fn drive(mut feed: Receiver<Feed>, most: u64, until: Instant, work: &mut impl Work) -> Option<String> {
-    let mut course = Course { number: 0, line: 0, most, until, rest: Vec::new() };
-    loop {
-        let next = match feed.try_recv() {
-            Ok(next) => Some(next),
-            Err(_) => {
-                if !work.idle() {
-                    return Some("nobody listens".to_owned());
-                }
-                feed.blocking_recv()
-            }
-        };
-        let stopped = match next {
-            None => return course.last(work).err(),
-            Some(Feed::Stop(why)) => Err(why),
-            Some(Feed::Bytes(bytes)) => course.bytes(&bytes, work),
-            Some(Feed::Records(items)) => items.iter().try_for_each(|item| course.record(None, item, work)),
-        };
-        if let Err(why) = stopped {
-            return Some(why);
+    #[tokio::test]
+    async fn who_sends_waits_for_room_and_hears_when_nobody_wants_more() {
+        let (feeder, mut fed) = queue(10);
+        assert!(feeder.give(Feed::Bytes(Bytes::from_static(b"12345678")), 8).await);
+        assert!(!fed.is_crowded());
+        let sender = tokio::spawn(async move {
+            let first = feeder.give(Feed::Bytes(Bytes::from_static(b"123")), 3).await;
+            (first, feeder.give(Feed::Bytes(Bytes::from_static(&[0; 64])), 64).await)
+        });
+        while !fed.is_crowded() {
+            tokio::task::yield_now().await;
         }
-    }
-}
-
-/// How far it is.
-struct Course {
-    number: u64,
-    line: u64,
-    most: u64,
-    until: Instant,
-    /// The beginning of a line whose end has not come.
-    rest: Vec<u8>,
-}
-
-impl Course {
-    fn may(&self) -> Result<(), String> {
-        if self.number >= self.most {
-            return Err(format!("there are more than {} records", self.most));
-        }
-        if Instant::now() >= self.until { Err(overtime()) } else { Ok(()) }
-    }
-
-    fn record(&mut self, line: Option<u64>, item: &Item, work: &mut impl Work) -> Result<(), String> {
-        self.may()?;
-        let goes_on = work.record(self.number, line, item);
-        self.number += 1;
-        if goes_on { Ok(()) } else { Err("nobody listens".to_owned()) }
-    }
-
-    fn bytes(&mut self, bytes: &[u8], work: &mut impl Work) -> Result<(), String> {
-        let mut from = 0;
-        for end in memchr::memchr_iter(b'\n', bytes) {
-            let piece = bytes.get(from..end).unwrap_or_default();
-            from = end + 1;
-            if self.rest.is_empty() {
-                self.one(piece, work)?;
-            } else {
-                let mut line = std::mem::take(&mut self.rest);
-                line.extend_from_slice(piece);
-                self.one(&line, work)?;
-            }
-        }
-        self.rest.extend_from_slice(bytes.get(from..).unwrap_or_default());
-        if self.rest.len() > MOST_LINE {
-            return Err(format!("line {} is longer than {MOST_LINE} bytes", self.line + 1));
-        }
-        Ok(())
-    }
-
-    fn last(&mut self, work: &mut impl Work) -> Result<(), String> {
-        let line = std::mem::take(&mut self.rest);
-        self.one(&line, work)
-    }
-
-    fn one(&mut self, line: &[u8], work: &mut impl Work) -> Result<(), String> {
-        self.line += 1;
-        let mark = if self.line == 1 { line.strip_prefix(b"\xef\xbb\xbf") } else { None };
-        let line = mark.unwrap_or(line).trim_ascii();
-        if line.is_empty() {
-            return Ok(());
-        }
-        if line.len() > MOST_LINE {
-            return Err(format!("line {} is longer than {MOST_LINE} bytes", self.line));
-        }
-        match std::str::from_utf8(line) {
-            Ok(text) => self.record(Some(self.line), &Item::plain(text.into()), work),
-            Err(_) => {
-                self.may()?;
-                let goes_on = work.broken(self.number, self.line);
-                self.number += 1;
-                if goes_on { Ok(()) } else { Err("nobody listens".to_owned()) }
-            }
-        }
+        assert!(matches!(fed.next().await, Some(Feed::Bytes(bytes)) if bytes.len() == 8));
+        assert!(matches!(fed.next().await, Some(Feed::Bytes(bytes)) if bytes.len() == 3));
+        assert!(matches!(fed.next().await, Some(Feed::Bytes(bytes)) if bytes.len() == 64), "larger than the queue");
+        assert_eq!(sender.await.unwrap(), (true, true));
+        let (feeder, mut fed) = queue(10);
+        fed.close();
+        assert!(!feeder.give(Feed::Stop("x".into()), 0).await);
     }
 }

@@ -1,7 +1,13 @@
 //! What a dry run is asked for: a mapping by name, revision or text, records or where they are, and options.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use axum::body::Bytes;
 use axum::http::StatusCode;
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -104,8 +110,8 @@ impl Chosen {
 /// Where records are.
 #[derive(Debug)]
 pub(super) enum Records {
-    /// In the request.
-    Inline(Vec<Box<RawValue>>),
+    /// In the request, each with its text.
+    Inline(Vec<Bytes>),
     /// In the directory of a source.
     Pick(Pick),
 }
@@ -126,20 +132,34 @@ pub(super) struct Pick {
     pub(super) limit: Option<u64>,
 }
 
-impl Records {
-    fn of(text: &RawValue) -> Result<Self, Problem> {
-        let wrong = |error: serde_json::Error| {
-            let error = error.to_string();
-            let error = error.split(" at line ").next().unwrap_or_default();
-            bad(format!(
-                "`records` is a list of records, or {{\"source\": \"…\"}} with `kind`, `ids`, `filter`, `limit`: {error}"
-            ))
-        };
-        if text.get().starts_with('[') {
-            serde_json::from_str(text.get()).map(Self::Inline).map_err(wrong)
-        } else {
-            serde_json::from_str(text.get()).map(Self::Pick).map_err(wrong)
+/// Records as they stand in a body: a list is not read here, only cut.
+struct Standing<'b>(&'b Bytes);
+
+impl<'de> DeserializeSeed<'de> for Standing<'de> {
+    type Value = Records;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Records, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Standing<'de> {
+    type Value = Records;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`records`: a list of records, or {\"source\": \"…\"} with `kind`, `ids`, `filter`, `limit`")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Records, A::Error> {
+        let mut records = Vec::new();
+        while let Some(record) = list.next_element::<&'de RawValue>()? {
+            records.push(self.0.slice_ref(record.get().as_bytes()));
         }
+        Ok(Records::Inline(records))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Records, A::Error> {
+        Pick::deserialize(MapAccessDeserializer::new(map)).map(Records::Pick)
     }
 }
 
@@ -221,25 +241,47 @@ pub(super) struct Wanted {
     pub(super) options: Options,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    mapping: Value,
-    against: Option<Value>,
-    records: Option<Box<RawValue>>,
-    #[serde(default)]
-    options: Map<String, Value>,
+/// A body's members as they are read.
+struct Raw<'b>(&'b Bytes);
+
+impl<'de> Visitor<'de> for Raw<'de> {
+    type Value = (Value, Option<Value>, Option<Records>, Map<String, Value>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with `mapping` and `records`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut mapping, mut against, mut records, mut options) = (None, None, None, None);
+        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+            match &*key {
+                "mapping" => mapping = Some(map.next_value()?),
+                "against" => against = map.next_value()?,
+                "records" => records = Some(map.next_value_seed(Standing(self.0))?),
+                "options" => options = map.next_value()?,
+                other => {
+                    let known = ["mapping", "against", "records", "options"].as_slice();
+                    return Err(Error::unknown_field(&shorten(other), known));
+                }
+            }
+        }
+        let mapping = mapping.ok_or_else(|| Error::missing_field("mapping"))?;
+        Ok((mapping, against, records, options.unwrap_or_default()))
+    }
 }
 
 impl Wanted {
     /// From a JSON body.
-    pub(super) fn of_json(body: &[u8]) -> Result<Self, Problem> {
-        let raw: Raw = serde_json::from_slice(body).map_err(|error| bad(format!("the body: {error}")))?;
+    pub(super) fn of_json(body: &Bytes) -> Result<Self, Problem> {
+        let wrong = |error: serde_json::Error| bad(format!("the body: {error}"));
+        let mut reader = serde_json::Deserializer::from_slice(body);
+        let (mapping, against, records, options) = reader.deserialize_map(Raw(body)).map_err(wrong)?;
+        reader.end().map_err(wrong)?;
         Ok(Self {
-            mapping: Named::of("mapping", &raw.mapping)?,
-            against: raw.against.map(|against| Named::of("against", &against)).transpose()?,
-            records: raw.records.map(|records| Records::of(&records)).transpose()?,
-            options: Options::of(raw.options)?,
+            mapping: Named::of("mapping", &mapping)?,
+            against: against.map(|against| Named::of("against", &against)).transpose()?,
+            records,
+            options: Options::of(options)?,
         })
     }
 

@@ -1,23 +1,21 @@
-//! What is done with the records of a dry run: each is told as it ends, and all are summed up.
+//! What is done with the records of a dry run: each is told as it ends, in pieces that any thread may make, and all are summed up.
 
-use std::io;
+use std::ops::AddAssign;
+
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use serde_json::{Map, Value, json};
-use tokio::sync::mpsc::Sender;
+use tokio::time::Instant;
 
-use super::feed::{Item, Work};
+use super::batch::{Batch, Records, lines};
+use super::feed::Item;
 use super::request::{Chosen, Options};
-use super::{MOST_RECORDS, MOST_TRACED};
+use super::{MOST_RECORDS, MOST_TRACED, overtime};
 use crate::function::Env;
 use crate::mapping::{Apply, Change, Comparer, Ended, Mapping, Previewer, Wish, differences};
 use crate::sync::Sync;
 use crate::target::{Kind, Target, Write};
 use crate::text::render;
-
-/// How large the pieces of a streamed answer are, in bytes.
-const PIECE: usize = 64 * 1024;
 
 /// What is asked about a target.
 pub(super) enum Aim {
@@ -37,8 +35,8 @@ pub(super) enum Form {
 }
 
 /// How the records ended.
-#[derive(Default)]
-struct Counts {
+#[derive(Debug, Default)]
+pub(super) struct Counts {
     records: u64,
     payloads: u64,
     out_of_scope: u64,
@@ -49,93 +47,187 @@ struct Counts {
     traced: u64,
 }
 
-/// A dry run under way.
-pub(super) struct Run<'c> {
-    chosen: &'c Chosen,
-    options: &'c Options,
-    previewer: Previewer<'c>,
-    aim: Option<Aim>,
-    kind: Kind,
-    form: Form,
-    counts: Counts,
-    skips: Vec<Value>,
-    out: Vec<u8>,
-    sender: Option<Sender<io::Result<Bytes>>>,
+impl Counts {
+    fn add(&mut self, ended: Ended, borne: usize) {
+        self.records += 1;
+        self.borne += borne as u64;
+        *match ended {
+            Ended::Payload => &mut self.payloads,
+            Ended::OutOfScope => &mut self.out_of_scope,
+            Ended::Skipped => &mut self.skipped,
+            Ended::Failed => &mut self.failed,
+            Ended::Unreadable | Ended::Unmapped => &mut self.unreadable,
+        } += 1;
+    }
 }
 
-impl<'c> Run<'c> {
-    pub(super) fn new(
-        chosen: &'c Chosen,
-        env: Env,
-        options: &'c Options,
-        (aim, kind): (Option<Aim>, Kind),
-        form: Form,
-        sender: Option<Sender<io::Result<Bytes>>>,
-    ) -> Self {
-        let mut out = Vec::new();
-        if form == Form::Whole {
-            let head =
-                format!("{{\"mapping\":{},\"diagnostics\":{},\"records\":[", chosen.to_json(), chosen.diagnostics);
-            out.extend_from_slice(head.as_bytes());
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.records += other.records;
+        self.payloads += other.payloads;
+        self.out_of_scope += other.out_of_scope;
+        self.skipped += other.skipped;
+        self.failed += other.failed;
+        self.unreadable += other.unreadable;
+        self.borne += other.borne;
+        self.traced += other.traced;
+    }
+}
+
+/// What was told of a batch.
+#[derive(Default)]
+pub(super) struct Piece {
+    /// The answer's part.
+    pub(super) out: Vec<u8>,
+    counts: Counts,
+    skips: Vec<Value>,
+    /// Why it ended before the end of the batch.
+    pub(super) stopped: Option<String>,
+}
+
+/// What was told of all batches so far.
+#[derive(Default)]
+pub(super) struct Sum {
+    counts: Counts,
+    skips: Vec<Value>,
+}
+
+impl Sum {
+    /// Adds what was told of the next batch, and gives the answer's part.
+    pub(super) fn add(&mut self, piece: Piece) -> Vec<u8> {
+        self.counts += piece.counts;
+        let left = (MOST_RECORDS as usize).saturating_sub(self.skips.len());
+        self.skips.extend(piece.skips.into_iter().take(left));
+        piece.out
+    }
+}
+
+/// A record as it comes from a line or a directory.
+struct Known<'r> {
+    text: &'r [u8],
+    number: u64,
+    line: Option<u64>,
+    item: Option<&'r Item>,
+}
+
+/// Tells of records.
+pub(super) struct Teller {
+    pub(super) chosen: Chosen,
+    pub(super) options: Options,
+    pub(super) env: Env,
+    pub(super) aim: Option<Aim>,
+    pub(super) kind: Kind,
+    pub(super) form: Form,
+    /// When it is to end.
+    pub(super) until: Instant,
+}
+
+impl Teller {
+    /// What stands before the records.
+    pub(super) fn begin(&self) -> Vec<u8> {
+        if self.form == Form::Lines {
+            return Vec::new();
         }
-        let previewer = Previewer::new(&chosen.mapping, env);
-        let (counts, skips) = (Counts::default(), Vec::new());
-        Self { chosen, options, previewer, aim, kind, form, counts, skips, out, sender }
+        let (mapping, findings) = (self.chosen.to_json(), &self.chosen.diagnostics);
+        format!("{{\"mapping\":{mapping},\"diagnostics\":{findings},\"records\":[").into_bytes()
     }
 
-    /// Opens a record's object.
-    fn open(&mut self, number: u64, line: Option<u64>, id: Option<&str>) {
-        if self.form == Form::Whole && number > 0 {
-            self.out.push(b',');
+    /// Tells of a batch.
+    pub(super) fn tell(&self, batch: &Batch) -> Piece {
+        let mut piece = Piece::default();
+        let mut previewer = Previewer::new(&self.chosen.mapping, self.env.clone());
+        match &batch.records {
+            Records::Lines(text, line) => {
+                piece.out.reserve(text.len() * 3);
+                let all = lines(text, *line).filter(|(_, text)| !text.is_empty()).take(batch.count);
+                for (number, (line, text)) in (batch.first..).zip(all) {
+                    let known = Known { text, number, line: Some(line), item: None };
+                    if !self.record(&known, &mut previewer, &mut piece) {
+                        break;
+                    }
+                }
+            }
+            Records::Items(items) => {
+                for (number, item) in (batch.first..).zip(items.iter().take(batch.count)) {
+                    let known = Known { text: &item.text, number, line: None, item: Some(item) };
+                    if !self.record(&known, &mut previewer, &mut piece) {
+                        break;
+                    }
+                }
+            }
         }
-        self.out.extend_from_slice(b"{\"record\":");
-        write(&number, &mut self.out);
-        if let Some(line) = line {
-            self.out.extend_from_slice(b",\"line\":");
-            write(&line, &mut self.out);
+        piece
+    }
+
+    /// Tells of a record; false when the time is over.
+    fn record(&self, known: &Known<'_>, previewer: &mut Previewer<'_>, piece: &mut Piece) -> bool {
+        if Instant::now() >= self.until {
+            piece.stopped = Some(overtime());
+            return false;
+        }
+        let id = known.item.and_then(|item| item.id.as_deref());
+        let (out, counts) = (&mut piece.out, &mut piece.counts);
+        if self.form == Form::Whole && known.number > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"record\":");
+        write(&known.number, out);
+        if let Some(line) = known.line {
+            out.extend_from_slice(b",\"line\":");
+            write(&line, out);
         }
         if let Some(id) = id {
-            self.out.extend_from_slice(b",\"id\":");
-            write(&id, &mut self.out);
+            out.extend_from_slice(b",\"id\":");
+            write(&id, out);
         }
-        self.out.push(b',');
-    }
-
-    fn close(&mut self) -> bool {
-        self.out.push(b'}');
-        if self.form == Form::Lines {
-            self.out.push(b'\n');
+        out.push(b',');
+        match std::str::from_utf8(known.text) {
+            Ok(text) => {
+                let profile = known.item.and_then(|item| item.profile.as_ref());
+                let stored = profile.filter(|_| !matches!(self.aim, Some(Aim::Sync(_))));
+                let stored: Option<Value> = stored.and_then(|bytes| serde_json::from_slice(bytes).ok());
+                let before = stored.as_ref().and_then(|stored| stored.get("value"));
+                let linked = known.item.and_then(|item| item.linked.as_ref()).is_some_and(|link| link.target.is_some());
+                let trace = self.options.trace && known.number < MOST_TRACED;
+                counts.traced += u64::from(trace);
+                let wish = Wish {
+                    apply: if before.is_some() || linked { Apply::Update } else { self.options.apply },
+                    rules: self.options.rules,
+                    trace,
+                    keep: self.aim.is_some() || stored.is_some(),
+                    before: before.cloned(),
+                };
+                let told = previewer.tell(text, known.number, &wish, out);
+                counts.add(told.ended, told.borne);
+                if told.ended == Ended::Skipped && self.form == Form::Whole {
+                    piece.skips.push(json!({"record": known.number, "id": id, "reason": told.reason}));
+                }
+                if let Some(stored) = &stored {
+                    write_stored(stored, told.payload.as_ref(), out);
+                }
+                if let Some(Value::Object(payload)) = told.payload
+                    && let Some(received) = self.received(payload, known.item)
+                {
+                    out.extend_from_slice(b",\"target\":");
+                    write(&received, out);
+                }
+            }
+            Err(_) => {
+                out.extend_from_slice(b"\"outcome\":\"unreadable\",\"reason\":\"the line is not UTF-8\"");
+                counts.add(Ended::Unreadable, 0);
+            }
         }
-        self.out.len() < PIECE || self.send()
-    }
-
-    /// Sends what there is, when it is a stream; false when nobody listens.
-    fn send(&mut self) -> bool {
-        let Some(sender) = &self.sender else { return true };
-        if self.out.is_empty() {
-            return !sender.is_closed();
-        }
-        let piece = Bytes::from(std::mem::replace(&mut self.out, Vec::with_capacity(PIECE)));
-        sender.blocking_send(Ok(piece)).is_ok()
-    }
-
-    fn count(&mut self, ended: Ended, borne: usize) {
-        let counts = &mut self.counts;
-        counts.records += 1;
-        counts.borne += borne as u64;
-        *match ended {
-            Ended::Payload => &mut counts.payloads,
-            Ended::OutOfScope => &mut counts.out_of_scope,
-            Ended::Skipped => &mut counts.skipped,
-            Ended::Failed => &mut counts.failed,
-            Ended::Unreadable => &mut counts.unreadable,
-        } += 1;
+        out.extend_from_slice(if self.form == Form::Lines { b"}\n" } else { b"}" });
+        true
     }
 
     /// What the target would receive for a payload.
-    fn received(&self, payload: Map<String, Value>, item: &Item) -> Option<Value> {
+    fn received(&self, payload: Map<String, Value>, item: Option<&Item>) -> Option<Value> {
         match self.aim.as_ref()? {
-            Aim::Sync(sync) => Some(sync.preview(&self.chosen.mapping, self.kind, payload, item.linked.as_ref())),
+            Aim::Sync(sync) => {
+                let linked = item.and_then(|item| item.linked.as_ref());
+                Some(sync.preview(&self.chosen.mapping, self.kind, payload, linked))
+            }
             Aim::Sample(target, base) => {
                 let mut requests = target.preview(&Write::Create { kind: self.kind, payload });
                 for request in &mut requests {
@@ -151,8 +243,8 @@ impl<'c> Run<'c> {
     }
 
     /// The end of the answer: what was skipped, the tests, the sums. `stopped`: why it ended early.
-    pub(super) fn end(mut self, stopped: Option<String>) -> Vec<u8> {
-        let counts = &self.counts;
+    pub(super) fn end(&self, sum: &Sum, stopped: Option<String>) -> Vec<u8> {
+        let counts = &sum.counts;
         let mut summary = json!({
             "records": counts.records,
             "payloads": counts.payloads,
@@ -172,7 +264,7 @@ impl<'c> Run<'c> {
                 fields.insert("traced".into(), counts.traced.into());
             }
         }
-        let mut last = json!({"skips": self.skips, "summary": summary});
+        let mut last = json!({"skips": sum.skips, "summary": summary});
         if let Some(fields) = last.as_object_mut() {
             if self.options.tests {
                 fields.insert("tests".into(), tests(&self.chosen.mapping));
@@ -184,69 +276,24 @@ impl<'c> Run<'c> {
             }
         }
         let last = last.to_string();
-        if self.form == Form::Whole {
-            self.out.extend_from_slice(b"],");
-            self.out.extend_from_slice(last.strip_prefix('{').unwrap_or_default().as_bytes());
-            return self.out;
+        match self.form {
+            Form::Whole => format!("],{}", last.strip_prefix('{').unwrap_or_default()).into_bytes(),
+            Form::Lines => format!("{last}\n").into_bytes(),
         }
-        self.out.extend_from_slice(last.as_bytes());
-        self.out.push(b'\n');
-        self.send();
-        self.out
     }
 }
 
-impl Work for Run<'_> {
-    fn record(&mut self, number: u64, line: Option<u64>, item: &Item) -> bool {
-        self.open(number, line, item.id.as_deref());
-        let stored = item.profile.as_ref().filter(|_| !matches!(self.aim, Some(Aim::Sync(_))));
-        let stored: Option<Value> = stored.and_then(|bytes| serde_json::from_slice(bytes).ok());
-        let before = stored.as_ref().and_then(|stored| stored.get("value"));
-        let linked = item.linked.as_ref().is_some_and(|linked| linked.target.is_some());
-        let trace = self.options.trace && self.counts.traced < MOST_TRACED;
-        self.counts.traced += u64::from(trace);
-        let wish = Wish {
-            apply: if before.is_some() || linked { Apply::Update } else { self.options.apply },
-            rules: self.options.rules,
-            trace,
-            keep: self.aim.is_some() || stored.is_some(),
-            before: before.cloned(),
-        };
-        let told = self.previewer.tell(&item.text, number, &wish, &mut self.out);
-        self.count(told.ended, told.borne);
-        if told.ended == Ended::Skipped && self.skips.len() < MOST_RECORDS as usize && self.form == Form::Whole {
-            self.skips.push(json!({"record": number, "id": item.id, "reason": told.reason}));
-        }
-        if let Some(stored) = &stored {
-            let nothing = json!({});
-            let made = told.payload.as_ref().unwrap_or(&nothing);
-            let differs: Vec<Value> =
-                differences(before.unwrap_or(&nothing), made).iter().map(Change::to_json).collect();
-            let known = json!({"mapping": stored.get("mapping"), "revision": stored.get("revision"), "skipped": stored.get("skipped")});
-            self.out.extend_from_slice(b",\"stored\":");
-            write(&known, &mut self.out);
-            self.out.extend_from_slice(b",\"differs\":");
-            write(&differs, &mut self.out);
-        }
-        if let Some(Value::Object(payload)) = told.payload
-            && let Some(received) = self.received(payload, item)
-        {
-            self.out.extend_from_slice(b",\"target\":");
-            write(&received, &mut self.out);
-        }
-        self.close()
-    }
-
-    fn broken(&mut self, number: u64, line: u64) -> bool {
-        self.open(number, Some(line), None);
-        self.out.extend_from_slice(b"\"outcome\":\"unreadable\",\"reason\":\"the line is not UTF-8\"");
-        self.count(Ended::Unreadable, 0);
-        self.close()
-    }
-
-    fn idle(&mut self) -> bool {
-        self.send()
-    }
+/// Writes what is kept of a record, and what would be otherwise.
+fn write_stored(stored: &Value, made: Option<&Value>, out: &mut Vec<u8>) {
+    let nothing = json!({});
+    let before = stored.get("value").unwrap_or(&nothing);
+    let differs: Vec<Value> = differences(before, made.unwrap_or(&nothing)).iter().map(Change::to_json).collect();
+    let known =
+        json!({"mapping": stored.get("mapping"), "revision": stored.get("revision"), "skipped": stored.get("skipped")});
+    out.extend_from_slice(b",\"stored\":");
+    write(&known, out);
+    out.extend_from_slice(b",\"differs\":");
+    write(&differs, out);
 }
 
 /// The mapping's tests with their results, as `provisor test --format json` has them.
@@ -266,19 +313,24 @@ fn write(value: &impl serde::Serialize, out: &mut Vec<u8>) {
     let _ = serde_json::to_writer(out, value);
 }
 
-/// An impact under way.
-pub(super) struct Survey<'c> {
-    pub(super) comparer: Comparer<'c>,
-}
-
-impl Work for Survey<'_> {
-    fn record(&mut self, number: u64, _: Option<u64>, item: &Item) -> bool {
-        self.comparer.add(&item.text, number, item.id.as_deref());
-        true
-    }
-
-    fn broken(&mut self, number: u64, _: u64) -> bool {
-        self.comparer.add("", number, None);
-        true
-    }
+/// Compares a batch; why it ended before its end, if it did.
+pub(super) fn compare(comparer: &mut Comparer<'_>, batch: &Batch, until: Instant) -> Option<String> {
+    let mut add = |number, text: &[u8], id| {
+        if Instant::now() >= until {
+            return Err(overtime());
+        }
+        // What is no text is no record: the comparer says so.
+        comparer.add(std::str::from_utf8(text).unwrap_or_default(), number, id);
+        Ok(())
+    };
+    let done = match &batch.records {
+        Records::Lines(text, line) => {
+            let mut all = lines(text, *line).filter(|(_, text)| !text.is_empty()).take(batch.count);
+            (batch.first..).zip(&mut all).try_for_each(|(number, (_, text))| add(number, text, None))
+        }
+        Records::Items(items) => (batch.first..)
+            .zip(items.iter().take(batch.count))
+            .try_for_each(|(number, item)| add(number, &item.text, item.id.as_deref())),
+    };
+    done.err()
 }

@@ -2,9 +2,10 @@
 
 mod clients;
 mod jwks;
+mod removal;
 mod usage;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -17,6 +18,7 @@ use crate::directory::{Directory, Held, LibraryError, Source, SourceRecord};
 use crate::store::{Operation, StoreError, Table, Transaction, When};
 
 use clients::Clients;
+use removal::Leaving;
 use usage::Usage;
 
 pub use clients::{Allowed, NewClient, NewFederation, Rejection};
@@ -32,6 +34,8 @@ pub enum RegistryError {
     Exists(String),
     /// There is none of that name.
     Missing(String),
+    /// Something needs it as it is; the text says what.
+    Held(String),
     /// What was given cannot be used; the text says why.
     Invalid(String),
     /// The store failed.
@@ -43,7 +47,7 @@ impl fmt::Display for RegistryError {
         match self {
             Self::Exists(what) => write!(f, "there is already {what}"),
             Self::Missing(what) => write!(f, "there is no {what}"),
-            Self::Invalid(why) => f.write_str(why),
+            Self::Held(why) | Self::Invalid(why) => f.write_str(why),
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -74,6 +78,9 @@ pub struct Registry {
     tokens: RwLock<HashMap<String, Arc<Token>>>,
     clients: Clients,
     usage: Usage,
+    leaving: Leaving,
+    /// The slugs that the configuration declares.
+    declared: RwLock<BTreeSet<String>>,
 }
 
 impl Registry {
@@ -91,7 +98,9 @@ impl Registry {
         let tokens = tokens.into_iter().map(|token| (token.hash.clone(), Arc::new(token))).collect();
         let clients = Clients::load(&directory).await?;
         let usage = Usage::load(&directory).await?;
-        Ok(Self { directory, sources: RwLock::new(sources), tokens: RwLock::new(tokens), clients, usage })
+        let (leaving, declared) = (Leaving::load(&directory).await?, RwLock::default());
+        let (sources, tokens) = (RwLock::new(sources), RwLock::new(tokens));
+        Ok(Self { directory, sources, tokens, clients, usage, leaving, declared })
     }
 
     /// The source of that slug.
@@ -127,6 +136,12 @@ impl Registry {
     /// The slug cannot be one, or is taken.
     pub async fn add_source(&self, record: SourceRecord) -> Result<(), RegistryError> {
         SourceRecord::check_slug(&record.slug).map_err(RegistryError::Invalid)?;
+        if self.leaving().contains(&record.slug) {
+            return Err(RegistryError::Held(format!(
+                "source {:?} is being removed: wait until it is gone",
+                record.slug
+            )));
+        }
         let source = record.ready().map_err(RegistryError::Invalid)?;
         self.check_mappings(&source)?;
         self.put(Table::Sources, &record.slug, &record, When::Absent).await.map_err(|error| match error {

@@ -8,7 +8,7 @@
   const recordField = $("record"), state = $("state");
   const csrf = studio.dataset.csrf;
   let name = studio.dataset.name, revision = Number(studio.dataset.revision), saved = text.value;
-  let findings = [], reads = [], reference = null;
+  let findings = [], reads = [], reference = null, compiles = false;
 
   // ── Small things ──
 
@@ -254,10 +254,12 @@
       const failing = answer.result && answer.result.outcome === "failed" ? [answer.result.finding] : [];
       findings = [...answer.findings, ...failing];
       if (answer.mapping) reads = answer.mapping.reads;
+      compiles = Boolean(answer.mapping);
       if (text.value === at) paint();
       showFindings(answer);
       showResult(answer);
       showTests(answer);
+      if (!$("pane-target").hidden) target();
     } catch (error) {
       $("findings").replaceChildren(el("p", { className: "wrong", role: "alert" }, error.message));
     }
@@ -279,7 +281,7 @@
 
   // ── The record ──
 
-  let picked = "";
+  let picked = "", pickedText = "", pickedFrom = {};
 
   async function search() {
     const list = $("picked");
@@ -301,10 +303,68 @@
       recordField.value = JSON.stringify(record, null, 2);
       $("record-name").textContent = record.userName || record.displayName || id;
       picked = id;
+      pickedText = recordField.value;
+      pickedFrom = { source: query.get("source"), kind: query.get("kind") };
       for (const other of document.querySelectorAll("#picked button")) other.ariaPressed = String(other.value === id);
       attempt();
     } catch (error) {
       $("record-name").textContent = error.message;
+    }
+  }
+
+  // ── What the target receives ──
+
+  // Somebody of the directory whose record is as it was picked, or what was pasted.
+  const wantedRecords = () => picked && recordField.value === pickedText ? { ...pickedFrom, ids: [picked] } : [JSON.parse(recordField.value)];
+
+  function changesTable(changes, before) {
+    const cell = (value, mood) => el("td", { className: `mono wrap ${mood}` }, value === undefined || value === null ? "–" : shown(value));
+    return el("table", { className: "changes" },
+      el("thead", {}, el("tr", {}, ...["Attribute", before, "Would be"].map((head) => el("th", { scope: "col" }, head)))),
+      el("tbody", {}, ...changes.map((change) => el("tr", {}, el("td", { className: "mono wrap" }, change.path), cell(change.old, "gone"), cell(change.new, "come")))));
+  }
+
+  // What differs from what is stored, when this mapping made that, else from what the saved revision makes.
+  function differing(one, impact) {
+    if (one.differs && one.stored && one.stored.mapping === name) {
+      return one.differs.length ? [el("h3", {}, "Against what is stored"), changesTable(one.differs, "Is")] : [el("p", { className: "muted" }, "What is stored is the same.")];
+    }
+    if (!impact || !impact.old) return [];
+    const changes = impact.samples.length ? impact.samples[0].changes : [];
+    if (!changes.length) return [el("p", { className: "muted" }, `Revision ${impact.old.revision} would send the same.`)];
+    return [el("h3", {}, `Against revision ${impact.old.revision}`), changesTable(changes, "Is")];
+  }
+
+  let aimed = 0;
+  async function target() {
+    const turn = aimed += 1, box = $("received"), chosen = $("aim").value;
+    const say = (words, mood) => box.replaceChildren(el("p", { className: mood || "muted" }, words));
+    if (!compiles) return say("The mapping does not compile; what stands below the text says why.");
+    if (!recordField.value.trim()) return say("Pick somebody above, or paste a record, and the request appears here as you type.");
+    let records;
+    try { records = wantedRecords(); } catch { return say("The record is no JSON."); }
+    const mapping = { text: text.value };
+    const aim = chosen.startsWith("sync:") ? chosen.slice(5) : { kind: chosen };
+    try {
+      const [told, impact] = await Promise.all([
+        ask("POST", "dry-run", { mapping, records, options: { target: aim, rules: false } }),
+        name ? ask("POST", "impact", { mapping, against: name, records, options: { samples: 1 } }) : null,
+      ]);
+      if (turn !== aimed) return;
+      const one = told.records[0];
+      if (!one) return say("This record is not in the directory any more: pick another one.");
+      if (!one.target) return say(`Nothing: ${one.reason || (one.error ? one.error.message : "no scoping filter takes this record")}.`, "wrong");
+      const { verb, linked, requests } = one.target;
+      const words = verb === "none" ? "Nothing: it was sent just this the last time." : linked ? `Linked to ${linked}.` : linked === null ? "It is not linked, and would be created." : "This makes a new object.";
+      box.replaceChildren(
+        el("p", {}, el("span", { className: `badge ${verb === "create" ? "good" : "calm"}` }, verb), ` ${words}`),
+        ...requests.flatMap((request) => [
+          el("p", { className: "mono wrap" }, el("strong", {}, request.method), ` ${request.path || request.url || ""}`),
+          request.body === undefined ? "" : el("pre", { className: "json", tabIndex: 0, ariaLabel: "Body of the request" }, JSON.stringify(request.body, null, 2)),
+        ]),
+        ...differing(one, impact));
+    } catch (error) {
+      if (turn === aimed) say(error.message, "wrong");
     }
   }
 
@@ -359,13 +419,15 @@
     return near(reference.functions, "name").map((one) => ({ label: one.name, detail: one.signature.slice(one.name.length), insert: `${one.name}(`, doc: one }));
   }
 
-  let offered = null;
+  let offered = null, offering = 0;
 
   async function offer(forced) {
-    const spot = place();
+    const turn = offering += 1, spot = place();
     if (!spot || (!forced && !spot.word && spot.kind !== "attribute")) return close();
     if (!reference) {
       try { reference = await ask("GET", "reference"); } catch { return close(); }
+      // Somebody typed on, or was done with it.
+      if (turn !== offering) return;
     }
     const list = candidates(spot).slice(0, 60);
     if (!list.length || (list.length === 1 && list[0].label === spot.word && !forced)) return close();
@@ -406,6 +468,7 @@
   }
 
   function close() {
+    offering += 1;
     offered = null;
     offers.hidden = true;
     $("doc").hidden = true;
@@ -432,14 +495,13 @@
       const kind = $("pick-kind").value, source = $("pick-source").value;
       const told = await ask("POST", "impact", { mapping: { text: text.value }, records: { source, kind }, options: { samples: 25 } });
       const figure = (label, count, mood) => el("div", {}, el("dt", {}, label), el("dd", { className: mood || "" }, count.toLocaleString("en")));
-      const cell = (value, mood) => el("td", { className: `mono wrap ${mood}` }, value === undefined || value === null ? "–" : shown(value));
       pane.replaceChildren(
-        el("p", {}, `Against the revision that is saved, over ${told.records.toLocaleString("en")} ${kind === "User" ? "users" : "groups"} of ${source}${told.complete === false ? "; there are more, these are the first" : ""}.`),
-        el("dl", { className: "figures impact-figures" }, figure("change", told.changed), figure("stay as they are", told.unchanged), figure("would halt it", told.failed, told.failed ? "gone" : ""), figure("get no payload any more", told.disappear, told.disappear ? "gone" : "")),
+        el("p", {}, `${told.old ? "Against the revision that is saved," : "This mapping was never saved, so all that it makes is new:"} over ${told.records.toLocaleString("en")} ${kind === "User" ? "users" : "groups"} of ${source}${told.complete === false ? "; there are more, these are the first" : ""}.`),
+        el("dl", { className: "figures impact-figures" }, figure(told.old ? "change" : "are new", told.changed), figure("stay as they are", told.unchanged), figure("would halt it", told.failed, told.failed ? "gone" : ""), figure("get no payload any more", told.disappear, told.disappear ? "gone" : "")),
         told.attributes.length ? el("p", { className: "small" }, "Attributes: ", told.attributes.slice(0, 12).map((one) => `${one.path} (${one.records})`).join(", ")) : "",
         ...told.samples.map((one) => el("div", { className: "who-changes" }, el("strong", {}, one.name || one.id || `record ${one.record}`),
-          one.after !== "payload" ? el("p", { className: "small" }, `${one.before} before, now ${one.after}${one.reason ? `: ${one.reason}` : ""}`) : "",
-          one.changes.length ? el("table", { className: "changes" }, el("tbody", {}, ...one.changes.map((change) => el("tr", {}, el("td", { className: "mono wrap" }, change.path), cell(change.old, "gone"), cell(change.new, "come"))))) : "")));
+          one.after !== "payload" && one.before !== "unmapped" ? el("p", { className: "small" }, `${one.before} before, now ${one.after}${one.reason ? `: ${one.reason}` : ""}`) : "",
+          one.changes.length ? changesTable(one.changes, told.old ? "Is" : "Was") : "")));
     } catch (error) {
       pane.replaceChildren(el("p", { className: "wrong", role: "alert" }, error.message));
     }
@@ -481,7 +543,7 @@
 
   // ── Tabs of the results ──
 
-  const tabs = ["payload", "rules", "tests", "impact"];
+  const tabs = ["payload", "rules", "target", "tests", "impact"];
   function select(which, focus) {
     for (const one of tabs) {
       const tab = $(`tab-${one}`), on = one === which;
@@ -490,12 +552,15 @@
       $(`pane-${one}`).hidden = !on;
       if (on && focus) tab.focus();
     }
+    if (which === "target") target();
   }
   tabs.forEach((one, at) => {
     $(`tab-${one}`).addEventListener("click", () => select(one));
     $(`tab-${one}`).addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (step) select(tabs[(at + step + tabs.length) % tabs.length], true);
+      const step = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
+      if (step === undefined) return;
+      event.preventDefault();
+      select(tabs[(step + tabs.length) % tabs.length], true);
     });
   });
 
@@ -537,6 +602,7 @@
   $("pick").addEventListener("input", later(search, 200));
   $("pick-source").addEventListener("change", search);
   $("pick-kind").addEventListener("change", search);
+  $("aim").addEventListener("change", target);
   $("ask-impact").addEventListener("click", impact);
   $("save").addEventListener("click", save);
   addEventListener("beforeunload", (event) => { if (text.value !== saved) event.preventDefault(); });
