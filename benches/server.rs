@@ -40,7 +40,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use self::served::client::{Client, Make, PATCH, ROOT, TOKEN, fill, fresh, name, rate, request, user};
+use self::served::client::{Client, Make, PATCH, ROOT, SERVERS, Speed, TOKEN, fill, fresh, name, rate, request, user};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -236,7 +236,7 @@ impl Bench {
             let mut builder = tokio::runtime::Builder::new_multi_thread();
             builder.worker_threads(count).thread_name(name).enable_all().build().unwrap()
         };
-        let (servers, client) = (threads("server", 2), threads("client", 1));
+        let (servers, client) = (threads(SERVERS, 2), threads("client", 1));
         let app = servers.block_on(ours(&root.join("ours")));
         let (ours, echo) = (listen(&servers, app), listen(&servers, echo()));
         let floor = listen(&servers, Floor::open(&root.join("floor")).routes());
@@ -297,12 +297,21 @@ impl Bench {
             })
         };
         let find = "/scim/default/v2/Users?filter=userName+eq+%22";
+        let nobody: Make = Arc::new(move |number| request("GET", &format!("{find}nobody-{number}%22"), ""));
         let by_id = format!("{ROOT}/Users/{}", self.our_ids[0]);
         let by_name = format!("{find}{}%22", name(self.first));
         let create: fn(&'static str) -> Make = |path| Arc::new(move |number| request("POST", path, &user(number)));
         println!(
-            "{:<22} {:>5} {:>9} {:>9} {:>9}   {:<22} ours/echo, min .. max  goal",
-            "requests/s", "conns", "ours", "floor", "echo", "ours/floor, min .. max"
+            "{:<22} {:>5} {:>9} {:>9} {:>9}   {:<22} {:<22} {:>7} {:>7}   goal",
+            "requests/s",
+            "conns",
+            "ours",
+            "floor",
+            "echo",
+            "ours/floor, min .. max",
+            "ours/echo, min .. max",
+            "ours us",
+            "echo us"
         );
         // The last part is the goal: of the floor at 16 connections, or of the echo at any number.
         for (step, ours, floor, echo, goal) in [
@@ -315,6 +324,7 @@ impl Bench {
                 Some((4, 0.5)),
             ),
             ("userName eq", named(find, "%22"), Some(named("/names/", "")), of_size(&by_name), Some((4, 0.5))),
+            ("probe that finds nobody", nobody, None, of_size(&format!("{find}nobody%22")), None),
             ("list of 100", page, None, of_size("/scim/default/v2/Users?count=100"), None),
             // The floor's write is its create.
             ("PATCH of a user", changed, Some(create("/users")), create("/echo"), None),
@@ -323,15 +333,17 @@ impl Bench {
                 continue;
             }
             for connections in arguments.connections.iter().copied() {
-                let mut rows: [Vec<f64>; 5] = Default::default();
+                let mut rows: [Vec<f64>; 7] = Default::default();
                 for _ in 0..arguments.rounds {
                     let run = |port, make: &Make| {
                         rate(&self.client, port, arguments.time, &vec![Arc::clone(make); connections])
                     };
-                    let beside = |port, make: &Make| if arguments.alone { f64::NAN } else { run(port, make) };
+                    let beside = |port, make: &Make| if arguments.alone { Speed::NONE } else { run(port, make) };
                     let (ours, echo) = (run(self.ours, &ours), beside(self.echo, &echo));
-                    let floor = floor.as_ref().map_or(f64::NAN, |floor| beside(self.floor, floor));
-                    for (row, value) in rows.iter_mut().zip([ours, floor, echo, ours / floor, ours / echo]) {
+                    let floor = floor.as_ref().map_or(f64::NAN, |floor| beside(self.floor, floor).rate);
+                    let ratios = [ours.rate / floor, ours.rate / echo.rate];
+                    let rates = [ours.rate, floor, echo.rate].into_iter().chain(ratios);
+                    for (row, value) in rows.iter_mut().zip(rates.chain([ours.work, echo.work])) {
                         row.push(value);
                     }
                 }
@@ -345,8 +357,9 @@ impl Bench {
                     None => String::new(),
                 };
                 let [to_floor, to_echo] = [&rows[3], &rows[4]].map(|row| spread(row));
+                let [our_work, echo_work] = [&rows[5], &rows[6]].map(|row| shown(median(row), 1));
                 println!(
-                    "{step:<22} {connections:>5} {ours:>9} {floor:>9} {echo:>9}   {to_floor:<22} {to_echo:<22} {goal}"
+                    "{step:<22} {connections:>5} {ours:>9} {floor:>9} {echo:>9}   {to_floor:<22} {to_echo:<22} {our_work:>7} {echo_work:>7}   {goal}"
                 );
             }
         }
@@ -397,7 +410,7 @@ impl Bench {
                                 make
                             })
                             .collect();
-                        rate(&self.client, self.ours, arguments.time, &makes)
+                        rate(&self.client, self.ours, arguments.time, &makes).rate
                     };
                     let (small, large) = (run(&small), run(&large));
                     for (row, value) in rows.iter_mut().zip([small, large, small / large]) {

@@ -1,5 +1,6 @@
 //! A client by hand, over connections that stay open, and the users that it sends.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +13,8 @@ use tokio::runtime::Runtime;
 pub(crate) const TOKEN: &str = "the-token-of-the-bench";
 pub(crate) const ROOT: &str = "/scim/default/v2";
 pub(crate) const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+/// The name of the threads on which a bench has its servers.
+pub(crate) const SERVERS: &str = "server";
 const JSON: &str = "Content-Type: application/scim+json\r\n";
 
 /// A connection that stays open.
@@ -98,8 +101,34 @@ pub(crate) fn user(number: u64) -> String {
 /// A request for a number, the same work each time.
 pub(crate) type Make = Arc<dyn Fn(u64) -> Vec<u8> + Send + Sync>;
 
+/// How fast something goes, and what it costs.
+#[derive(Clone, Copy)]
+pub(crate) struct Speed {
+    /// Requests a second.
+    pub(crate) rate: f64,
+    /// Microseconds of processor that the servers' threads work for a request; the client, and the thread that writes, not counted.
+    pub(crate) work: f64,
+}
+
+impl Speed {
+    pub(crate) const NONE: Self = Self { rate: f64::NAN, work: f64::NAN };
+}
+
+/// Microseconds of processor that the servers' threads have had.
+pub(crate) fn worked() -> f64 {
+    let mut nanoseconds = 0_u64;
+    for task in fs::read_dir("/proc/self/task").unwrap().flatten() {
+        let read = |file: &str| fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        if read("comm").trim() == SERVERS {
+            nanoseconds += read("schedstat").split(' ').next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        }
+    }
+    nanoseconds as f64 / 1e3
+}
+
 /// Requests a second over as many connections as there are ways to make one.
-pub(crate) fn rate(runtime: &Runtime, port: u16, time: Duration, makes: &[Make]) -> f64 {
+pub(crate) fn rate(runtime: &Runtime, port: u16, time: Duration, makes: &[Make]) -> Speed {
+    let before = worked();
     runtime.block_on(async {
         let mut clients = Vec::new();
         for _ in makes {
@@ -122,7 +151,8 @@ pub(crate) fn rate(runtime: &Runtime, port: u16, time: Duration, makes: &[Make])
         while let Some(done) = tasks.join_next().await {
             count += done.unwrap();
         }
-        count as f64 / begun.elapsed().as_secs_f64()
+        let rate = count as f64 / begun.elapsed().as_secs_f64();
+        Speed { rate, work: (worked() - before) / count as f64 }
     })
 }
 

@@ -72,21 +72,23 @@ pub(super) fn attribute(index: &str) -> &str {
     }
 }
 
+/// The text of a field, when it has one.
+fn text<'v>(fields: &'v Map<String, Value>, name: &str) -> Option<&'v str> {
+    field(fields, name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
 /// The keys of a resource.
 pub(super) fn keys(source: &Source, kind: &ResourceType, resource: &Map<String, Value>) -> Keys {
     let (schema, kind) = (&kind.schema, kind.name());
-    let text = |fields: &Map<String, Value>, name: &str| {
-        field(fields, name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-    };
     let mut keys = Keys::default();
     if let Some(name) = text(resource, "userName").filter(|_| kind == "User") {
-        keys = keys.unique(USER_NAME, fold(&name).as_bytes());
+        keys = keys.unique(USER_NAME, fold(name).as_bytes());
     }
     if let Some(id) = text(resource, "externalId") {
         keys = keys.unique(EXTERNAL_ID, id.as_bytes());
     }
     if let Some(name) = text(resource, "displayName") {
-        let name = fold(&name);
+        let name = fold(name);
         keys = if kind == "Group" {
             keys.unique(DISPLAY_NAME, name.as_bytes())
         } else {
@@ -96,7 +98,7 @@ pub(super) fn keys(source: &Source, kind: &ResourceType, resource: &Map<String, 
     for email in field(resource, "emails").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object)
     {
         let Some(value) = text(email, "value") else { continue };
-        let value = fold(&value).as_bytes().to_vec();
+        let value = fold(value).as_bytes().to_vec();
         let is_unique = source.unique_email && kind == "User";
         if is_unique && text(email, "type").is_some_and(|kind| kind.eq_ignore_ascii_case("work")) {
             keys = keys.unique(UNIQUE_EMAIL, value.clone());

@@ -2,12 +2,15 @@
 //!
 //! A line names attributes and never holds their values, but for the one name by which a person knows the object.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::clock::Millis;
 use crate::scim::compare::field;
 use crate::scim::error::ScimError;
+use crate::scim::verbatim::push_text;
 use crate::store::{LogEntry, Operation, Table, When};
 use crate::text::shorten;
 
@@ -20,11 +23,11 @@ const MAX_DETAIL: usize = 300;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Actor {
     /// The id of the token.
-    pub token: String,
+    pub token: Arc<str>,
     /// What the operator called it.
-    pub label: String,
+    pub label: Arc<str>,
     /// The request.
-    pub request: String,
+    pub request: Arc<str>,
     /// Whether it is an operation of a bulk request.
     pub bulk: bool,
 }
@@ -81,9 +84,9 @@ impl Told {
             operation: operation.to_owned(),
             bulk: actor.bulk,
             resource: resource.map(str::to_owned),
-            token: actor.token.clone(),
-            label: actor.label.clone(),
-            request: actor.request.clone(),
+            token: actor.token.as_ref().to_owned(),
+            label: actor.label.as_ref().to_owned(),
+            request: actor.request.as_ref().to_owned(),
             ..Self::default()
         }
     }
@@ -142,11 +145,17 @@ pub(super) struct Deed<'d> {
 
 /// An entry of the outbox; `members` are those that came or went, when they are few.
 pub(super) fn outbox(verb: &str, kind: &str, id: &str, members: &[&String]) -> Operation {
-    let mut entry = json!({"verb": verb, "kind": kind, "id": id});
-    if let (Some(fields), false) = (entry.as_object_mut(), members.is_empty()) {
-        fields.insert("members".into(), json!(members));
+    let mut entry = String::with_capacity(96);
+    for (name, text) in [("{\"verb\":", verb), (",\"kind\":", kind), (",\"id\":", id)] {
+        entry.push_str(name);
+        push_text(&mut entry, text);
     }
-    Operation::Outbox(entry.to_string().into_bytes())
+    for (place, member) in members.iter().enumerate() {
+        entry.push_str(if place == 0 { ",\"members\":[" } else { "," });
+        push_text(&mut entry, member);
+    }
+    entry.push_str(if members.is_empty() { "}" } else { "]}" });
+    Operation::Outbox(entry.into_bytes())
 }
 
 impl Deed<'_> {

@@ -11,6 +11,7 @@ use crate::scim::list::{self, Paging, Query, Sorter};
 use crate::scim::peer::Tolerances;
 use crate::scim::plan::{FilterPlan, Index, Key, probe};
 use crate::scim::project::Projection;
+use crate::scim::schema::GROUP;
 use crate::store::{Cursor, Scan, Span, Start, Stored, time_key};
 
 /// How many results a page has when nobody says.
@@ -49,12 +50,8 @@ impl Directory {
         }
         let total = found.len() as u64;
         let (skip, count, paging) = self.window(call, Some(kind), query, total).await?;
-        let page = found.iter().skip(skip as usize).take(count as usize);
-        let mut resources = Vec::new();
-        for stored in page {
-            resources.push(self.render(call, kind, stored, &projection).await?);
-        }
-        Ok(Answer::document(list::response_text(&resources, Some(total), &paging)))
+        let page = found.iter().skip(skip as usize).take(count as usize).map(|stored| (kind, &projection, stored));
+        self.list_answer(call, page, total, &paging).await
     }
 
     /// Resources of all kinds (RFC 7644, section 3.4.3). A kind whose schema does not have what the filter names has no
@@ -84,11 +81,38 @@ impl Directory {
         }
         let total = found.len() as u64;
         let (skip, count, paging) = self.window(call, None, query, total).await?;
-        let mut resources = Vec::new();
-        for (_, kind, stored) in found.iter().skip(skip as usize).take(count as usize) {
-            resources.push(self.render(call, kind, stored, &projection(call, kind)?).await?);
+        let page = found.iter().skip(skip as usize).take(count as usize);
+        let projections = page.clone().map(|(_, kind, _)| projection(call, kind)).collect::<Result<Vec<_>, _>>()?;
+        let page = page.zip(&projections).map(|((_, kind, stored), projection)| (*kind, projection, stored));
+        self.list_answer(call, page, total, &paging).await
+    }
+
+    /// Resources as the answer to a query.
+    async fn list_answer<'r>(
+        &self,
+        call: &Call<'_>,
+        page: impl ExactSizeIterator<Item = (&'r ResourceType, &'r Projection, &'r Stored)>,
+        total: u64,
+        paging: &Paging,
+    ) -> Result<Answer, ScimError> {
+        let mut text = list::begin_text(page.len(), Some(total), paging);
+        let alone = page.len() > 1 && !self.has_groups(call).await;
+        for (place, (kind, projection, stored)) in page.enumerate() {
+            text.push_str(if place == 0 { "" } else { "," });
+            self.render(&mut text, call, kind, stored, projection, alone).await?;
         }
-        Ok(Answer::document(list::response_text(&resources, Some(total), &paging)))
+        text.push_str(list::TEXT_END);
+        Ok(Answer::document(text))
+    }
+
+    /// Whether a group may have anybody. To count groups is as cheap as to look for those of one user.
+    async fn has_groups(&self, call: &Call<'_>) -> bool {
+        for kind in call.source.types.iter().filter(|kind| kind.schema.core.is(GROUP)) {
+            if self.store.count(&call.source.slug, kind.name()).await != Ok(0) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Which part of `total` results a query wants, by index or by cursor: how many to skip, how many to give at most.
@@ -137,10 +161,6 @@ impl Directory {
         } else {
             self.store.list(source, kind.name(), start, count as usize).await.map_err(|error| refused(error, kind))?
         };
-        let mut resources = Vec::with_capacity(page.items.len());
-        for stored in &page.items {
-            resources.push(self.render(call, kind, stored, projection).await?);
-        }
         let paging = match &pages {
             None => Paging::Index(skip + 1),
             Some(pages) => {
@@ -148,7 +168,8 @@ impl Directory {
                 Paging::Cursor { next, previous: None }
             }
         };
-        Ok(Answer::document(list::response_text(&resources, Some(total), &paging)))
+        let items = page.items.iter().map(|stored| (kind, projection, stored));
+        self.list_answer(call, items, total, &paging).await
     }
 
     /// The resources for which the filter holds.

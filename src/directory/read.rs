@@ -12,11 +12,13 @@ impl Directory {
     pub async fn get(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Answer, ScimError> {
         let projection = projection(call, kind)?;
         let stored = self.stored(call, kind, id).await?;
-        let tag = etag::weak(stored.version);
-        if call.if_none_match.is_some_and(|tags| tags.matches(Some(&tag))) {
-            return Ok(Answer { etag: Some(tag), ..Answer::empty(304) });
+        if let Some(tags) = call.if_none_match {
+            let tag = etag::weak(stored.version);
+            if tags.matches(Some(&tag)) {
+                return Ok(Answer { etag: Some(tag), ..Answer::empty(304) });
+            }
         }
-        self.resource_answer(200, call, kind, &stored, &projection).await
+        self.resource_answer(200, call, kind, stored, &projection).await
     }
 
     /// The stored resource of this kind with this id.

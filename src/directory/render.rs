@@ -10,61 +10,50 @@ use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
 use crate::scim::etag;
 use crate::scim::project::{Meta, Projection};
-use crate::scim::verbatim;
+use crate::scim::verbatim::{self, is_plain, push_text};
 use crate::store::Stored;
 
 /// How many members are read at once.
 const PAGE: usize = 1_000;
 
 impl Directory {
-    /// A resource as an answer has it, as text.
+    /// Appends a resource as an answer has it, as text. Of one that is `alone` it is known that no group has it.
     pub(super) async fn render(
         &self,
-        call: &Call<'_>,
-        kind: &ResourceType,
-        stored: &Stored,
-        projection: &Projection,
-    ) -> Result<String, ScimError> {
-        self.render_as(call, kind, stored, projection, false).await
-    }
-
-    /// The same; of a resource that is `alone` it is known that no group has it.
-    async fn render_as(
-        &self,
+        out: &mut String,
         call: &Call<'_>,
         kind: &ResourceType,
         stored: &Stored,
         projection: &Projection,
         alone: bool,
-    ) -> Result<String, ScimError> {
+    ) -> Result<(), ScimError> {
         let wants = |name: &str| !(alone && name == "groups") && projection.wants(name, &kind.schema);
-        if *projection == Projection::DEFAULT
-            && let Some(mut text) = verbatim::begin(&stored.body, &stored.id, &kind.schema)
-        {
+        if *projection == Projection::DEFAULT && verbatim::begin(out, &stored.body, &stored.id, &kind.schema) {
             let mut relations = Map::new();
             self.add_relations(call, kind, stored, &mut relations, wants).await?;
             if !relations.is_empty() {
                 let relations = projection.apply(&relations, &kind.schema);
                 for (name, values) in relations {
                     // Writing to a String does not fail.
-                    let _ = write!(text, ",\"{name}\":{values}");
+                    let _ = write!(out, ",\"{name}\":{values}");
                 }
             }
-            text.push_str(",\"meta\":");
-            meta(call, kind, stored).push_to(&mut text);
-            text.push('}');
-            return Ok(text);
+            out.push_str(",\"meta\":");
+            push_meta(out, call, kind, stored);
+            out.push('}');
+            return Ok(());
         }
         let mut resource = fields(&stored.body)?;
         self.add_relations(call, kind, stored, &mut resource, wants).await?;
-        let mut out = Map::with_capacity(resource.len() + 2);
+        let mut shown = Map::with_capacity(resource.len() + 2);
         if let Some(schemas) = resource.shift_remove("schemas") {
-            out.insert("schemas".into(), schemas);
+            shown.insert("schemas".into(), schemas);
         }
-        out.insert("id".into(), stored.id.as_str().into());
-        out.extend(resource);
-        out.insert("meta".into(), meta(call, kind, stored).to_json());
-        Ok(Value::Object(projection.apply(&out, &kind.schema)).to_string())
+        shown.insert("id".into(), stored.id.as_str().into());
+        shown.extend(resource);
+        shown.insert("meta".into(), meta(call, kind, stored).to_json());
+        out.push_str(&Value::Object(projection.apply(&shown, &kind.schema)).to_string());
+        Ok(())
     }
 
     /// Adds what is kept as edges: the members of a group, the groups of a user.
@@ -139,10 +128,11 @@ impl Directory {
         status: u16,
         call: &Call<'_>,
         kind: &ResourceType,
-        stored: &Stored,
+        stored: Stored,
         projection: &Projection,
     ) -> Result<Answer, ScimError> {
-        let body = self.render(call, kind, stored, projection).await?;
+        let mut body = String::new();
+        self.render(&mut body, call, kind, &stored, projection, false).await?;
         Ok(answer(status, call, kind, stored, body))
     }
 
@@ -151,29 +141,30 @@ impl Directory {
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
-        stored: &Stored,
+        stored: Stored,
         projection: &Projection,
         is_member: bool,
     ) -> Result<Answer, ScimError> {
-        let body = self.render_as(call, kind, stored, projection, !is_member).await?;
+        let mut body = String::new();
+        self.render(&mut body, call, kind, &stored, projection, !is_member).await?;
         Ok(answer(201, call, kind, stored, body))
     }
 }
 
-fn answer(status: u16, call: &Call<'_>, kind: &ResourceType, stored: &Stored, body: String) -> Answer {
+fn answer(status: u16, call: &Call<'_>, kind: &ResourceType, stored: Stored, body: String) -> Answer {
     Answer {
         status,
         body: Some(body),
         location: Some(location(call, Some(kind), &stored.id)),
         etag: Some(etag::weak(stored.version)),
-        id: Some(stored.id.clone()),
+        id: Some(stored.id),
     }
 }
 
 /// The URI of a resource.
 pub(super) fn location(call: &Call<'_>, kind: Option<&ResourceType>, id: &str) -> String {
     let endpoint = kind.map_or("/Users", |kind| kind.endpoint.as_str());
-    format!("{}{endpoint}/{id}", call.base)
+    [call.base, endpoint, "/", id].concat()
 }
 
 pub(super) fn meta(call: &Call<'_>, kind: &ResourceType, stored: &Stored) -> Meta {
@@ -186,10 +177,64 @@ pub(super) fn meta(call: &Call<'_>, kind: &ResourceType, stored: &Stored) -> Met
     }
 }
 
+/// Appends what [`meta`] gives, without putting its texts together first.
+fn push_meta(out: &mut String, call: &Call<'_>, kind: &ResourceType, stored: &Stored) {
+    out.push_str("{\"resourceType\":");
+    push_text(out, kind.name());
+    out.push_str(",\"created\":\"");
+    push_time(out, stored.created);
+    out.push_str("\",\"lastModified\":\"");
+    push_time(out, stored.modified);
+    out.push_str("\",\"location\":");
+    // Of the parts of a location, what a client sent is plain more often than not.
+    if [call.base, &kind.endpoint, &stored.id].into_iter().all(is_plain) {
+        for part in ["\"", call.base, &kind.endpoint, "/", &stored.id, "\""] {
+            out.push_str(part);
+        }
+    } else {
+        push_text(out, &location(call, Some(kind), &stored.id));
+    }
+    // Writing to a String does not fail.
+    let _ = write!(out, ",\"version\":\"W/\\\"{}\\\"\"}}", stored.version);
+}
+
 /// A time as RFC 3339 has it, to the millisecond.
 pub fn time(at: u64) -> String {
     let mut text = String::with_capacity(24);
-    // Writing to a String does not fail.
-    let _ = write_iso(crate::clock::moment(at), &mut text).and_then(|()| write!(text, ".{:03}Z", at % 1_000));
+    push_time(&mut text, at);
     text
+}
+
+fn push_time(out: &mut String, at: u64) {
+    // Writing to a String does not fail.
+    let _ = write_iso(crate::clock::moment(at), out);
+    let millis = (at % 1_000) as u32;
+    out.push('.');
+    for digit in [millis / 100, millis / 10 % 10, millis % 10] {
+        out.push(char::from_digit(digit, 10).unwrap_or('0'));
+    }
+    out.push('Z');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{Actor, SourceRecord};
+
+    #[test]
+    fn meta_as_text_reads_as_meta() {
+        let source = SourceRecord::new("a", 0).ready().unwrap();
+        let actor = Actor::default();
+        let kind = source.named("User").unwrap();
+        for (base, id, created, modified, version) in [
+            ("https://x/scim/a/v2", "1", 0, 1_763_800_000_007, 1),
+            ("http://\"host\"/scim/a/v2", "é\"1", 1_763_800_000_070, u64::MAX, u64::MAX),
+        ] {
+            let call = Call { base, ..Call::inside(&source, &actor) };
+            let stored = Stored { id: id.to_owned(), created, modified, version, ..Stored::default() };
+            let mut text = String::new();
+            push_meta(&mut text, &call, kind, &stored);
+            assert_eq!(text, meta(&call, kind, &stored).to_json().to_string());
+        }
+    }
 }

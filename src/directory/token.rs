@@ -196,8 +196,10 @@ impl Refusal {
 /// The hash under which a token is kept.
 pub fn hash(token: &str) -> String {
     let digest = Sha256::digest(token.as_bytes());
+    let mut hash = String::with_capacity(2 * digest.len());
     let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    hash.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+    hash
 }
 
 /// Makes a token of random bytes; the first part is its id.

@@ -61,7 +61,7 @@ impl Directory {
         let committed = self.commit(call, transaction, &deed, at).await.map_err(|error| refused(error, kind))?;
         let stored = self.left(call, kind, stored, &steps, &committed, at).await?;
         let is_member = committed.applied.iter().any(|done| matches!(done, Applied::Created { is_member: true, .. }));
-        self.created_answer(call, kind, &stored, &projection, is_member).await
+        self.created_answer(call, kind, stored, &projection, is_member).await
     }
 
     /// Replaces a resource (RFC 7644, section 3.5.1).
@@ -93,7 +93,7 @@ impl Directory {
             let steps = Steps::of(&transaction, id);
             if let Some(committed) = self.written(call, kind, transaction, &deed, at).await? {
                 let stored = self.left(call, kind, stored, &steps, &committed, at).await?;
-                return self.resource_answer(200, call, kind, &stored, &projection).await;
+                return self.resource_answer(200, call, kind, stored, &projection).await;
             }
         }
         Err(contended())
@@ -142,7 +142,7 @@ impl Directory {
                 if silent {
                     return Ok(Answer { etag: Some(etag::weak(stored.version)), ..Answer::empty(204) });
                 }
-                return self.resource_answer(200, call, kind, &stored, &projection).await;
+                return self.resource_answer(200, call, kind, stored, &projection).await;
             }
         }
         Err(contended())

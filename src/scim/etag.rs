@@ -1,9 +1,15 @@
 //! Versions of resources: weak entity tags and the two headers that compare them (RFC 7644, section 3.14, RFC 9110,
 //! sections 8.8.3 and 13.1).
 
+use std::fmt::Write as _;
+
 /// A weak entity tag, as `meta.version` and the `ETag` header have it.
 pub fn weak(version: impl std::fmt::Display) -> String {
-    format!("W/\"{version}\"")
+    // Room for any number, so that the text does not grow.
+    let mut tag = String::with_capacity(24);
+    // Writing to a String does not fail.
+    let _ = write!(tag, "W/\"{version}\"");
+    tag
 }
 
 /// What an `If-Match` or `If-None-Match` header lists.

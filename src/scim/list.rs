@@ -22,6 +22,9 @@ pub const LIST_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:ListRespo
 /// The URN of a search request (RFC 7644, section 3.4.3).
 pub const SEARCH_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 
+/// Bytes that are set aside for each resource of a list.
+const RESOURCE: usize = 1_024;
+
 /// How many seconds a cursor is good for (RFC 9865, section 4).
 pub const CURSOR_TIMEOUT: u64 = 3_600;
 
@@ -314,16 +317,16 @@ pub fn response(resources: Vec<Value>, total: Option<u64>, paging: &Paging) -> V
     Value::Object(body)
 }
 
-/// The same as text, of resources that are texts.
-pub fn response_text(resources: &[String], total: Option<u64>, paging: &Paging) -> String {
-    let size: usize = resources.iter().map(|resource| resource.len() + 1).sum();
-    let mut text = String::with_capacity(size + 512);
+/// The beginning of the same as text, up to the first of its `count` resources. Commas between them and [`TEXT_END`] are left
+/// to the caller, who appends each resource without a copy of its own.
+pub fn begin_text(count: usize, total: Option<u64>, paging: &Paging) -> String {
+    let mut text = String::with_capacity(512 + count * RESOURCE);
     // Writing to a String does not fail.
     let _ = write!(text, "{{\"schemas\":[\"{LIST_RESPONSE}\"]");
     if let Some(total) = total {
         let _ = write!(text, ",\"totalResults\":{total}");
     }
-    let _ = write!(text, ",\"itemsPerPage\":{}", resources.len());
+    let _ = write!(text, ",\"itemsPerPage\":{count}");
     match paging {
         Paging::Index(start) => {
             let _ = write!(text, ",\"startIndex\":{start}");
@@ -338,13 +341,11 @@ pub fn response_text(resources: &[String], total: Option<u64>, paging: &Paging) 
         }
     }
     text.push_str(",\"Resources\":[");
-    for (place, resource) in resources.iter().enumerate() {
-        text.push_str(if place == 0 { "" } else { "," });
-        text.push_str(resource);
-    }
-    text.push_str("]}");
     text
 }
+
+/// The end of a list as text.
+pub const TEXT_END: &str = "]}";
 
 #[cfg(test)]
 mod tests {
@@ -364,7 +365,8 @@ mod tests {
                 let some = &resources[..count];
                 let texts: Vec<String> = some.iter().map(ToString::to_string).collect();
                 let expected = response(some.to_vec(), total, &paging).to_string();
-                assert_eq!(response_text(&texts, total, &paging), expected);
+                let begun = begin_text(count, total, &paging);
+                assert_eq!(format!("{begun}{}{TEXT_END}", texts.join(",")), expected);
             }
         }
     }

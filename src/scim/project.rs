@@ -7,7 +7,6 @@ use super::error::ScimError;
 use super::peer::{Tolerance, Tolerances};
 use super::schema::{Attribute, ResourceSchema, Returned, Schema, common};
 use super::target::locate;
-use super::verbatim::push_text;
 use super::{path, place};
 
 /// The most names that a projection may have.
@@ -294,27 +293,13 @@ pub struct Meta {
 impl Meta {
     /// As the resource has it.
     pub fn to_json(&self) -> Value {
-        Value::Object(self.fields().map(|(name, text)| (name.to_owned(), text.into())).collect())
-    }
-
-    /// Appends the same as text.
-    pub fn push_to(&self, out: &mut String) {
-        for (place, (name, text)) in self.fields().enumerate() {
-            out.push_str(if place == 0 { "{\"" } else { ",\"" });
-            out.push_str(name);
-            out.push_str("\":");
-            push_text(out, text);
-        }
-        out.push('}');
-    }
-
-    fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let known = [
             ("resourceType", self.resource_type.as_str()),
             ("created", &self.created),
             ("lastModified", &self.last_modified),
             ("location", &self.location),
         ];
-        known.into_iter().chain(self.version.as_deref().map(|version| ("version", version)))
+        let fields = known.into_iter().chain(self.version.as_deref().map(|version| ("version", version)));
+        Value::Object(fields.map(|(name, text)| (name.to_owned(), text.into())).collect())
     }
 }

@@ -352,21 +352,50 @@ pub struct ResourceSchema {
     pub name: Text,
     /// The schema whose attributes stand at the top of the resource.
     pub core: Arc<Schema>,
-    /// The schemas whose attributes stand under their URN.
+    /// The schemas whose attributes stand under their URN. [`ResourceSchema::with_extension`] adds one.
     pub extensions: Vec<Arc<Schema>>,
+    withheld: Arc<Withheld>,
+}
+
+/// The names of attributes that an answer does not have by default, or not with all their parts. Every answer asks for them,
+/// and they are few.
+#[derive(Debug, PartialEq, Eq)]
+struct Withheld {
+    /// Of the core, the common ones included.
+    core: Vec<Text>,
+    /// Of the extensions, in their order.
+    extensions: Vec<Vec<Text>>,
+}
+
+impl Withheld {
+    fn of(core: &Schema, extensions: &[Arc<Schema>]) -> Arc<Self> {
+        let is_withheld = |attribute: &Attribute| matches!(attribute.returned, Returned::Never | Returned::Request);
+        let names = |attributes: &[Attribute]| -> Vec<Text> {
+            let withheld = attributes
+                .iter()
+                .filter(|attribute| is_withheld(attribute) || attribute.sub_attributes.iter().any(is_withheld));
+            withheld.map(|attribute| attribute.name.clone()).collect()
+        };
+        Arc::new(Self {
+            core: [names(common()), names(&core.attributes)].concat(),
+            extensions: extensions.iter().map(|schema| names(&schema.attributes)).collect(),
+        })
+    }
 }
 
 impl ResourceSchema {
+    fn new(name: Text, core: Arc<Schema>, extensions: Vec<Arc<Schema>>) -> Self {
+        let withheld = Withheld::of(&core, &extensions);
+        Self { name, core, extensions, withheld }
+    }
+
     /// The schemas of `User` (with the enterprise extension) or `Group`; other names are not in the RFC.
     pub fn for_resource(name: &str) -> Option<Self> {
         if name.eq_ignore_ascii_case("User") {
-            Some(Self {
-                name: Text::Borrowed("User"),
-                core: Arc::clone(user()),
-                extensions: vec![Arc::clone(enterprise_user())],
-            })
+            let extensions = vec![Arc::clone(enterprise_user())];
+            Some(Self::new(Text::Borrowed("User"), Arc::clone(user()), extensions))
         } else if name.eq_ignore_ascii_case("Group") {
-            Some(Self { name: Text::Borrowed("Group"), core: Arc::clone(group()), extensions: Vec::new() })
+            Some(Self::new(Text::Borrowed("Group"), Arc::clone(group()), Vec::new()))
         } else {
             None
         }
@@ -380,7 +409,7 @@ impl ResourceSchema {
     ) -> Self {
         let mut core = Schema::new(urn, attributes);
         core.open = core.attributes.is_empty();
-        Self { name: name.into(), core: Arc::new(core), extensions: Vec::new() }
+        Self::new(name.into(), Arc::new(core), Vec::new())
     }
 
     /// The resource with more attributes under `urn`. A URN it has already, the core's too, gets them added.
@@ -393,7 +422,19 @@ impl ResourceSchema {
         } else {
             self.extensions.push(Arc::new(Schema::new(urn.to_owned(), attributes)));
         }
+        self.withheld = Withheld::of(&self.core, &self.extensions);
         self
+    }
+
+    /// The core and common attributes that an answer does not have by default, or not with all their parts.
+    pub(super) fn withheld(&self) -> &[Text] {
+        &self.withheld.core
+    }
+
+    /// The same of the extension whose URN is just this; `None` when there is no such extension.
+    pub(super) fn withheld_of(&self, urn: &str) -> Option<&[Text]> {
+        let place = self.extensions.iter().position(|schema| schema.id == urn)?;
+        self.withheld.extensions.get(place).map(Vec::as_slice)
     }
 
     /// The schema of that URN.

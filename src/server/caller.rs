@@ -40,7 +40,7 @@ impl Caller {
         let given = bearer(parts.headers.get(header::AUTHORIZATION));
         let (holder, grant) = state.registry.grants(given)?;
         if let Some(visit) = parts.extensions.get::<Arc<Visit>>() {
-            visit.belongs_to(&holder.id, None);
+            visit.belongs_to(Arc::clone(&holder.id), None);
         }
         if grant.role < needed {
             let (needed, has) = (needed.word(), grant.role.word());
@@ -49,7 +49,7 @@ impl Caller {
             );
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
-        Ok(Self { label: holder.label, grant })
+        Ok(Self { label: holder.label.as_ref().to_owned(), grant })
     }
 
     /// Whether it may see what belongs to a source.

@@ -20,6 +20,7 @@ use super::problem::Problem;
 use super::remainder::Remainder;
 use super::{Counters, scim};
 use crate::config::Limits;
+use crate::directory::Source;
 use crate::scim::error::ScimError;
 
 /// How many headers a request may have.
@@ -76,17 +77,17 @@ impl Door {
 #[derive(Debug, Default)]
 pub(super) struct Visit {
     /// The request's name, in the log, the answer and the provisioning log.
-    pub(super) id: String,
+    pub(super) id: Arc<str>,
     /// The id of the token, and the source that it opened.
-    who: OnceLock<(String, Option<String>)>,
+    who: OnceLock<(Arc<str>, Option<Arc<Source>>)>,
     standing: OnceLock<Standing>,
 }
 
 impl Visit {
     /// Says whose request it is.
-    pub(super) fn belongs_to(&self, token: &str, source: Option<&str>) {
+    pub(super) fn belongs_to(&self, token: Arc<str>, source: Option<Arc<Source>>) {
         // The first to say it knows it.
-        let _ = self.who.set((token.to_owned(), source.map(str::to_owned)));
+        let _ = self.who.set((token, source));
     }
 
     /// Says how the token stands with its rate.
@@ -96,21 +97,26 @@ impl Visit {
 }
 
 /// Lets a request in and its answer out.
-pub(super) async fn guard(door: &Door, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+pub(super) async fn guard(
+    door: &Door,
+    request: Request,
+    next: impl AsyncFnOnce(Request, &Arc<Visit>) -> Response,
+) -> Response {
     let begun = Instant::now();
     let visit = Arc::new(Visit { id: id(request.headers()), ..Visit::default() });
-    request.extensions_mut().insert(Arc::clone(&visit));
     let method = known(request.method());
-    let path = request.uri().path().to_owned();
+    // A clone shares the bytes.
+    let uri = request.uri().clone();
+    let path = uri.path();
     let (remainder, request) = Remainder::lend(request);
-    let answer = pass(door, &path, request, next).await;
+    let answer = pass(door, path, request, &visit, next).await;
     let mut response = match answer {
         Ok(response) => response,
-        Err(error) => failure(&path, error),
+        Err(error) => failure(path, error),
     };
     if let Some(error) = formless(&response) {
         let headers = std::mem::take(response.headers_mut());
-        response = failure(&path, error);
+        response = failure(path, error);
         for (name, value) in headers {
             if let Some(name) = name.filter(|name| *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH) {
                 response.headers_mut().insert(name, value);
@@ -128,21 +134,29 @@ pub(super) async fn guard(door: &Door, mut request: Request, next: impl AsyncFnO
     if let Some(standing) = visit.standing.get() {
         let [limit, remaining, reset] = STANDING;
         for (name, number) in [(limit, standing.limit), (remaining, standing.remaining), (reset, standing.reset)] {
-            headers.insert(name, HeaderValue::from(number));
+            headers.insert(name, numeric(number));
         }
     }
-    log(door, &visit, method, &path, &response, begun.elapsed());
+    log(door, &visit, method, path, &response, begun.elapsed());
     if response.status().is_client_error() {
         remainder.forget();
     }
     response
 }
 
+/// A number as a header has it; small ones, which come most, need no memory of their own.
+fn numeric(number: u32) -> HeaderValue {
+    const DIGITS: &str = "0123456789";
+    let place = number as usize;
+    DIGITS.get(place..=place).map_or_else(|| HeaderValue::from(number), HeaderValue::from_static)
+}
+
 async fn pass(
     door: &Door,
     path: &str,
     request: Request,
-    next: impl AsyncFnOnce(Request) -> Response,
+    visit: &Arc<Visit>,
+    next: impl AsyncFnOnce(Request, &Arc<Visit>) -> Response,
 ) -> Result<Response, ScimError> {
     let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     let count = request.headers().len();
@@ -153,24 +167,24 @@ async fn pass(
     }
     let _turn = door.turn(path).await?;
     let most = Duration::from_secs(door.limits.timeout);
-    tokio::time::timeout(most, next(request)).await.map_err(|_| {
+    tokio::time::timeout(most, next(request, visit)).await.map_err(|_| {
         ScimError::status(503, format!("the request took longer than {} seconds: come again", door.limits.timeout))
     })
 }
 
 /// The id that the client gave, when it is fit to be written down, or a new one.
-fn id(headers: &HeaderMap) -> String {
+fn id(headers: &HeaderMap) -> Arc<str> {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let fit = |text: &&str| {
         (1..=LONGEST_ID).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
-    given.filter(fit).map_or_else(new_id, str::to_owned)
+    given.filter(fit).map_or_else(new_id, Arc::from)
 }
 
 /// A random UUID. It names a request and keeps no secret, so that a generator that is seeded once will do; the machine's
 /// randomness is a call into the kernel.
-fn new_id() -> String {
+fn new_id() -> Arc<str> {
     thread_local! {
         static RANDOM: RefCell<ChaCha12Rng> = RefCell::new({
             let mut seed = [0; 32];
@@ -182,7 +196,8 @@ fn new_id() -> String {
     }
     let mut bytes = [0; 16];
     RANDOM.with_borrow_mut(|random| random.fill_bytes(&mut bytes));
-    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
+    Arc::from(&*id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
 }
 
 /// The method as the log has it: a client could put anything there.
@@ -230,7 +245,7 @@ fn log(door: &Door, visit: &Visit, method: &str, path: &str, response: &Response
     if scim::is_scim(path) {
         door.counters.request(status, took);
     }
-    let (token, source) = visit.who.get().map_or(("", None), |(token, source)| (token.as_str(), source.as_deref()));
+    let (token, source) = visit.who.get().map_or(("", None), |(token, source)| (token.as_ref(), source.as_ref()));
     tracing::info!(
         target: "access",
         method,
@@ -238,8 +253,8 @@ fn log(door: &Door, visit: &Visit, method: &str, path: &str, response: &Response
         status,
         ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         token,
-        source = source.unwrap_or_default(),
-        request = visit.id,
+        source = source.map_or("", |source| source.slug.as_str()),
+        request = visit.id.as_ref(),
         bytes = response.body().size_hint().exact().unwrap_or_default(),
     );
 }
@@ -268,7 +283,7 @@ mod tests {
             .layer(CatchPanicLayer::custom(panicked))
             .layer(from_fn(move |request: Request, next: Next| {
                 let door = Arc::clone(&door);
-                async move { guard(&door, request, async |request| next.run(request).await).await }
+                async move { guard(&door, request, async |request, _| next.run(request).await).await }
             }));
         for (path, kind, part) in [
             ("/scim/a/v2/Users", "application/scim+json", "\"status\":\"500\""),

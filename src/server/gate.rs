@@ -2,6 +2,7 @@
 //! and its probes are let through all the same; so is, at a busy token endpoint, who has the right secret.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
@@ -23,8 +24,8 @@ const CLIENT_RESERVE: NonZeroU32 = NonZeroU32::new(1).unwrap();
 
 /// Counts the requests of each token.
 pub struct Gate {
-    rate: DefaultKeyedRateLimiter<String, StateInformationMiddleware>,
-    reserve: DefaultKeyedRateLimiter<String>,
+    rate: DefaultKeyedRateLimiter<Arc<str>, StateInformationMiddleware>,
+    reserve: DefaultKeyedRateLimiter<Arc<str>>,
     knocks: DefaultKeyedRateLimiter<String>,
     client_reserve: DefaultKeyedRateLimiter<String>,
     limits: Limits,
@@ -66,7 +67,7 @@ impl Gate {
     ///
     /// # Errors
     /// How long to wait.
-    pub fn enter(&self, token: &String, probe: bool) -> Result<Standing, Wait> {
+    pub fn enter(&self, token: &Arc<str>, probe: bool) -> Result<Standing, Wait> {
         let wait = match self.rate.check_key(token) {
             Ok(state) => return Ok(self.standing(state.remaining_burst_capacity())),
             Err(wait) => wait,
@@ -99,7 +100,8 @@ impl Gate {
     /// Forgets who was not seen for a while.
     pub fn tidy(&self) {
         self.rate.retain_recent();
-        for limiter in [&self.reserve, &self.knocks, &self.client_reserve] {
+        self.reserve.retain_recent();
+        for limiter in [&self.knocks, &self.client_reserve] {
             limiter.retain_recent();
         }
     }
@@ -119,7 +121,7 @@ mod tests {
     #[test]
     fn a_busy_token_waits_and_its_probes_do_not() {
         let gate = Gate::new(&Limits { rate: 1, burst: 2, ..Limits::default() });
-        let (busy, other) = ("a".to_owned(), "b".to_owned());
+        let (busy, other) = (Arc::from("a"), Arc::from("b"));
         assert!(gate.enter(&busy, false).is_ok() && gate.enter(&busy, false).is_ok());
         assert!(gate.enter(&busy, false).is_err());
         assert!(gate.enter(&busy, true).is_ok(), "a probe has a reserve");
@@ -142,7 +144,7 @@ mod tests {
     #[test]
     fn what_is_left_is_told() {
         let gate = Gate::new(&Limits { rate: 1, burst: 3, ..Limits::default() });
-        let token = "a".to_owned();
+        let token = Arc::from("a");
         assert_eq!(gate.enter(&token, false), Ok(Standing { limit: 3, remaining: 2, reset: 1 }));
         assert!(gate.enter(&token, false).is_ok() && gate.enter(&token, false).is_ok());
         let wait = gate.enter(&token, false).unwrap_err();

@@ -49,7 +49,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::config::Limits;
 use crate::directory::Directory;
 
-use door::Door;
+use door::{Door, Visit};
 use problem::Problem;
 
 pub use gate::Gate;
@@ -130,13 +130,14 @@ struct App {
 }
 
 async fn enter(extract::State(app): extract::State<Arc<App>>, request: Request) -> Response {
-    let behind = async |request: Request| {
+    let behind = async |mut request: Request, visit: &Arc<Visit>| {
         if !scim::is_scim(request.uri().path()) {
+            request.extensions_mut().insert(Arc::clone(visit));
             // A router does not fail.
             return app.rest.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
         }
         // In a box, so that it is not moved again by each layer above.
-        let answer = AssertUnwindSafe(Box::pin(scim::handle(&app.state, request))).catch_unwind().await;
+        let answer = AssertUnwindSafe(Box::pin(scim::handle(&app.state, request, visit))).catch_unwind().await;
         answer.unwrap_or_else(door::panicked)
     };
     door::guard(&app.door, request, behind).await

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::State;
 use super::caller::bearer;
 use super::door::Visit;
-use crate::directory::token::{Refusal, Scope};
+use crate::directory::token::Refusal;
 use crate::directory::{Actor, Answer, Attempt, Call, Directory, Source, Write};
 use crate::scim::bulk;
 use crate::scim::discovery::{self, Features};
@@ -24,6 +24,9 @@ use crate::scim::list::Query;
 
 /// The media type of every answer, without a parameter: strict clients compare it as a text.
 const SCIM_JSON: &str = "application/scim+json";
+
+/// How many headers an answer has, those of the door included: what grows moves all of them.
+const MOST_ADDED: usize = 8;
 
 /// A refusal and what its answer has beside it.
 pub(super) struct Refused {
@@ -51,18 +54,22 @@ pub(super) fn is_scim(path: &str) -> bool {
 }
 
 /// Every request for a path of SCIM's.
-pub(super) async fn handle(state: &State, request: Request<Body>) -> Response<Body> {
-    match route(state, straightened(request)).await {
+pub(super) async fn handle(state: &State, request: Request<Body>, visit: &Visit) -> Response<Body> {
+    match route(state, straightened(request), visit).await {
         Ok(answer) => answered(answer),
         Err(refused) => refusal(&refused),
     }
 }
 
+/// The most parts that a path has behind `/v2` and leads somewhere, and one more.
+const MOST_PARTS: usize = 3;
+
 /// What a path leads to.
 struct Place<'p> {
     source: &'p str,
-    /// Behind `/v2`.
-    rest: Vec<Cow<'p, str>>,
+    /// The first parts behind `/v2`, and how many there are.
+    parts: [Cow<'p, str>; MOST_PARTS],
+    count: usize,
     /// The path up to and with `/v2`.
     root: &'p str,
 }
@@ -77,8 +84,12 @@ fn place(path: &str) -> Option<Place<'_>> {
         rest => rest.strip_prefix('/')?,
     };
     let root = path.get(..path.len() - rest.len())?.trim_end_matches('/');
-    let rest = rest.split('/').filter(|part| !part.is_empty()).map(decoded).collect();
-    Some(Place { source, rest, root })
+    let (mut parts, mut count) = ([const { Cow::Borrowed("") }; MOST_PARTS], 0);
+    for (place, part) in parts.iter_mut().zip(rest.split('/').filter(|part| !part.is_empty())) {
+        *place = decoded(part);
+        count += 1;
+    }
+    Some(Place { source, parts, count, root })
 }
 
 fn decoded(part: &str) -> Cow<'_, str> {
@@ -106,7 +117,7 @@ fn straightened(mut request: Request<Body>) -> Request<Body> {
     request
 }
 
-async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused> {
+async fn route(state: &State, request: Request<Body>, visit: &Visit) -> Result<Answer, Refused> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let Some(place) = place(path) else {
@@ -120,13 +131,11 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
         )
         .into());
     }
-    let probe = parts.method == Method::GET && place.rest.len() == 1;
-    let actor = authorize(state, &parts, place.source, probe)?;
-    let source = state
-        .registry
-        .source(place.source)
-        .ok_or_else(|| ScimError::not_found(format!("source {:?}", place.source)))?;
-    let base = format!("{}{}", origin(state, &parts), place.root);
+    let probe = parts.method == Method::GET && place.count == 1;
+    let source = state.registry.source(place.source);
+    let actor = authorize(state, &parts, place.source, source.as_ref(), visit, probe)?;
+    let source = source.ok_or_else(|| ScimError::not_found(format!("source {:?}", place.source)))?;
+    let base = reached(state, &parts, place.root);
     let parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> =
         form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).collect();
     let parameter = |name: &str| {
@@ -144,14 +153,15 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
         excluded: parameter("excludedAttributes"),
         entra: parameter(FLAG).is_some(),
     };
-    let rest: Vec<&str> = place.rest.iter().map(AsRef::as_ref).collect();
-    if let Some(answer) = discover(&source, &base, &parts.method, &rest, parameter("filter").is_some()) {
+    let rest: [&str; MOST_PARTS] = place.parts.each_ref().map(AsRef::as_ref);
+    let rest = rest.get(..place.count).unwrap_or_default();
+    if let Some(answer) = discover(&source, &base, &parts.method, rest, parameter("filter").is_some()) {
         return answer;
     }
     // What writes is large and rare beside what reads; in a box of its own it is not carried along by every request.
     let query = || Query::from_parameters(parameters.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
     let directory = &state.directory;
-    match rest.as_slice() {
+    match rest {
         [name] if name.eq_ignore_ascii_case("Bulk") => {
             only(&parts.method, &[Method::POST], "POST")?;
             let attempt = Attempt { operation: "bulk", kind: None, id: None, body: None };
@@ -208,16 +218,22 @@ async fn route(state: &State, request: Request<Body>) -> Result<Answer, Refused>
     }
 }
 
-fn authorize(state: &State, parts: &Parts, source: &str, probe: bool) -> Result<Actor, Refused> {
-    let scope = Scope::Scim { source: source.to_owned() };
-    let holder = state.registry.opens(bearer(parts.headers.get(header::AUTHORIZATION)), &scope);
+/// Who asks, when it may. `slug` is the name in the path, and `source` the one that is called so.
+fn authorize(
+    state: &State,
+    parts: &Parts,
+    slug: &str,
+    source: Option<&Arc<Source>>,
+    visit: &Visit,
+    probe: bool,
+) -> Result<Actor, Refused> {
+    let holder = state.registry.opens(bearer(parts.headers.get(header::AUTHORIZATION)), slug);
     let holder = holder.map_err(|refusal| {
         // Whether a source exists is nothing for those without its token.
         let words = if refusal == Refusal::WrongScope { Refusal::Unknown.words() } else { refusal.words() };
         Refused::from(ScimError::status(401, words))
     })?;
-    let visit = parts.extensions.get::<Arc<Visit>>().cloned().unwrap_or_default();
-    visit.belongs_to(&holder.id, Some(source));
+    visit.belongs_to(Arc::clone(&holder.id), source.cloned());
     match state.gate.enter(&holder.id, probe) {
         Ok(standing) => visit.stands(standing),
         Err(wait) => {
@@ -226,19 +242,24 @@ fn authorize(state: &State, parts: &Parts, source: &str, probe: bool) -> Result<
             return Err(Refused { retry_after: Some(wait.time.as_secs() + 1), ..Refused::from(error) });
         }
     }
-    Ok(Actor { token: holder.id, label: holder.label, request: visit.id.clone(), bulk: false })
+    Ok(Actor { token: holder.id, label: holder.label, request: Arc::clone(&visit.id), bulk: false })
 }
 
 /// The scheme and host by which the client reached us.
 pub(super) fn origin(state: &State, parts: &Parts) -> String {
+    reached(state, parts, "")
+}
+
+/// The same with a path behind it.
+fn reached(state: &State, parts: &Parts, path: &str) -> String {
     if let Some(url) = &state.url {
-        return url.trim_end_matches('/').to_owned();
+        return [url.trim_end_matches('/'), path].concat();
     }
     // HTTP/2 has no `Host`, but says the same in the URL.
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let host = parts.uri.authority().map(Authority::as_str).or(host).unwrap_or("localhost");
     let scheme = if state.tls.is_some() { "https" } else { "http" };
-    format!("{scheme}://{host}")
+    [scheme, "://", host, path].concat()
 }
 
 /// The documents by which a client learns what the service is (RFC 7644, section 4); `None` when the path is another's.
@@ -280,7 +301,7 @@ fn only(method: &Method, allowed: &[Method], text: &'static str) -> Result<(), R
 }
 
 /// The body, when it is JSON by its header and not too large.
-async fn read(state: &State, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refused> {
+async fn read(state: &State, headers: &HeaderMap, body: Body) -> Result<Bytes, Refused> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or(SCIM_JSON);
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case(SCIM_JSON) && !kind.eq_ignore_ascii_case("application/json") {
@@ -289,7 +310,7 @@ async fn read(state: &State, headers: &HeaderMap, body: Body) -> Result<Vec<u8>,
     }
     let most = state.limits.body;
     match to_bytes(body, most).await {
-        Ok(bytes) => Ok(bytes.to_vec()),
+        Ok(bytes) => Ok(bytes),
         Err(error) if error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) => {
             Err(ScimError::too_large(format!("the body has more than {most} bytes")).into())
         }
@@ -325,11 +346,12 @@ fn answered(answer: Answer) -> Response<Body> {
     *response.status_mut() = status;
     let has_body = status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
+    headers.reserve(MOST_ADDED);
     if has_body {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SCIM_JSON));
     }
     for (name, value) in [(header::LOCATION, answer.location), (header::ETAG, answer.etag)] {
-        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
             headers.insert(name, value);
         }
     }
@@ -367,11 +389,8 @@ mod tests {
             ("/scim/a/v2/Schemas/urn%3Ax", "/scim/a/v2", &["Schemas", "urn:x"]),
         ] {
             let found = place(path).unwrap();
-            assert_eq!(
-                (found.source, found.root, found.rest),
-                ("a", root, rest.iter().map(|part| Cow::Borrowed(*part)).collect()),
-                "{path}"
-            );
+            let parts: Vec<&str> = found.parts.iter().take(found.count).map(AsRef::as_ref).collect();
+            assert_eq!((found.source, found.root, parts.as_slice()), ("a", root, rest), "{path}");
         }
         for path in ["/", "/scim", "/scim/a", "/scim/a/v1/Users", "/scim/a/v2x", "/other/scim/a/v2"] {
             assert!(place(path).is_none(), "{path}");

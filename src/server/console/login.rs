@@ -63,11 +63,10 @@ pub(super) async fn enter(
             return Err(response);
         }
     };
-    let label = holder.label.clone();
     let now = state.directory.now();
-    let opened = state.console.open(holder, now).map_err(|error| Trouble(Problem::from(error)).into_response());
+    let opened = state.console.open(&holder, now).map_err(|error| Trouble(Problem::from(error)).into_response());
     let (id, _) = opened?;
-    tracing::info!(target: "console", token = label, "somebody logged in");
+    tracing::info!(target: "console", token = &*holder.label, "somebody logged in");
     let mut response = session::see_other(inside(&next));
     session::give(&state, &address, &mut response, Some(&id), None);
     Ok(response)

@@ -117,11 +117,11 @@ impl Session {
 
 impl Sessions {
     /// A session for who showed a token, and the id for its cookie.
-    pub(super) fn open(&self, holder: Holder, now: Millis) -> Result<(String, Arc<Session>), RegistryError> {
+    pub(super) fn open(&self, holder: &Holder, now: Millis) -> Result<(String, Arc<Session>), RegistryError> {
         let (id, csrf) = (secret()?, secret()?);
         let session = Arc::new(Session {
-            token: holder.id,
-            label: holder.label,
+            token: holder.id.as_ref().to_owned(),
+            label: holder.label.as_ref().to_owned(),
             csrf,
             created: now,
             seen: now.into(),
@@ -270,7 +270,7 @@ impl Visitor {
             session.seen.fetch_max(now, Ordering::Relaxed);
         }
         if let Some(visit) = parts.extensions.get::<Arc<Visit>>() {
-            visit.belongs_to(&session.token, None);
+            visit.belongs_to(session.token.as_str().into(), None);
         }
         let caller = Caller { label: session.label.clone(), grant };
         Some(Self { session, caller })

@@ -15,7 +15,7 @@ use crate::directory::Directory;
 use crate::directory::access::{self, SigningKey};
 use crate::directory::assertion::{Assertion, Fault, KeySet};
 use crate::directory::client::{self, Client, Denial, Federation};
-use crate::directory::token::{self, Refusal, Scope};
+use crate::directory::token::{self, Refusal};
 use crate::store::{Table, When};
 
 /// Before the ids of clients, in the table of settings.
@@ -310,20 +310,19 @@ impl Registry {
         Ok((key.issue(&claims), seconds))
     }
 
-    /// Who shows an access token, when it opens what is asked.
-    pub(super) fn access_opens(&self, given: &str, wanted: &Scope, now: Millis) -> Result<Holder, Refusal> {
+    /// Who shows an access token, when it opens the SCIM endpoint of a source; without one, when something else is asked.
+    pub(super) fn access_opens(&self, given: &str, wanted: Option<&str>, now: Millis) -> Result<Holder, Refusal> {
         let key = self.clients.key.get().ok_or(Refusal::Unknown)?;
         let claims = key.read(given, now)?;
         let client = self.client(&claims.client).ok_or(Refusal::Revoked)?;
         if !client.stands_for(&claims.credential) {
             return Err(Refusal::Revoked);
         }
-        let is_wanted = matches!(wanted, Scope::Scim { source } if *source == claims.source);
-        if !is_wanted || client.source != claims.source {
+        if wanted != Some(claims.source.as_str()) || client.source != claims.source {
             return Err(Refusal::WrongScope);
         }
         self.usage.touch(&claims.credential, now);
-        Ok(Holder { id: client.id.clone(), label: client.label.clone() })
+        Ok(Holder { id: client.id.as_str().into(), label: client.label.as_str().into() })
     }
 
     fn known_client(&self, id: &str) -> Result<Client, RegistryError> {

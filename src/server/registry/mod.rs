@@ -65,9 +65,22 @@ impl From<StoreError> for RegistryError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// The id of the token; of an access token, the client's.
-    pub id: String,
+    pub id: Arc<str>,
     /// What the operator called it.
-    pub label: String,
+    pub label: Arc<str>,
+}
+
+/// A token, and who shows it: each request asks for the names, and shares them.
+struct Known {
+    token: Arc<Token>,
+    holder: Holder,
+}
+
+impl Known {
+    fn new(token: Token) -> Self {
+        let holder = Holder { id: token.id.as_str().into(), label: token.label.as_str().into() };
+        Self { token: Arc::new(token), holder }
+    }
 }
 
 /// Sources, tokens and clients.
@@ -75,7 +88,7 @@ pub struct Registry {
     directory: Directory,
     sources: RwLock<HashMap<String, (SourceRecord, Arc<Source>)>>,
     /// By hash.
-    tokens: RwLock<HashMap<String, Arc<Token>>>,
+    tokens: RwLock<HashMap<String, Known>>,
     clients: Clients,
     usage: Usage,
     leaving: Leaving,
@@ -95,7 +108,7 @@ impl Registry {
             sources.insert(record.slug.clone(), (record, Arc::new(source)));
         }
         let tokens = all::<Token>(&directory, Table::Tokens, b"").await?;
-        let tokens = tokens.into_iter().map(|token| (token.hash.clone(), Arc::new(token))).collect();
+        let tokens = tokens.into_iter().map(|token| (token.hash.clone(), Known::new(token))).collect();
         let clients = Clients::load(&directory).await?;
         let usage = Usage::load(&directory).await?;
         let (leaving, declared) = (Leaving::load(&directory).await?, RwLock::default());
@@ -125,7 +138,9 @@ impl Registry {
 
     /// All tokens, the oldest first.
     pub fn tokens(&self) -> Vec<Arc<Token>> {
-        let mut tokens: Vec<_> = self.tokens.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens: Vec<_> = known.values().map(|known| Arc::clone(&known.token)).collect();
+        drop(known);
         tokens.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         tokens
     }
@@ -275,8 +290,9 @@ impl Registry {
         let kept =
             Token { id, label: label.to_owned(), scope, hash: token::hash(secret), created, expires, revoked: None };
         self.put(Table::Tokens, &kept.id, &kept, When::Always).await?;
-        let kept = Arc::new(kept);
-        self.tokens.write().unwrap_or_else(PoisonError::into_inner).insert(kept.hash.clone(), Arc::clone(&kept));
+        let (hash, known) = (kept.hash.clone(), Known::new(kept));
+        let kept = Arc::clone(&known.token);
+        self.tokens.write().unwrap_or_else(PoisonError::into_inner).insert(hash, known);
         Ok(kept)
     }
 
@@ -290,7 +306,7 @@ impl Registry {
         let revoked = Token { revoked: found.revoked.or(Some(self.directory.now())), ..(*found).clone() };
         self.put(Table::Tokens, id, &revoked, When::Always).await?;
         let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        tokens.insert(revoked.hash.clone(), Arc::new(revoked));
+        tokens.insert(revoked.hash.clone(), Known::new(revoked));
         Ok(())
     }
 
@@ -308,26 +324,24 @@ impl Registry {
         let ending = Token { expires: Some(found.expires.map_or(end, |before| before.min(end))), ..(*found).clone() };
         self.put(Table::Tokens, id, &ending, When::Always).await?;
         let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        tokens.insert(ending.hash.clone(), Arc::new(ending));
+        tokens.insert(ending.hash.clone(), Known::new(ending));
         Ok(())
     }
 
-    /// Who shows a token, when it opens what is asked.
+    /// Who shows a token, when it opens the SCIM endpoint of this source.
     ///
     /// # Errors
     /// Why it does not.
-    pub fn opens(&self, given: Option<&str>, wanted: &Scope) -> Result<Holder, Refusal> {
+    pub fn opens(&self, given: Option<&str>, source: &str) -> Result<Holder, Refusal> {
         let given = given.ok_or(Refusal::Missing)?;
         let now = self.directory.now();
         if given.starts_with(access::PREFIX) {
-            return self.access_opens(given, wanted, now);
+            return self.access_opens(given, Some(source), now);
         }
-        let known = self.shown(given, now)?;
-        if known.scope != *wanted {
-            return Err(Refusal::WrongScope);
-        }
-        self.usage.touch(&known.id, now);
-        Ok(Holder { id: known.id.clone(), label: known.label.clone() })
+        let opens = |token: &Token| matches!(&token.scope, Scope::Scim { source: own } if own == source);
+        let holder = self.shown(given, now, |token| opens(token).then_some(()))?.0;
+        self.usage.touch(&holder.id, now);
+        Ok(holder)
     }
 
     /// Who shows a token to the admin API, and what it may do there.
@@ -338,30 +352,35 @@ impl Registry {
         let given = given.ok_or(Refusal::Missing)?;
         let now = self.directory.now();
         if given.starts_with(access::PREFIX) {
-            return Err(self.access_opens(given, &Scope::Admin, now).err().unwrap_or(Refusal::WrongScope));
+            return Err(self.access_opens(given, None, now).err().unwrap_or(Refusal::WrongScope));
         }
-        let known = self.shown(given, now)?;
-        let grant = known.scope.grant().ok_or(Refusal::WrongScope)?;
-        self.usage.touch(&known.id, now);
-        Ok((Holder { id: known.id.clone(), label: known.label.clone() }, grant))
+        let (holder, grant) = self.shown(given, now, |token| token.scope.grant())?;
+        self.usage.touch(&holder.id, now);
+        Ok((holder, grant))
     }
 
-    /// The token that is shown, when it is known and still good.
-    fn shown(&self, given: &str, now: Millis) -> Result<Arc<Token>, Refusal> {
+    /// Who shows a token that is known and still good, and what it gives for what is asked.
+    fn shown<T>(
+        &self,
+        given: &str,
+        now: Millis,
+        gives: impl FnOnce(&Token) -> Option<T>,
+    ) -> Result<(Holder, T), Refusal> {
         let hash = token::hash(given);
-        let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
-        let Some(known) = known else {
+        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = tokens.get(&hash) else {
             return Err(if given.starts_with(token::PREFIX) { Refusal::Unknown } else { Refusal::Foreign });
         };
-        known.opens(&hash, now)?;
-        Ok(known)
+        known.token.opens(&hash, now)?;
+        let given = gives(&known.token).ok_or(Refusal::WrongScope)?;
+        Ok((known.holder.clone(), given))
     }
 
     /// What the token with this id may do at the admin API, while it is good.
     pub(super) fn grant_of(&self, id: &str) -> Option<Grant> {
         let now = self.directory.now();
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let found = tokens.values().find(|token| token.id == id)?;
+        let found = &tokens.values().find(|known| known.token.id == id)?.token;
         let is_good = found.revoked.is_none() && found.expires.is_none_or(|expires| expires > now);
         found.scope.grant().filter(|_| is_good)
     }
