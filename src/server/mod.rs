@@ -56,7 +56,7 @@ pub use health::Counters;
 pub use listen::serve;
 pub use log::prune;
 pub use registry::{Allowed, Holder, Kind, NewClient, NewFederation, Registry, RegistryError, Rejection, Warning};
-pub use stored_syncs::take_up;
+pub use stored_syncs::{stored, stored_names, take_up};
 pub use syncs::{Handle, Syncs};
 pub use tls::{Certificates, TlsError, watch};
 
