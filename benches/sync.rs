@@ -199,7 +199,8 @@ fn sync(root: &Path) {
     let settings: SyncSettings = serde_json::from_slice(&fs::read(root.join("sync.json")).unwrap()).unwrap();
     settings.check().unwrap();
     let target = provisor::target::open(&settings.target, root).unwrap();
-    let store = SledStore::open(&root.join("data"), Options::default()).unwrap();
+    // As `provisor sync run` opens it.
+    let store = SledStore::open(&root.join("data"), Options { cache: 8 << 20, ..Options::default() }).unwrap();
     let clock = Arc::new(SystemClock);
     let directory = Directory::new(Arc::new(store), Arc::clone(&clock) as _);
     let sync = Sync::new(settings, root.to_path_buf(), directory, None, target, clock);

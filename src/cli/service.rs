@@ -7,9 +7,12 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::server::Registry;
-use crate::store::{Options, SledStore};
+use crate::store::{Options, SledStore, StoreError};
 
 use super::Failure;
+
+/// Bytes of pages that a command keeps in memory which goes through the data once; the database needs up to three times as much.
+const SMALL: u64 = 8 << 20;
 
 /// What a data directory holds.
 #[derive(Clone)]
@@ -21,8 +24,21 @@ pub(super) struct Service {
 impl Service {
     /// Opens a data directory, which is made when it is not there.
     pub(super) async fn open(data: &Path) -> Result<Self, Failure> {
+        Self::with(data, Options::default(), "").await
+    }
+
+    /// The same with little of it in memory, for a command that goes through it once. `elsewhere`: what else to do when another
+    /// process has it open.
+    pub(super) async fn open_few(data: &Path, elsewhere: &str) -> Result<Self, Failure> {
+        Self::with(data, Options { cache: SMALL, ..Options::default() }, elsewhere).await
+    }
+
+    async fn with(data: &Path, options: Options, elsewhere: &str) -> Result<Self, Failure> {
         let failed = |error: String| Failure::told(format!("{}: {error}", data.display()));
-        let store = SledStore::open(data, Options::default()).map_err(|error| failed(error.to_string()))?;
+        let store = SledStore::open(data, options).map_err(|error| match error {
+            StoreError::Locked(_) => failed(format!("{error}{elsewhere}")),
+            error => failed(error.to_string()),
+        })?;
         for warning in store.warnings() {
             super::tell(&format!("warning: {}: {warning}\n", data.display()));
         }

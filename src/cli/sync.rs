@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::server;
 use crate::sync::{Action, Ended, Plan, PlanError, Report, RunOptions, Status, Sync, SyncError, Verb};
 use crate::target::{Kind, Verdict};
 
@@ -221,17 +222,40 @@ async fn open(place: &Where) -> Result<Sync, Failure> {
         config.server.data.clone_from(data);
     }
     let beside = place.config.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
-    let service = Service::open(&config.server.data).await?;
-    made(&config, &place.name, &beside, &service)
+    let name = &place.name;
+    let service = Service::open_few(&config.server.data, &elsewhere(name)).await?;
+    if config.sync.iter().all(|sync| sync.name != *name) {
+        // The API's way to make a sync; its server runs it, and without a server so does this command.
+        let (directory, registry) = (&service.directory, &service.registry);
+        let stored = server::stored(name, directory, registry, &beside).await;
+        if let Some(sync) = stored.map_err(|error| Failure::told(format!("stored {error}")))? {
+            return Ok(sync);
+        }
+        let stored = server::stored_names(directory).await.map_err(|error| Failure::told(error.to_string()))?;
+        return Err(unknown(&config, name, &stored));
+    }
+    made(&config, name, &beside, &service)
+}
+
+/// What to do when a server has the data open: it is the one to ask.
+fn elsewhere(name: &str) -> String {
+    format!(
+        ", or ask it: `POST /api/v1/syncs/{name}/run` with a token of the role operate (`plan`, `check` and `resume` likewise; `GET /api/v1/syncs/{name}` is the status)"
+    )
+}
+
+fn unknown(config: &Config, name: &str, stored: &[String]) -> Failure {
+    let names = config.sync.iter().map(|sync| &sync.name).chain(stored).map(String::as_str);
+    let hint = crate::text::did_you_mean(name, names).map(|hint| format!("; {hint}"));
+    let hint = hint.unwrap_or_default();
+    Failure::told(format!(
+        "neither the configuration has a [[sync]] called {name:?} nor the data directory a stored one{hint}"
+    ))
 }
 
 /// A sync of the configuration.
 pub(super) fn made(config: &Config, name: &str, beside: &Path, service: &Service) -> Result<Sync, Failure> {
-    let names: Vec<&str> = config.sync.iter().map(|sync| sync.name.as_str()).collect();
-    let settings = config.sync.iter().find(|sync| sync.name == name).ok_or_else(|| {
-        let hint = crate::text::did_you_mean(name, names.iter().copied()).map(|hint| format!("; {hint}"));
-        Failure::told(format!("the configuration has no [[sync]] called {name:?}{}", hint.unwrap_or_default()))
-    })?;
+    let settings = config.sync.iter().find(|sync| sync.name == name).ok_or_else(|| unknown(config, name, &[]))?;
     let source = match &settings.source {
         None => None,
         Some(slug) => Some(service.registry.source(slug).ok_or_else(|| {
@@ -487,7 +511,8 @@ pub(super) fn summary(report: &Report) -> String {
 fn standing(status: &Status) -> String {
     let mut out = String::new();
     let [users, groups] = status.linked;
-    let _ = writeln!(out, "{}: {users} users and {groups} groups linked", status.sync);
+    let many = |number: u64, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let _ = writeln!(out, "{}: {} and {} linked", status.sync, many(users, "user"), many(groups, "group"));
     if let Some(halt) = &status.halt {
         let record = halt.record.as_ref().map(|(kind, id)| format!(", {} {id}", kind.word())).unwrap_or_default();
         let _ = writeln!(

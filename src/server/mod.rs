@@ -58,7 +58,7 @@ pub use listen::serve;
 pub use log::prune;
 pub use registry::{Allowed, Holder, Kind, NewClient, NewFederation, Registry, RegistryError, Rejection, Warning};
 pub use removal::go_on;
-pub use stored_syncs::{readers, take_up};
+pub use stored_syncs::{readers, stored, stored_names, take_up};
 pub use syncs::{Handle, Syncs};
 pub use tls::{Certificates, TlsError, watch};
 

@@ -191,8 +191,13 @@ fn elsewhere(name: &str) -> String {
     )
 }
 
-/// A sync with somebody who looks after it from now on.
-fn start(settings: &SyncSettings, directory: &Directory, registry: &Registry, beside: &File) -> Result<Handle, String> {
+/// A sync, ready to run.
+fn made(
+    settings: &SyncSettings,
+    directory: &Directory,
+    registry: &Registry,
+    beside: &File,
+) -> Result<crate::sync::Sync, String> {
     let name = &settings.name;
     let slug = settings.source.as_deref().unwrap_or_default();
     let source = registry.source(slug).ok_or_else(|| format!("sync {name:?}: there is no source {slug:?}"))?;
@@ -201,7 +206,12 @@ fn start(settings: &SyncSettings, directory: &Directory, registry: &Registry, be
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sync =
         crate::sync::Sync::new(settings.clone(), beside.to_path_buf(), directory.clone(), Some(source), target, clock);
-    let sync = Arc::new(sync.of_library());
+    Ok(sync.of_library())
+}
+
+/// A sync with somebody who looks after it from now on.
+fn start(settings: &SyncSettings, directory: &Directory, registry: &Registry, beside: &File) -> Result<Handle, String> {
+    let sync = Arc::new(made(settings, directory, registry, beside)?);
     let (tender, asks) = Tender::new(Arc::clone(&sync));
     tokio::spawn(tender.tend());
     Ok(Handle { sync, asks, is_stored: true })
@@ -222,6 +232,40 @@ pub async fn readers(directory: &Directory, slug: &str) -> Result<Vec<String>, R
         after = page.next;
         if after.is_none() {
             return Ok(found);
+        }
+    }
+}
+
+/// The stored sync of that name, for a command that works on the data while no server does; `None` when there is none. `beside`: where
+/// files are relative to that its settings name.
+///
+/// # Errors
+/// The store fails; or the sentence that says why the sync cannot run as things are.
+pub async fn stored(
+    name: &str,
+    directory: &Directory,
+    registry: &Registry,
+    beside: &File,
+) -> Result<Option<crate::sync::Sync>, RegistryError> {
+    let Some(known) = directory.store().record(Table::Settings, &key(name)).await? else { return Ok(None) };
+    let settings = serde_json::from_slice::<SyncSettings>(&known).map_err(|error| error.to_string());
+    let sync = settings.and_then(|settings| made(&settings, directory, registry, beside));
+    sync.map(Some).map_err(RegistryError::Invalid)
+}
+
+/// The names of the stored syncs.
+///
+/// # Errors
+/// The store fails.
+pub async fn stored_names(directory: &Directory) -> Result<Vec<String>, RegistryError> {
+    let (mut names, mut after) = (Vec::new(), None);
+    loop {
+        let page = directory.store().records(Table::Settings, KEY.as_bytes(), after, PAGE).await?;
+        let keys = page.items.iter().filter_map(|record| record.key.strip_prefix(KEY.as_bytes()));
+        names.extend(keys.map(|name| String::from_utf8_lossy(name).into_owned()));
+        after = page.next;
+        if after.is_none() {
+            return Ok(names);
         }
     }
 }

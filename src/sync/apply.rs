@@ -1,9 +1,9 @@
 //! A plan carried out: users, groups, references, members, and last what is taken away. After each wave of writes the links and
 //! outcomes are in the store, so that a run that ends in the middle goes on where it was.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use super::part::{Made, Part, Wanted};
 use super::patient::Patient;
@@ -17,6 +17,8 @@ use crate::target::{Abilities, Difference, Done, Found, Kind, Target, TargetErro
 
 /// How many objects are done between two writes to the store: five rounds of four batches of twenty.
 const WAVE: usize = 400;
+/// How many managers above one are looked for.
+const MAX_LEVELS: usize = 50;
 
 /// Carries out the actions of one kind.
 pub(super) struct Applier<'a> {
@@ -33,6 +35,8 @@ struct Job {
     wanted: Wanted,
     /// The digest of what an update would send, by which a later run knows that nothing changed.
     sent: String,
+    /// The manager that somebody is made with, by the id in the target.
+    manager: Option<String>,
 }
 
 /// What became of one.
@@ -46,16 +50,61 @@ impl Applier<'_> {
         self.clock.now()
     }
 
-    /// Makes, links and changes objects.
-    pub(super) async fn write(&self, actions: &[&Action], states: &mut States) -> Result<(), Stop> {
-        for wave in actions.chunks(WAVE) {
+    /// Makes, links and changes objects. `managers`: the records that are to get another manager, and whom. `made`: payloads that need
+    /// not be made again. What comes back: the records that were made with their managers, and these by their ids in the target.
+    pub(super) async fn write(
+        &self,
+        actions: Vec<&Action>,
+        managers: &HashMap<&str, &str>,
+        made: &mut HashMap<String, Wanted>,
+        states: &mut States,
+    ) -> Result<HashMap<String, String>, Stop> {
+        let mut with = HashMap::new();
+        for wave in self.waves(actions, managers) {
+            let wave = &wave;
             let mut jobs = Vec::with_capacity(wave.len());
             for action in wave {
-                jobs.extend(self.job((*action).clone()).await?);
+                let wanted = made.remove(&action.record).filter(|_| action.verb == Verb::Create);
+                let action = (*action).clone();
+                match wanted {
+                    Some(wanted) => {
+                        let sent = wanted.digest.clone();
+                        jobs.push(Job { action, wanted, sent, manager: None });
+                    }
+                    None => jobs.extend(self.job(action).await?),
+                }
             }
-            self.wave(jobs, states).await?;
+            self.wave(jobs, states, &mut with).await?;
         }
-        Ok(())
+        Ok(with)
+    }
+
+    /// The actions in waves. Where who is made can be made with a manager, managers come before whose managers they are.
+    fn waves<'p>(&self, mut actions: Vec<&'p Action>, managers: &HashMap<&str, &str>) -> Vec<Vec<&'p Action>> {
+        if managers.is_empty() || !self.target.takes_managers() {
+            return actions.chunks(WAVE).map(<[&Action]>::to_vec).collect();
+        }
+        let made = actions.iter().filter(|action| matches!(action.verb, Verb::Create | Verb::Recreate));
+        let made: HashSet<&str> = made.map(|action| action.record.as_str()).collect();
+        let level = |action: &&Action| {
+            let above = |record: &&str| managers.get(record).copied().filter(|manager| made.contains(manager));
+            // Who are managers of each other are found nowhere at the top.
+            std::iter::successors(above(&action.record.as_str()), above).take(MAX_LEVELS).count()
+        };
+        actions.sort_by_cached_key(level);
+        let mut waves: Vec<Vec<&Action>> = Vec::new();
+        let mut last = 0;
+        for action in actions {
+            let level = level(&action);
+            match waves.last_mut() {
+                Some(wave) if wave.len() < WAVE && (level == last || wave.len() < self.abilities.batch) => {
+                    wave.push(action);
+                }
+                _ => waves.push(vec![action]),
+            }
+            last = level;
+        }
+        waves
     }
 
     /// The payload of a record as it is now. It was mapped before anything was written; what changed since then and fails now
@@ -68,13 +117,18 @@ impl Applier<'_> {
             return Ok(None);
         };
         let sent = if makes { self.part.digest_of_update(&record, &wanted)? } else { wanted.digest.clone() };
-        Ok(Some(Job { action, wanted: *wanted, sent }))
+        Ok(Some(Job { action, wanted: *wanted, sent, manager: None }))
     }
 
-    async fn wave(&self, mut jobs: Vec<Job>, states: &mut States) -> Result<(), Stop> {
+    async fn wave(
+        &self,
+        mut jobs: Vec<Job>,
+        states: &mut States,
+        with: &mut HashMap<String, String>,
+    ) -> Result<(), Stop> {
         let mut attempt = 0;
         while !jobs.is_empty() {
-            self.note_intents(&jobs, states).await?;
+            self.note_intents(&mut jobs, states).await?;
             let fates = self.send(&jobs).await?;
             let mut changes = Vec::new();
             let (mut again, mut later) = (Vec::new(), Vec::new());
@@ -85,7 +139,13 @@ impl Applier<'_> {
             }));
             for (job, fate) in jobs.into_iter().zip(fates) {
                 match fate {
-                    Fate::Did(done) => changes.push(self.did(&job, &done, states).await?),
+                    Fate::Did(done) => {
+                        let is_made = job.manager.is_some();
+                        let (record, state) = self.did(job, done, states).await?;
+                        let manager = state.as_ref().and_then(|state| state.manager.clone()).filter(|_| is_made);
+                        with.extend(manager.map(|manager| (record.clone(), manager)));
+                        changes.push((record, state));
+                    }
                     Fate::Failed(error @ TargetError::Weather { .. }) => {
                         // A target that asks to wait has not begun, and takes nobody's name twice.
                         let is_refusal = matches!(&error, TargetError::Weather { wait: Some(_), .. });
@@ -122,14 +182,14 @@ impl Applier<'_> {
     }
 
     /// Before an object is made it is noted that it will be: a process that dies in between looks for it when it is back.
-    async fn note_intents(&self, jobs: &[Job], states: &mut States) -> Result<(), Stop> {
-        let mut changes = Vec::new();
-        for job in jobs.iter().filter(|job| matches!(job.action.verb, Verb::Create | Verb::Recreate)) {
-            let known = known(states, &job.action.record).await?;
-            let state = State { intent: Some(self.now()), name: job.wanted.name.clone(), ..known };
-            changes.push((job.action.record.clone(), Some(state)));
+    async fn note_intents(&self, jobs: &mut [Job], states: &mut States) -> Result<(), Stop> {
+        let mut begun = Vec::new();
+        for job in jobs.iter_mut().filter(|job| matches!(job.action.verb, Verb::Create | Verb::Recreate)) {
+            let manager = job.wanted.manager.as_deref().filter(|_| self.target.takes_managers());
+            job.manager = manager.and_then(|manager| states.target(manager)).map(String::from);
+            begun.push((job.action.record.as_str(), job.wanted.name.as_str()));
         }
-        states.put(changes).await.map_err(Stop::store)
+        states.begin(&begun, self.now()).await.map_err(Stop::store)
     }
 
     async fn send(&self, jobs: &[Job]) -> Result<Vec<Fate>, Stop> {
@@ -138,7 +198,11 @@ impl Applier<'_> {
         for (place, job) in jobs.iter().enumerate() {
             let write = match (job.action.verb, &job.action.target) {
                 (Verb::Create | Verb::Recreate, _) | (_, None) => {
-                    Write::Create { kind: self.part.kind, payload: job.wanted.payload.clone() }
+                    let mut payload = job.wanted.payload.clone();
+                    if let (Some(manager), Some(path)) = (&job.manager, self.part.manager_path()) {
+                        super::difference::set(&mut payload, path, manager.as_str().into());
+                    }
+                    Write::Create { kind: self.part.kind, payload }
                 }
                 (_, Some(id)) => Write::Update {
                     kind: self.part.kind,
@@ -179,58 +243,69 @@ impl Applier<'_> {
                 _ => batches.push(vec![write]),
             }
         }
-        while !batches.is_empty() {
-            let at_once = self.target.at_once(self.abilities.concurrent).min(batches.len());
-            let now: Vec<Vec<(usize, Write)>> = batches.drain(..at_once).collect();
-            let calls = now.into_iter().map(|batch| async {
-                let (places, writes): (Vec<usize>, Vec<Write>) = batch.into_iter().unzip();
-                self.tally.calls(1);
-                (places, self.target.write(writes).await)
-            });
-            for (places, result) in join_all(calls).await {
-                self.part.progress.add(places.len());
-                match result {
-                    Ok(results) => answers.extend(places.into_iter().zip(results)),
-                    Err(error) => answers.extend(places.into_iter().map(|place| (place, Err(error.clone())))),
-                }
+        let call = |batch: Vec<(usize, Write)>| async {
+            let (places, writes): (Vec<usize>, Vec<Write>) = batch.into_iter().unzip();
+            self.tally.calls(1);
+            (places, self.target.write(writes).await)
+        };
+        let mut batches = batches.into_iter();
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            // As soon as one is answered the next goes; how many may be under way changes with the weather.
+            while under_way.len() < self.target.at_once(self.abilities.concurrent) {
+                let Some(batch) = batches.next() else { break };
+                under_way.push(call(batch));
+            }
+            let Some((places, result)) = under_way.next().await else { break };
+            self.part.progress.add(places.len());
+            match result {
+                Ok(results) => answers.extend(places.into_iter().zip(results)),
+                Err(error) => answers.extend(places.into_iter().map(|place| (place, Err(error.clone())))),
             }
         }
+        answers.sort_unstable_by_key(|(place, _)| *place);
         Ok(answers)
     }
 
-    async fn did(&self, job: &Job, done: &Done, states: &States) -> Result<(String, Option<State>), Stop> {
-        let outcome = match job.action.verb {
+    async fn did(&self, job: Job, done: Done, states: &States) -> Result<(String, Option<State>), Stop> {
+        let Job { action, wanted, sent, manager } = job;
+        // Whom the target refused as a manager is named once more when everybody is there.
+        let refused = |manager: &String| done.refused.iter().any(|(other, _)| other == manager);
+        let is_made = matches!(action.verb, Verb::Create | Verb::Recreate);
+        let with = manager.filter(|manager| is_made && !refused(manager));
+        let outcome = match action.verb {
             Verb::Create => "created",
             Verb::Recreate => "recreated",
             Verb::Link => "linked",
             _ => "updated",
         };
-        self.tally.add(|counts| match job.action.verb {
+        self.tally.add(|counts| match action.verb {
             Verb::Create => counts.created += 1,
             Verb::Recreate => counts.recreated += 1,
             Verb::Link => {
                 counts.linked += 1;
-                counts.updated += u64::from(!job.action.changes.is_empty());
+                counts.updated += u64::from(!action.changes.is_empty());
             }
             _ => counts.updated += 1,
         });
-        let known = known(states, &job.action.record).await?;
+        let known = known(states, &action.record).await?;
         // In another object than before nothing has been named yet.
-        let is_other = job.action.verb != Verb::Update;
+        let is_other = action.verb != Verb::Update;
         let state = State {
-            target: Some(done.id.clone()),
-            sent: Some(job.sent.clone()),
-            manager: known.manager.filter(|_| !is_other),
+            target: Some(done.id),
+            sent: Some(sent),
+            manager: with.or_else(|| known.manager.filter(|_| !is_other)),
+            gathered: known.gathered.filter(|_| !is_other),
             members: if is_other { Vec::new() } else { known.members },
             shut: None,
             intent: None,
             outcome: outcome.to_owned(),
-            reason: Some(job.action.reason.clone()),
+            reason: Some(action.reason),
             at: self.now(),
             attempts: 0,
-            name: job.wanted.name.clone(),
+            name: wanted.name,
         };
-        Ok((job.action.record.clone(), Some(state)))
+        Ok((action.record, Some(state)))
     }
 
     /// What is remembered of what was brought up to date in parts: its manager, its members. What was made a moment ago stays
@@ -283,6 +358,7 @@ impl Applier<'_> {
             attempts: known.attempts.saturating_add(1),
             name: action.name.clone(),
             intent: None,
+            gathered: None,
             ..known
         }
     }
@@ -370,22 +446,31 @@ impl Applier<'_> {
         .differences()
     }
 
-    /// Sets managers, when everybody who is to be there is there.
-    pub(super) async fn managers(&self, actions: &[&Action], states: &mut States) -> Result<(), Stop> {
+    /// Sets managers, when everybody who is to be there is there. `with`: the records that were made with theirs.
+    pub(super) async fn managers(
+        &self,
+        actions: &[&Action],
+        with: &HashMap<String, String>,
+        states: &mut States,
+    ) -> Result<(), Stop> {
         let Some(path) = self.part.manager_path().map(str::to_owned) else { return Ok(()) };
         for wave in actions.chunks(WAVE) {
             let (mut writes, mut meant) = (Vec::new(), Vec::new());
             for action in wave {
-                let Some(id) = states.target(&action.record).map(str::to_owned) else { continue };
+                let Some(id) = states.target(&action.record).map(String::from) else { continue };
                 let Some(Job { wanted, .. }) = self.job((*action).clone()).await? else { continue };
                 let manager = match wanted.manager {
                     None => None,
                     Some(record) => match states.target(&record) {
-                        Some(target) => Some(target.to_owned()),
+                        Some(target) => Some(String::from(target)),
                         // Not in the target, so not to be named: the next run looks again.
                         None => continue,
                     },
                 };
+                if with.get(&action.record) == manager.as_ref() && manager.is_some() {
+                    self.part.progress.add(1);
+                    continue;
+                }
                 let new = manager.clone().map_or(serde_json::Value::Null, serde_json::Value::String);
                 let change = Difference { path: path.clone(), old: serde_json::Value::Null, new: new.clone() };
                 let mut payload = wanted.payload;
@@ -427,7 +512,7 @@ impl Applier<'_> {
         for wave in actions.chunks(WAVE) {
             let (mut writes, mut meant) = (Vec::new(), Vec::new());
             for action in wave {
-                let Some(group) = states.target(&action.record).map(str::to_owned) else { continue };
+                let Some(group) = states.target(&action.record).map(String::from) else { continue };
                 let add: Vec<String> = action.add.iter().filter_map(|record| people.get(record).cloned()).collect();
                 for add in add.chunks(Write::MEMBERS) {
                     let (id, add) = (group.clone(), add.to_vec());
@@ -490,7 +575,7 @@ impl Applier<'_> {
             states.put(changes).await.map_err(Stop::store)?;
             let mut changes = Vec::new();
             for (record, (action, members)) in written {
-                let known = State { members, ..known(states, &record).await? };
+                let known = State { members, gathered: None, ..known(states, &record).await? };
                 let state = if refused.contains(&record) { known } else { self.touched(action, known) };
                 changes.push((record, Some(state)));
             }

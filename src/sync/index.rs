@@ -1,6 +1,7 @@
 //! [`Index`]: the numbers of things by their texts, without holding the texts a second time: some ten bytes each.
 
 use std::hash::BuildHasher;
+use std::ops::Deref;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
@@ -13,14 +14,14 @@ pub(super) struct Index {
 
 impl Index {
     /// The number of a text.
-    pub(super) fn find<'t>(&self, text: &str, text_of: impl Fn(u32) -> &'t str) -> Option<u32> {
-        self.numbers.find(self.hasher.hash_one(text), |number| text_of(*number) == text).copied()
+    pub(super) fn find<T: Deref<Target = str>>(&self, text: &str, text_of: impl Fn(u32) -> T) -> Option<u32> {
+        self.numbers.find(self.hasher.hash_one(text), |number| *text_of(*number) == *text).copied()
     }
 
     /// Notes the number of a text that has none.
-    pub(super) fn add<'t>(&mut self, number: u32, text: &str, text_of: impl Fn(u32) -> &'t str) {
+    pub(super) fn add<T: Deref<Target = str>>(&mut self, number: u32, text: &str, text_of: impl Fn(u32) -> T) {
         let Self { numbers, hasher } = self;
-        numbers.insert_unique(hasher.hash_one(text), number, |number| hasher.hash_one(text_of(*number)));
+        numbers.insert_unique(hasher.hash_one(text), number, |number| hasher.hash_one(&*text_of(*number)));
     }
 
     /// Forgets the number of a text.

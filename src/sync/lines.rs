@@ -1,5 +1,5 @@
 //! [`Lines`]: a file of JSON lines whose records are read when they are needed. Held of each is where it stands and a hash of its
-//! key, 24 bytes. The file stays open: one that is put in its place is of no concern to a run, one that is written over is told.
+//! key, 16 bytes and its number in an index. The file stays open: one that is put in its place is of no concern to a run, one that is written over is told.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -40,7 +40,8 @@ pub(super) struct Lines {
 #[derive(Clone, Copy)]
 struct Place {
     hash: u64,
-    offset: u64,
+    /// No file is longer than [`MAX_FILE`].
+    offset: u32,
     length: u32,
 }
 
@@ -53,7 +54,8 @@ impl Lines {
         if file.metadata().map_err(failed)?.len() > MAX_FILE {
             return Err(SyncError::Settings(format!("{name}: a file of records has at most {MAX_FILE} bytes")));
         }
-        let mut reader = BufReader::new(file.try_clone().map_err(failed)?);
+        // Opened by itself: a record that is looked at again in between must not move the place of this one.
+        let mut reader = BufReader::new(File::open(path).map_err(failed)?);
         let mut lines = Self {
             file: Mutex::new(file),
             name: name.clone(),
@@ -82,6 +84,7 @@ impl Lines {
     fn add(&mut self, line: &str, offset: u64) -> Result<(), String> {
         let id = key_of(line, &self.key)?;
         let hash = self.hasher.hash_one(&id);
+        let offset = u32::try_from(offset).map_err(|_| "it begins too far in the file".to_owned())?;
         let length = u32::try_from(line.len()).map_err(|_| "the line is too long".to_owned())?;
         let number = u32::try_from(self.places.len()).map_err(|_| "there are too many records".to_owned())?;
         if self.numbers(hash).any(|other| self.at(other).is_ok_and(|other| other.id == id)) {
@@ -108,9 +111,9 @@ impl Lines {
     pub(super) fn page(&self, from: usize) -> Result<Vec<Record>, SyncError> {
         let places: Vec<Place> = self.places.iter().skip(from).take(PAGE).copied().collect();
         let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(Vec::new()) };
-        let text = self.text(first.offset, last.offset - first.offset + u64::from(last.length))?;
+        let text = self.text(first.offset, u64::from(last.offset - first.offset) + u64::from(last.length))?;
         let record = |place: &Place| {
-            let start = usize::try_from(place.offset - first.offset).unwrap_or(usize::MAX);
+            let start = (place.offset - first.offset) as usize;
             let line = text.get(start..start.saturating_add(place.length as usize)).ok_or_else(|| self.other())?;
             self.record(line, place)
         };
@@ -141,10 +144,10 @@ impl Lines {
         Ok(Record { id, text: line.trim_end().to_owned() })
     }
 
-    fn text(&self, offset: u64, length: u64) -> Result<String, SyncError> {
+    fn text(&self, offset: u32, length: u64) -> Result<String, SyncError> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
-        let read = file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes));
+        let read = file.seek(SeekFrom::Start(u64::from(offset))).and_then(|_| file.read_exact(&mut bytes));
         read.map_err(|_| self.other())?;
         String::from_utf8(bytes).map_err(|_| self.other())
     }

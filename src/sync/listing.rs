@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::difference::paths;
-use super::mark::Mark;
+use super::mark::{Mark, Next};
 use super::matching::Sought;
 use super::plan::{Plan, PlanCounts, Planner, Verb};
 use super::survey::{Entry, Survey};
@@ -30,13 +30,25 @@ pub(super) struct Listing {
     /// What was found for records without an object.
     pub(super) met: HashMap<String, Found>,
     /// With what the next list of changes begins, and when all was read.
-    pub(super) link: Option<(String, Millis)>,
+    pub(super) link: Option<Next>,
+    /// Whether the list says of groups that their members changed.
+    members: bool,
+    /// The records whose objects the list has named, where that is to be trusted for members.
+    pub(super) regrouped: Option<HashSet<String>>,
 }
 
 impl Listing {
     fn of(survey: &Survey) -> Self {
-        let seen = vec![false; survey.entries().len()];
-        Self { by_changes: false, seen, open: HashSet::new(), met: HashMap::new(), link: None }
+        let seen = vec![false; survey.len()];
+        Self {
+            by_changes: false,
+            seen,
+            open: HashSet::new(),
+            met: HashMap::new(),
+            link: None,
+            members: false,
+            regrouped: None,
+        }
     }
 
     /// Whether all is decided of an entry.
@@ -93,9 +105,12 @@ impl Planner<'_> {
             };
             plan.protected.extend(mark.protected.iter().map(|record| (self.part.kind, record.clone())));
             listing.by_changes = true;
+            listing.members = mark.members;
+            listing.regrouped = mark.members.then(HashSet::new);
             match self.go_through(survey, Some(&mark.link), &mut listing, plan).await {
                 Ok(link) => {
-                    listing.link = link.map(|link| (link, mark.read));
+                    let members = listing.members;
+                    listing.link = link.map(|link| Next { link, read: mark.read, members });
                     return Ok(listing);
                 }
                 Err(Stop::Failed(SyncError::Target(TargetError::Missing { .. }))) => {
@@ -106,22 +121,22 @@ impl Planner<'_> {
             }
         }
         let link = self.go_through(survey, None, &mut listing, plan).await?;
-        listing.link = link.map(|link| (link, self.now));
+        let members = listing.members;
+        listing.link = link.map(|link| Next { link, read: self.now, members });
         Ok(listing)
     }
 
     /// Whether few records are to be looked up beside a list of changes.
     fn is_little_open(&self, survey: &Survey) -> bool {
-        let open = survey.entries().iter().filter(|entry| !self.is_settled(entry)).count() as u64;
+        let open = survey.entries().filter(|entry| !self.is_settled(entry)).count() as u64;
         open <= FEW + self.states.linked_count() / LINKED
     }
 
     /// Whether the object of a record is as it is to be, unless somebody changed it since.
-    pub(super) fn is_settled(&self, entry: &Entry) -> bool {
-        let record = &entry.record;
-        self.states.target(record).is_some()
-            && entry.digest.is_some()
-            && self.states.sent(record) == entry.digest
+    pub(super) fn is_settled(&self, entry: &Entry<'_>) -> bool {
+        let record = &*entry.record;
+        entry.is_as_sent
+            && self.states.is_linked(record)
             && !self.states.is_open(record)
             && !self.states.is_begun(record)
     }
@@ -150,6 +165,9 @@ impl Planner<'_> {
         let kind = self.part.kind;
         let mut targets = paths(&self.part.mapping, None);
         targets.extend(self.part.manager_path().map(str::to_owned));
+        if kind == Kind::Group && self.part.settings.members && self.target.lists_members() {
+            targets.push("members".to_owned());
+        }
         let sought = if since.is_none() { self.unlinked(survey) } else { Sought::default() };
         let mut next: Option<String> = None;
         // For each unlinked record the precedence by which objects were found, and these.
@@ -157,20 +175,21 @@ impl Planner<'_> {
         loop {
             let page = self.target.list(kind, &targets, since, next.as_deref()).await.map_err(Stop::target)?;
             self.part.progress.add(page.items.len());
+            listing.members |= page.members;
             for object in page.items {
                 plan.counts.objects += 1;
                 match self.states.record(&object.id) {
-                    Some(record) => self.meet(survey, record, &object, listing, plan).await?,
+                    Some(record) => self.meet(survey, &record, &object, listing, plan).await?,
                     None => sought.offer(self.target, kind, &object, &mut found),
                 }
             }
             for id in page.gone {
                 let record = self.states.record(&id);
-                let Some((record, place)) = record.and_then(|record| Some((record, survey.place(record)?))) else {
+                let Some((record, place)) = record.and_then(|record| Some((record, survey.place(&record)?))) else {
                     continue;
                 };
                 if listing.has_seen(place) {
-                    self.forget(record, plan);
+                    self.forget(&record, plan);
                 }
                 listing.set(place, false);
                 listing.open.insert(place);
@@ -192,6 +211,9 @@ impl Planner<'_> {
         listing: &mut Listing,
         plan: &mut Plan,
     ) -> Result<(), Stop> {
+        if let Some(named) = &mut listing.regrouped {
+            named.insert(record.to_owned());
+        }
         let protected = (self.part.kind, record.to_owned());
         let is_protected = self.is_protected(object);
         if is_protected {

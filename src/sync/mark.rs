@@ -22,10 +22,24 @@ pub(super) struct Mark {
     pub(super) link: String,
     /// When all objects were read, before changes alone were.
     pub(super) read: Millis,
+    /// Whether the list says of groups that their members changed.
+    #[serde(default)]
+    pub(super) members: bool,
     /// A digest of what the list was asked for.
     of: String,
     /// Linked records whose objects are protected.
     pub(super) protected: Vec<String>,
+}
+
+/// With what the next list of changes begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Next {
+    /// The target's link.
+    pub(super) link: String,
+    /// When all objects were read.
+    pub(super) read: Millis,
+    /// Whether the list says of groups that their members changed.
+    pub(super) members: bool,
 }
 
 impl Sync {
@@ -36,7 +50,8 @@ impl Sync {
     /// What a list is asked for: the same mapping and settings, of the same target with the same login.
     fn asked_for(&self, part: &Part) -> String {
         let settings = serde_json::to_string(&(&self.settings.target, &part.settings, &self.settings.guard.protected));
-        hash(&format!("{}\0{}", part.digest, settings.unwrap_or_default()))
+        // The version of what is asked: from 2 on groups with their members.
+        hash(&format!("2\0{}\0{}", part.digest, settings.unwrap_or_default()))
     }
 
     /// The mark of a kind, when it is for what is asked now.
@@ -47,8 +62,9 @@ impl Sync {
     }
 
     /// A mark for what is asked now.
-    pub(super) fn mark_of(&self, part: &Part, link: String, read: Millis, protected: Vec<String>) -> Mark {
-        Mark { link, read, of: self.asked_for(part), protected }
+    pub(super) fn mark_of(&self, part: &Part, next: &Next, protected: Vec<String>) -> Mark {
+        let Next { link, read, members } = next.clone();
+        Mark { link, read, members, of: self.asked_for(part), protected }
     }
 
     /// Keeps a mark.
@@ -75,17 +91,18 @@ impl Sync {
                         state.attempts = 0;
                     }
                     state.manager = settled.manager.clone().or(state.manager);
+                    state.gathered = settled.gathered.clone().or(state.gathered);
                     changes.push((settled.record.clone(), Some(state)));
                 }
                 states.put(changes).await?;
             }
         }
         for part in &stage.parts {
-            let Some((link, read)) = plan.links.get(&part.kind) else { continue };
+            let Some(next) = plan.links.get(&part.kind) else { continue };
             if !plan.undecided.contains(&part.kind) {
                 let protected = plan.protected.iter().filter(|(kind, _)| *kind == part.kind);
                 let protected = protected.map(|(_, record)| record.clone()).collect();
-                self.keep_mark(part.kind, &self.mark_of(part, link.clone(), *read, protected)).await?;
+                self.keep_mark(part.kind, &self.mark_of(part, next, protected)).await?;
             }
         }
         Ok(())

@@ -15,12 +15,12 @@ impl Planner<'_> {
     pub(super) fn unlinked(&self, survey: &Survey) -> Sought {
         let mut sought = Sought::default();
         let shut = self.states.shut().filter(|(_, record)| survey.wants(record));
-        sought.shut = shut.map(|(id, record)| (id.to_owned(), record.to_owned())).collect();
+        sought.shut = shut.map(|(id, record)| (id.to_owned(), (*record).to_owned())).collect();
         for entry in survey.entries() {
-            for (path, value) in entry.brief.iter().flat_map(|brief| &brief.matches) {
+            for (path, value) in entry.brief.into_iter().flat_map(|brief| &brief.matches) {
                 let place = sought.place(path);
                 let value = key(self.target, self.part.kind, path, value);
-                sought.records.entry((place, value)).or_default().push(entry.record.to_string());
+                sought.records.entry((place, value)).or_default().push((*entry.record).to_owned());
             }
         }
         sought
@@ -35,29 +35,29 @@ impl Planner<'_> {
         listing: &mut Listing,
         plan: &mut Plan,
     ) -> HashMap<String, Found> {
-        let mut claims: HashMap<String, Vec<(usize, &str)>> = HashMap::new();
+        let mut claims: HashMap<String, Vec<(usize, String)>> = HashMap::new();
         let mut met = HashMap::new();
-        let records = || survey.entries().iter().filter(|entry| entry.brief.is_some()).map(|entry| &*entry.record);
+        let records = || survey.entries().filter(|entry| entry.brief.is_some()).map(|entry| String::from(entry.record));
         for record in records() {
-            let Some((place, mut objects)) = found.remove(record) else { continue };
+            let Some((place, mut objects)) = found.remove(&record) else { continue };
             if objects.len() > 1 {
-                self.ambiguous(record, &several(&objects), plan);
-                listing.settle(survey, record);
+                self.ambiguous(&record, &several(&objects), plan);
+                listing.settle(survey, &record);
             } else if let Some(object) = objects.pop() {
-                claims.entry(object.id.clone()).or_default().push((place, record));
-                met.insert(record.to_owned(), object);
+                claims.entry(object.id.clone()).or_default().push((place, record.clone()));
+                met.insert(record, object);
             }
         }
         for record in records() {
-            let claim = met.get(record).and_then(|object| claims.get(&object.id)).filter(|claims| claims.len() > 1);
+            let claim = met.get(&record).and_then(|object| claims.get(&object.id)).filter(|claims| claims.len() > 1);
             let Some(claims) = claim else { continue };
             let best = claims.iter().map(|(place, _)| *place).min();
-            let is_best = |claim: &&(usize, &str)| Some(claim.0) == best;
+            let is_best = |claim: &&(usize, String)| Some(claim.0) == best;
             let alone = claims.iter().filter(is_best).count() == 1;
             if !(alone && claims.iter().filter(is_best).any(|claim| claim.1 == record)) {
                 let why = format!("{} records match the same object", claims.len());
-                self.ambiguous(record, &why, plan);
-                listing.settle(survey, record);
+                self.ambiguous(&record, &why, plan);
+                listing.settle(survey, &record);
             }
         }
         met.retain(|record, _| survey.place(record).is_none_or(|place| !listing.has_seen(place)));

@@ -7,11 +7,13 @@
 //! on, for what is done already is then unchanged.
 
 mod apply;
+mod begun;
 mod check;
 mod demand;
 mod difference;
 mod direct;
 mod halt;
+mod ids;
 mod index;
 mod keeping;
 mod lines;
@@ -67,7 +69,7 @@ pub use settings::{
 pub use state::State;
 
 use apply::Applier;
-use part::{Part, environment};
+use part::{Part, Wanted, environment};
 use plan::Planner;
 use progress::{Progress, Watched};
 use records::Scope;
@@ -247,7 +249,11 @@ impl Sync {
     /// The store fails.
     pub async fn link(&self, kind: Kind, record: &str) -> Result<Option<State>, SyncError> {
         let value = self.store().record(Table::Links, &state::key(self.name(), kind, record)).await?;
-        Ok(value.map(|value| state::read(&value)).transpose()?)
+        if let Some(value) = value {
+            return Ok(Some(state::read(&value)?));
+        }
+        let mut begun = self.begun().await?.into_iter();
+        Ok(begun.find(|(of, known, _)| *of == kind && known == record).map(|(_, _, state)| state))
     }
 
     /// Its name.
@@ -399,7 +405,7 @@ impl Sync {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         let started = self.clock.now();
         let mut stage = self.stage(kept.filter(|_| options.only.is_some()), &self.progress).await?;
-        let (plan, surveys) = self.planned(&mut stage, options.only.as_deref(), options.plan.is_none()).await?;
+        let (plan, mut surveys) = self.planned(&mut stage, options.only.as_deref(), options.plan.is_none()).await?;
         if let Some(wanted) = &options.plan {
             wanted.shown().agrees(&plan.shown()).map_err(|lines| Stop::Failed(SyncError::Changed(lines)))?;
         }
@@ -411,8 +417,9 @@ impl Sync {
         });
         tally.warn(&plan.warnings);
         objects::remember(&plan, &surveys, &mut stage.states, (self.clock.now(), self.settings.log.days)).await?;
+        let made = surveys.iter_mut().map(|(kind, survey)| (*kind, survey.take_made())).collect();
         drop(surveys);
-        let held_back = self.carry_out(&plan, &mut stage, tally, options).await?;
+        let held_back = self.carry_out(&plan, &mut stage, made, tally, options).await?;
         self.settle(&plan, &mut stage, started).await.map_err(Stop::store)?;
         let kept = stage.abilities.map(|abilities| (stage.states, abilities));
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
@@ -547,6 +554,7 @@ impl Sync {
         &self,
         plan: &Plan,
         stage: &mut Stage,
+        mut made: HashMap<Kind, HashMap<String, Wanted>>,
         tally: &Tally,
         options: &RunOptions,
     ) -> Result<u64, Stop> {
@@ -568,16 +576,20 @@ impl Sync {
             let writes = chosen(&[Verb::Create, Verb::Recreate, Verb::Link, Verb::Update]);
             let phase = if part.kind == Kind::User { Phase::Users } else { Phase::Groups };
             progress.begin(phase, Some(writes.len() as u64));
-            applier.write(&writes, of).await?;
             let managers = chosen(&[Verb::Manager]);
+            let named = managers
+                .iter()
+                .filter_map(|action| Some((action.record.as_str(), action.changes.first()?.new.as_str()?)));
+            let mut made = made.remove(&part.kind).unwrap_or_default();
+            let with = applier.write(writes, &named.collect(), &mut made, of).await?;
             progress.begin(Phase::References, Some(managers.len() as u64));
-            applier.managers(&managers, of).await?;
+            applier.managers(&managers, &with, of).await?;
         }
         // The objects of those who come into groups.
         let coming = plan.actions.iter().flat_map(|action| &action.add);
         let object = |record: &str| [Kind::Group, Kind::User].iter().find_map(|kind| states.get(kind)?.target(record));
         let people: HashMap<String, String> =
-            coming.filter_map(|record| Some((record.clone(), object(record)?.to_owned()))).collect();
+            coming.filter_map(|record| Some((record.clone(), object(record)?.into()))).collect();
         for part in &*parts {
             let Some(of) = states.get_mut(&part.kind) else { continue };
             let members: Vec<Action> = plan
@@ -627,7 +639,7 @@ impl Sync {
 
     /// The records of a kind that have an object.
     async fn linked(&self, kind: Kind) -> Result<Vec<String>, SyncError> {
-        let records = |states: &States| states.linked().map(|(record, _)| record.to_owned()).collect();
+        let records = |states: &States| states.linked().map(|(record, _)| record.into()).collect();
         if let Some((states, _)) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner)
             && let Some(states) = states.get(&kind)
         {

@@ -1,12 +1,12 @@
 //! Each object by itself: what was done last with it and why, how often it was tried, and when it is tried again. Reasons are told
 //! without values, as the provisioning log tells them; the one value that is shown is its name.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
 use super::part::Made;
-use super::plan::Plan;
+use super::plan::{Plan, Verb};
 use super::runs::row;
 use super::state::{State, States};
 use super::survey::Survey;
@@ -154,9 +154,21 @@ pub(super) async fn remember(
             }
             states.put(changes).await.map_err(Stop::store)?;
         }
+        // Should the run end before they are written, the next one reads them.
+        let regrouped = plan.actions.iter().filter(|action| action.is(*kind, &[Verb::Members]));
+        let regrouped: Vec<&str> = regrouped.map(|action| action.record.as_str()).collect();
+        for some in regrouped.chunks(AT_ONCE) {
+            let mut changes = Vec::new();
+            for record in some.iter().filter(|record| states.gathered(record).is_some()) {
+                let known = states.whole(record).await.map_err(Stop::store)?.unwrap_or_default();
+                changes.push(((*record).to_owned(), Some(State { gathered: None, ..known })));
+            }
+            states.put(changes).await.map_err(Stop::store)?;
+        }
         let Some(survey) = surveys.get(kind).filter(|survey| survey.records > 0) else { continue };
         let before = now.saturating_sub(DAY.saturating_mul(days));
-        let gone = states.without_object(before).filter(|record| !survey.has(record)).map(str::to_owned);
+        states.forget_begun(|record| survey.has(record));
+        let gone = states.without_object(before).filter(|record| !survey.has(record)).map(String::from);
         let gone: Vec<String> = gone.collect();
         for some in gone.chunks(AT_ONCE) {
             let changes = some.iter().map(|record| (record.clone(), None)).collect();
@@ -223,12 +235,32 @@ impl Sync {
         let holds = |text: &str| search.as_ref().is_none_or(|search| fold(text).contains(&**search));
         let (mut page, mut after, mut looked) = (ObjectPage::default(), query.after.clone(), 0);
         let prefix = self.prefix();
+        // What is only begun has no record of its own, and its place among those that have.
+        let begun = self.begun().await?.into_iter();
+        let begun = begun.map(|(kind, record, state)| (super::state::key(self.name(), kind, &record), state));
+        let mut begun: BTreeMap<Vec<u8>, State> = begun.collect();
+        if let Some(after) = &after {
+            begun.retain(|key, _| key.as_slice() > after.as_bytes());
+        }
         loop {
             let some = self.store().records(Table::Links, &prefix, after, PAGE).await?;
             looked += some.items.len();
-            for record in some.items {
-                let Some((kind, id)) = self.of_key(&record.key) else { continue };
-                let state: State = serde_json::from_slice(&record.value).unwrap_or_default();
+            let stored = some.items.into_iter().map(|record| {
+                let state = serde_json::from_slice(&record.value).unwrap_or_default();
+                (record.key, state)
+            });
+            let mut stored: BTreeMap<Vec<u8>, State> = stored.collect();
+            begun.retain(|key, _| !stored.contains_key(key));
+            let mut here = match &some.next {
+                Some(next) => {
+                    let later = begun.split_off(next.as_bytes());
+                    std::mem::replace(&mut begun, later)
+                }
+                None => std::mem::take(&mut begun),
+            };
+            here.append(&mut stored);
+            for (key, state) in here {
+                let Some((kind, id)) = self.of_key(&key) else { continue };
                 let view = outlook.view(kind, &id, &state);
                 let is_wanted = query.kind.is_none_or(|wanted| wanted == kind)
                     && query.outcome.as_ref().is_none_or(|outcome| *outcome == view.outcome)
@@ -238,7 +270,7 @@ impl Sync {
                 }
                 page.objects.push(view);
                 if page.objects.len() >= query.limit {
-                    page.next = Some(Cursor::from_bytes(&record.key));
+                    page.next = Some(Cursor::from_bytes(&key));
                     return Ok(page);
                 }
             }
@@ -276,12 +308,15 @@ impl Sync {
     async fn named(&self, kinds: &[Kind], id: &str, outlook: &Outlook) -> Result<Option<ObjectView>, SyncError> {
         let place = |kind: Kind| kinds.iter().position(|one| *one == kind);
         let (mut best, mut after): (Option<((bool, usize), ObjectView)>, _) = (None, None);
+        let mut begun = self.begun().await?;
         loop {
             let some = self.store().records(Table::Links, &self.prefix(), after, PAGE).await?;
-            for record in some.items {
-                let Some((kind, number)) = self.of_key(&record.key) else { continue };
+            let stored = some.items.into_iter().filter_map(|record| {
+                let (kind, number) = self.of_key(&record.key)?;
+                Some((kind, number, serde_json::from_slice(&record.value).unwrap_or_default()))
+            });
+            for (kind, number, state) in stored.chain(std::mem::take(&mut begun)) {
                 let Some(place) = place(kind) else { continue };
-                let state: State = serde_json::from_slice(&record.value).unwrap_or_default();
                 let is_target = state.target.as_deref() == Some(id) || state.shut.as_deref() == Some(id);
                 let rank = (!is_target, place);
                 if (is_target || fold(&state.name) == fold(id)) && best.as_ref().is_none_or(|(known, _)| rank < *known)

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::difference::{Compared, WRITE_ONLY, at, paths};
 use super::listing::Listing;
-use super::mark::Mark;
+use super::mark::{Mark, Next};
 use super::matching::several;
 use super::objects::Left;
 use super::part::{Made, Part, Wanted};
@@ -122,9 +122,12 @@ pub struct Plan {
     /// Objects that are as they are to be, which is not known of them yet.
     #[serde(skip)]
     pub(super) settled: Vec<Settled>,
-    /// Where the lists of changes go on when all of the plan is done, and when all was read.
+    /// Where the lists of changes go on when all of the plan is done.
     #[serde(skip)]
-    pub(super) links: HashMap<Kind, (String, Millis)>,
+    pub(super) links: HashMap<Kind, Next>,
+    /// The groups that a list of changes has named, where one names those whose members changed.
+    #[serde(skip)]
+    pub(super) regrouped: Option<HashSet<String>>,
     /// Kinds of which something stays undecided, that the next run must find again.
     #[serde(skip)]
     pub(super) undecided: HashSet<Kind>,
@@ -153,6 +156,8 @@ pub(super) struct Settled {
     pub(super) sent: Option<String>,
     /// Its manager.
     pub(super) manager: Option<String>,
+    /// A digest of its members, of a group that has those it is to have.
+    pub(super) gathered: Option<String>,
 }
 
 /// A record that is left out.
@@ -214,22 +219,25 @@ impl Planner<'_> {
         plan.shows_managers |= mark.is_some();
         let mut listing = self.list(survey, mark, plan).await?;
         let mut taken: HashSet<String> = HashSet::new();
-        for (place, entry) in survey.entries().iter().enumerate() {
+        for (place, entry) in survey.entries().enumerate() {
             let record = &*entry.record;
             match self.states.target(record) {
                 Some(_) if plan.is_protected(kind, record) => self.leave(record, "its object is protected", plan),
                 Some(_) if listing.has_seen(place) => {}
-                Some(_) if listing.by_changes && !listing.is_open(place) && self.is_settled(entry) => {
+                Some(_) if listing.by_changes && !listing.is_open(place) && self.is_settled(&entry) => {
                     plan.counts.unchanged += 1;
                 }
-                Some(id) => self.look(record, id, plan).await?,
+                Some(id) => self.look(record, &id, plan).await?,
                 None if listing.has_seen(place) => {}
-                None => self.unlinked_record(entry, &mut listing, &mut taken, plan).await?,
+                None => self.unlinked_record(&entry, &mut listing, &mut taken, plan).await?,
             }
         }
         self.gone(survey, plan).await?;
-        if let Some(link) = listing.link {
-            plan.links.insert(kind, link);
+        if let Some(next) = listing.link {
+            plan.links.insert(kind, next);
+        }
+        if kind == Kind::Group {
+            plan.regrouped = listing.regrouped;
         }
         Ok(())
     }
@@ -237,12 +245,12 @@ impl Planner<'_> {
     /// Decides for a record without an object.
     async fn unlinked_record(
         &self,
-        entry: &Entry,
+        entry: &Entry<'_>,
         listing: &mut Listing,
         taken: &mut HashSet<String>,
         plan: &mut Plan,
     ) -> Result<(), Stop> {
-        let (record, Some(brief)) = (&*entry.record, &entry.brief) else { return Ok(()) };
+        let (record, Some(brief)) = (&*entry.record, entry.brief) else { return Ok(()) };
         let object = match listing.met.remove(record) {
             Some(object) => Some(object),
             // What a run that died has made may be in no list yet.
@@ -283,7 +291,7 @@ impl Planner<'_> {
             Some(Made::Wanted(wanted)) => {
                 let Wanted { matches, name, .. } = *wanted;
                 match linked {
-                    Some(target) => self.look(id, target, plan).await,
+                    Some(target) => self.look(id, &target, plan).await,
                     None => match self.find(id, &matches, plan).await? {
                         Some(object) if plan.takes(&object.id) => {
                             self.ambiguous(id, "the object that it matches is another record's", plan);
@@ -308,12 +316,12 @@ impl Planner<'_> {
                 if let Some(target) = linked {
                     let why = if record.is_some() { "the record is out of scope" } else { "the record is gone" };
                     if !self.protected.is_empty()
-                        && let Some(object) = self.target.get(self.part.kind, target).await.map_err(Stop::target)?
+                        && let Some(object) = self.target.get(self.part.kind, &target).await.map_err(Stop::target)?
                         && self.is_protected(&object)
                     {
                         self.protect(id, false, plan);
                     }
-                    self.take_away(id, target, why, plan).await?;
+                    self.take_away(id, &target, why, plan).await?;
                 }
                 Ok(())
             }
@@ -439,7 +447,7 @@ impl Planner<'_> {
             if is_new || is_open {
                 let (kind, record) = (self.part.kind, record.to_owned());
                 let sent = is_like_it.then_some(wanted.digest);
-                plan.settled.push(Settled { kind, record, is_fine: true, sent, manager: None });
+                plan.settled.push(Settled { kind, record, is_fine: true, sent, manager: None, gathered: None });
             }
             return Ok(true);
         }
@@ -472,7 +480,7 @@ impl Planner<'_> {
         }
         let shown = super::part::manager_in(&object.attributes, path);
         plan.shows_managers |= shown.is_some();
-        if shown.as_deref() == self.states.manager(record) {
+        if shown.as_deref() == self.states.manager(record).as_deref() {
             plan.managers.remove(record);
         } else {
             plan.managers.insert(record.to_owned(), shown);
@@ -509,13 +517,14 @@ impl Planner<'_> {
 
     /// Links whose record is gone or out of scope.
     async fn gone(&self, survey: &Survey, plan: &mut Plan) -> Result<(), Stop> {
-        let mut gone: Vec<(&str, &str)> = self.states.linked().filter(|(record, _)| !survey.has(record)).collect();
+        let gone = self.states.linked().filter(|(record, _)| !survey.has(record));
+        let mut gone: Vec<(String, String)> = gone.map(|(record, target)| (record.into(), target.into())).collect();
         gone.sort_unstable();
         if survey.records == 0 {
             plan.counts.without_records += gone.len() as u64;
         }
         for (record, target) in gone {
-            self.take_away(record, target, "the record is gone or out of scope", plan).await?;
+            self.take_away(&record, &target, "the record is gone or out of scope", plan).await?;
         }
         Ok(())
     }

@@ -124,6 +124,11 @@ impl Records {
         })
     }
 
+    /// Whether they are the same as long as a run goes on.
+    pub(super) fn are_fixed(&self) -> bool {
+        !matches!(self, Self::Directory(..))
+    }
+
     /// How many there are.
     pub(super) async fn count(&self) -> Result<u64, SyncError> {
         match self {

@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::join_all;
 use serde_json::Value;
 
+use super::ids::IdText;
 use super::part::{Made, Part, Wanted};
 use super::plan::{Action, Plan, Settled, Verb};
-use super::state::States;
+use super::state::{States, short};
 use super::survey::Survey;
 use super::{Stage, Stop, Sync};
 use crate::mapping::Apply;
@@ -40,7 +41,7 @@ impl Sync {
             if let (Verb::Recreate, Some(states)) = (action.verb, stage.states.get(&action.kind))
                 && let Some(lost) = states.target(&action.record)
             {
-                for record in states.managed_by(lost) {
+                for record in states.managed_by(&lost) {
                     take(action.kind, record);
                 }
             }
@@ -64,13 +65,13 @@ impl Sync {
             let made = Records::of(plan.actions.iter().filter(makes));
             let gone = Records::of(plan.actions.iter().filter(leaves));
             let is_there = |kind: Kind, record: &str| {
-                let linked = || stage.states.get(&kind).is_some_and(|states| states.target(record).is_some());
+                let linked = || stage.states.get(&kind).is_some_and(|states| states.is_linked(record));
                 made.has(kind, record) || linked() && !gone.has(kind, record)
             };
             let survey = surveys.get(&part.kind).filter(|_| only.is_none());
             if part.manager_path().is_some() {
                 let of = Managers { part, states, is_there: &is_there, made: &made };
-                for entry in survey.map(Survey::entries).unwrap_or_default() {
+                for entry in survey.into_iter().flat_map(Survey::entries) {
                     of.plan(&entry.record, entry.manager.as_deref(), plan).await?;
                 }
                 for (_, record) in only.unwrap_or_default().iter().filter(|(kind, _)| *kind == part.kind) {
@@ -79,11 +80,11 @@ impl Sync {
                 }
             }
             if part.kind == Kind::Group && part.settings.members {
-                let surveyed = survey.map(Survey::entries).unwrap_or_default().iter().map(|entry| &*entry.record);
+                let surveyed = survey.into_iter().flat_map(Survey::entries).map(|entry| String::from(entry.record));
                 let named = only.unwrap_or_default().iter().filter(|(kind, _)| *kind == part.kind);
-                let groups = surveyed.chain(named.map(|(_, record)| record.as_str()));
-                let is_free = |record: &&str| !plan.is_protected(part.kind, record) && is_there(part.kind, record);
-                let groups: Vec<String> = groups.filter(is_free).map(str::to_owned).collect();
+                let groups = surveyed.chain(named.map(|(_, record)| record.clone()));
+                let is_free = |record: &String| !plan.is_protected(part.kind, record) && is_there(part.kind, record);
+                let groups: Vec<String> = groups.filter(is_free).collect();
                 self.plan_members(part, stage, &groups, &is_there, None, plan).await?;
                 let Some(only) = only else { continue };
                 // Who goes does so in the groups that have not changed themselves, too.
@@ -115,6 +116,12 @@ impl Sync {
         }
     }
 
+    /// A digest of the members that a group is to have.
+    async fn members_digest(&self, part: &Part, group: &str, links: &Links<'_>) -> Result<String, Stop> {
+        let wanted = part.records.members(group).await.map_err(Stop::Failed)?;
+        Ok(digest_of(&wanted, links))
+    }
+
     /// `leavers`: when they are given, only they go, and nobody comes.
     async fn plan_members(
         &self,
@@ -140,10 +147,22 @@ impl Sync {
         let at_once = self.target.at_once(most);
         let shows = self.target.shows_members();
         let links = Links::of(plan, &stage.states, kinds);
-        for some in groups.chunks(at_once) {
+        // Who is linked now may be a member of groups that nothing else changes.
+        let is_calm = plan.actions.iter().all(|action| action.verb != Verb::Link);
+        let named = plan.regrouped.take().filter(|_| is_calm && leavers.is_none());
+        let mut open = Vec::with_capacity(groups.len());
+        for group in groups {
+            let is_named = named.as_ref().is_none_or(|named| named.contains(group));
+            let is_there = links.target(Kind::Group, group).is_some();
+            let gathered = states.gathered(group).filter(|_| !is_named && is_there);
+            if gathered.is_none() || gathered != short(&self.members_digest(part, group, &links).await?) {
+                open.push(group);
+            }
+        }
+        for some in open.chunks(at_once) {
             let calls = some.iter().map(|group| async {
                 match links.target(Kind::Group, group) {
-                    Some(id) if shows => match self.target.members(id).await {
+                    Some(id) if shows => match self.target.members(&id).await {
                         Ok(members) => Ok(members),
                         // It went while we looked; the next run makes it again.
                         Err(TargetError::Missing { .. }) => Ok(Vec::new()),
@@ -163,7 +182,7 @@ impl Sync {
                 let add: Vec<String> = wanted
                     .iter()
                     .filter(|record| kinds.iter().any(|kind| is_there(*kind, record)))
-                    .filter(|record| object(record).is_none_or(|id| !current.contains(id)))
+                    .filter(|record| object(record).is_none_or(|id| !current.contains(&*id)))
                     .filter(|_| leavers.is_none())
                     .cloned()
                     .collect();
@@ -174,19 +193,31 @@ impl Sync {
                 let stays: HashSet<&str> = wanted.iter().map(String::as_str).filter(|record| !goes(record)).collect();
                 // Only who is ours, or was, goes: a member that somebody else added is somebody else's.
                 let ours = |id: &String| {
-                    let record = links.record(id).filter(|record| !stays.contains(record));
-                    record.is_some_and(|record| leavers.is_none_or(|leavers| leavers.contains(record)))
+                    let record = links.record(id).filter(|record| !stays.contains(&**record));
+                    record.is_some_and(|record| leavers.is_none_or(|leavers| leavers.contains(&*record)))
                 };
                 let mut remove: Vec<String> = current.iter().filter(|id| ours(id)).cloned().collect();
                 remove.sort_unstable();
                 if add.is_empty() && remove.is_empty() {
+                    let digest = digest_of(&wanted, &links);
+                    if leavers.is_none() && shows && short(&digest) != states.gathered(group) {
+                        let (kind, record, gathered) = (Kind::Group, (*group).clone(), Some(digest));
+                        plan.settled.push(Settled {
+                            kind,
+                            record,
+                            is_fine: false,
+                            sent: None,
+                            manager: None,
+                            gathered,
+                        });
+                    }
                     continue;
                 }
                 plan.actions.push(Action {
                     kind: Kind::Group,
                     verb: Verb::Members,
-                    record: group.clone(),
-                    target: links.target(Kind::Group, group).map(str::to_owned),
+                    record: (*group).clone(),
+                    target: links.target(Kind::Group, group).map(String::from),
                     name: match links.name(group) {
                         Some(name) => name,
                         None => states.whole(group).await.map_err(Stop::store)?.unwrap_or_default().name,
@@ -200,6 +231,14 @@ impl Sync {
         }
         Ok(())
     }
+}
+
+/// A digest of which objects a group's members are.
+fn digest_of(wanted: &[String], links: &Links<'_>) -> String {
+    let object = |record: &String| links.kinds.iter().find_map(|kind| links.target(*kind, record)).map(String::from);
+    let mut ids: Vec<String> = wanted.iter().filter_map(object).collect();
+    ids.sort_unstable();
+    crate::directory::token::hash(&ids.join("\0")).get(..32).unwrap_or_default().to_owned()
 }
 
 /// The records of some actions of a plan, of those who may be members.
@@ -249,25 +288,25 @@ impl<'l> Links<'l> {
         }
         let all = kinds.iter().filter_map(|kind| states.get(kind)).flat_map(States::shut);
         let away =
-            all.filter(|(_, record)| kinds.iter().all(|kind| !found.contains_key(&(*kind, (*record).to_owned()))));
-        let shut: HashMap<String, String> = away.map(|(id, record)| (id.to_owned(), record.to_owned())).collect();
+            all.filter(|(_, record)| kinds.iter().all(|kind| !found.contains_key(&(*kind, String::from(*record)))));
+        let shut: HashMap<String, String> = away.map(|(id, record)| (id.to_owned(), record.into())).collect();
         let without = shut.values().cloned().collect();
         Self { states, kinds, found, records, lost, shut, without, names }
     }
 
-    fn target(&self, kind: Kind, record: &str) -> Option<&str> {
+    fn target(&self, kind: Kind, record: &str) -> Option<IdText<'_>> {
         let key = (kind, record.to_owned());
         if self.lost.contains(&key) {
             return None;
         }
         let linked = || self.states.get(&kind)?.target(record);
-        self.found.get(&key).map(String::as_str).or_else(linked)
+        self.found.get(&key).map(|id| id.as_str().into()).or_else(linked)
     }
 
-    fn record(&self, id: &str) -> Option<&str> {
+    fn record(&self, id: &str) -> Option<IdText<'_>> {
         let linked = || self.kinds.iter().find_map(|kind| self.states.get(kind)?.record(id));
-        let shut = || self.shut.get(id).map(String::as_str);
-        self.records.get(id).map(String::as_str).or_else(linked).or_else(shut)
+        let shut = || self.shut.get(id).map(|record| record.as_str().into());
+        self.records.get(id).map(|record| record.as_str().into()).or_else(linked).or_else(shut)
     }
 
     /// Whether a record's object was shut, and is not linked again.
@@ -327,7 +366,7 @@ impl Managers<'_> {
         let sent = states.manager(record).filter(|_| !is_made(record));
         let known = match plan.managers.get(record) {
             // What the target shows counts, but a manager that others have named is cleared by nobody.
-            Some(Some(shown)) if manager.is_some() => Some(shown.as_str()),
+            Some(Some(shown)) if manager.is_some() => Some(IdText::from(shown.as_str())),
             // One that shows managers would show this one.
             Some(None) if manager.is_some() && plan.shows_managers => None,
             _ => sent,
@@ -342,19 +381,19 @@ impl Managers<'_> {
         };
         if stays || plan.is_protected(kind, record) || !(self.is_there)(kind, record) {
             if stays && manager.is_some() && known.is_some() && known != states.manager(record) {
-                let (record, manager) = (record.to_owned(), known.map(str::to_owned));
-                plan.settled.push(Settled { kind, record, is_fine: false, sent: None, manager });
+                let (record, manager) = (record.to_owned(), known.map(String::from));
+                plan.settled.push(Settled { kind, record, is_fine: false, sent: None, manager, gathered: None });
             }
             return Ok(());
         }
-        let known = known.map(|id| states.record(id).unwrap_or(id).to_owned());
+        let known = known.map(|id| states.record(&id).unwrap_or(id).into());
         let Some(wanted) = self.wanted(record).await? else { return Ok(()) };
         let text = |id: Option<String>| id.map_or(Value::Null, Value::String);
         plan.actions.push(Action {
             kind,
             verb: Verb::Manager,
             record: record.to_owned(),
-            target: states.target(record).map(str::to_owned),
+            target: states.target(record).map(String::from),
             name: wanted.name,
             changes: vec![Difference {
                 path: path.to_owned(),

@@ -1,12 +1,15 @@
 //! What a sync remembers of each record: its object in the target (the link), what was sent last, how it went. Kept in the
-//! store. A run holds of each what it asks for often, ids and a digest, some 250 bytes; the rest stays in the store.
+//! store. A run holds of each what it asks for often, ids and a digest, at most 100 bytes and the ids that are no UUIDs; the rest
+//! stays in the store.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::begun::Begun;
+use super::ids::{Id, IdText, Ids, Pool};
 use super::index::Index;
 use crate::clock::Millis;
 use crate::store::{Operation, Store, StoreError, Table, Transaction, When};
@@ -31,6 +34,9 @@ pub struct State {
     /// The id of the object that was shut when the record went; it has no link any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shut: Option<String>,
+    /// A digest of the members that a group had when it had those that it is to have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gathered: Option<String>,
     /// The members that were written last, by their ids in the target; of groups in targets that do not show them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<String>,
@@ -56,17 +62,16 @@ pub(super) type Short = [u8; 16];
 
 /// What is held of a state.
 struct Kept {
-    record: Arc<str>,
-    target: Option<Box<str>>,
-    manager: Option<Arc<str>>,
-    shut: Option<Box<str>>,
+    /// None for the place of one that was forgotten.
+    record: Id,
+    target: Id,
     sent: Option<Short>,
     last: Last,
+    is_begun: bool,
+    /// Which of the managers, or [`Pool::NONE`].
+    manager: u32,
     /// When.
     at: Millis,
-    /// Why a record is left out, as a hash of outcome and reason.
-    told: u64,
-    is_begun: bool,
 }
 
 /// What was done last, as far as it is asked for.
@@ -89,13 +94,19 @@ pub(super) struct States {
     store: Arc<dyn Store>,
     sync: String,
     kind: Kind,
-    /// `None` is the place of one that was forgotten.
-    kept: Vec<Option<Kept>>,
+    kept: Vec<Kept>,
+    ids: Ids,
     free: Vec<u32>,
     records: Index,
     targets: Index,
-    /// Managers are few, and each is of many.
-    managers: HashSet<Arc<str>>,
+    managers: Pool,
+    /// The objects of few: those that were shut when their records went.
+    shut: HashMap<u32, Box<str>>,
+    /// Why records are left out, as hashes of outcome and reason.
+    told: HashMap<u32, u64>,
+    /// The members of groups that have those they are to have, as digests.
+    gathered: HashMap<u32, Short>,
+    begun: Begun,
 }
 
 impl States {
@@ -106,10 +117,15 @@ impl States {
             sync: sync.to_owned(),
             kind,
             kept: Vec::new(),
+            ids: Ids::default(),
             free: Vec::new(),
             records: Index::default(),
             targets: Index::default(),
-            managers: HashSet::new(),
+            managers: Pool::default(),
+            shut: HashMap::new(),
+            told: HashMap::new(),
+            gathered: HashMap::new(),
+            begun: Begun::load(&*store, sync, kind).await?,
         };
         let (prefix, mut after) = (prefix(sync, kind), None);
         loop {
@@ -135,21 +151,26 @@ impl States {
     }
 
     fn number(&self, record: &str) -> Option<u32> {
-        self.records.find(record, |number| record_of(&self.kept, number))
+        self.records.find(record, |number| record_of(&self.kept, &self.ids, number))
     }
 
     fn kept(&self, record: &str) -> Option<&Kept> {
-        kept_at(&self.kept, self.number(record)?)
+        self.kept.get(self.number(record)? as usize)
     }
 
-    /// The id of a record as it is held here, to be shared.
-    pub(super) fn shared(&self, record: &str) -> Option<Arc<str>> {
-        self.kept(record).map(|kept| Arc::clone(&kept.record))
+    /// All that are held, with their numbers.
+    fn all(&self) -> impl Iterator<Item = (u32, &Kept)> {
+        (0..).zip(&self.kept).filter(|(_, kept)| kept.record.is_some())
     }
 
     /// The object of a record.
-    pub(super) fn target(&self, record: &str) -> Option<&str> {
-        self.kept(record)?.target.as_deref()
+    pub(super) fn target(&self, record: &str) -> Option<IdText<'_>> {
+        self.ids.some(self.kept(record)?.target)
+    }
+
+    /// Whether a record has an object.
+    pub(super) fn is_linked(&self, record: &str) -> bool {
+        self.kept(record).is_some_and(|kept| kept.target.is_some())
     }
 
     /// The digest of the payload that was sent last.
@@ -158,8 +179,13 @@ impl States {
     }
 
     /// The id in the target of the manager that was sent, or seen, last.
-    pub(super) fn manager(&self, record: &str) -> Option<&str> {
-        self.kept(record)?.manager.as_deref()
+    pub(super) fn manager(&self, record: &str) -> Option<IdText<'_>> {
+        self.managers.text(self.kept(record)?.manager)
+    }
+
+    /// A digest of the members of a group that has those it is to have.
+    pub(super) fn gathered(&self, record: &str) -> Option<Short> {
+        self.gathered.get(&self.number(record)?).copied()
     }
 
     /// When the object of a record was made, if nothing was done with it since.
@@ -174,52 +200,73 @@ impl States {
 
     /// Whether it is remembered already that a record is left out, and why.
     pub(super) fn is_told(&self, record: &str, outcome: &str, reason: &str) -> bool {
-        let told = told(outcome, Some(reason));
-        self.kept(record).is_some_and(|kept| kept.last == Last::Left && kept.told == told)
+        let known = self.number(record).and_then(|number| self.told.get(&number));
+        known.is_some_and(|known| *known == told(outcome, Some(reason)))
     }
 
     /// Records without an object, but for those whose object ended after a time.
-    pub(super) fn without_object(&self, before: Millis) -> impl Iterator<Item = &str> {
-        let kept = self.kept.iter().flatten().filter(|kept| kept.target.is_none() && kept.shut.is_none());
-        kept.filter(move |kept| kept.last != Last::Ended || kept.at < before).map(|kept| &*kept.record)
+    pub(super) fn without_object(&self, before: Millis) -> impl Iterator<Item = IdText<'_>> {
+        let kept = self.all().filter(|(number, kept)| !kept.target.is_some() && !self.shut.contains_key(number));
+        kept.filter(move |(_, kept)| kept.last != Last::Ended || kept.at < before)
+            .map(|(_, kept)| self.ids.text(kept.record))
     }
 
     /// The records for whom this object was sent as their manager.
     pub(super) fn managed_by(&self, target: &str) -> Vec<String> {
-        let managed = self.kept.iter().flatten().filter(|kept| kept.manager.as_deref() == Some(target));
-        let mut records: Vec<String> = managed.map(|kept| kept.record.to_string()).collect();
+        let manager = self.managers.find(target);
+        let managed = self.all().filter(|(_, kept)| Some(kept.manager) == manager);
+        let mut records: Vec<String> = managed.map(|(_, kept)| self.ids.text(kept.record).into()).collect();
         records.sort_unstable();
         records
     }
 
     /// Whether an object was begun for it of which nobody knows the end.
     pub(super) fn is_begun(&self, record: &str) -> bool {
-        self.kept(record).is_some_and(|kept| kept.is_begun)
+        self.begun.has(record) || self.kept(record).is_some_and(|kept| kept.is_begun)
     }
 
     /// Objects that were shut when their records went, and these records.
-    pub(super) fn shut(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.kept.iter().flatten().filter_map(|kept| Some((kept.shut.as_deref()?, &*kept.record)))
+    pub(super) fn shut(&self) -> impl Iterator<Item = (&str, IdText<'_>)> {
+        let all = self.shut.iter();
+        all.filter_map(|(number, id)| Some((&**id, self.ids.text(self.kept.get(*number as usize)?.record))))
     }
 
     /// The record of an object.
-    pub(super) fn record(&self, target: &str) -> Option<&str> {
-        let number = self.targets.find(target, |number| target_of(&self.kept, number))?;
-        kept_at(&self.kept, number).map(|kept| &*kept.record)
+    pub(super) fn record(&self, target: &str) -> Option<IdText<'_>> {
+        let number = self.targets.find(target, |number| target_of(&self.kept, &self.ids, number))?;
+        Some(record_of(&self.kept, &self.ids, number))
     }
 
     /// The object of a record that was shut when it went.
     pub(super) fn shut_of(&self, record: &str) -> Option<&str> {
-        self.kept(record)?.shut.as_deref()
+        self.shut.get(&self.number(record)?).map(|id| &**id)
     }
 
     /// Records with an object.
-    pub(super) fn linked(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.kept.iter().flatten().filter_map(|kept| Some((&*kept.record, kept.target.as_deref()?)))
+    pub(super) fn linked(&self) -> impl Iterator<Item = (IdText<'_>, IdText<'_>)> {
+        let linked = self.all().filter(|(_, kept)| kept.target.is_some());
+        linked.map(|(_, kept)| (self.ids.text(kept.record), self.ids.text(kept.target)))
     }
 
     pub(super) fn linked_count(&self) -> u64 {
         self.targets.len() as u64
+    }
+
+    /// Stores that objects are about to be made for these records, with what people call them.
+    pub(super) async fn begin(&mut self, records: &[(&str, &str)], at: Millis) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        for (record, name) in records {
+            self.begun.begin(record, at, name);
+        }
+        let operation = self.begun.operation(&self.sync, self.kind);
+        self.store.commit(Transaction::new("").with(operation)).await.map(|_| ())
+    }
+
+    /// Forgets what was begun for records that are gone; stored with the next change.
+    pub(super) fn forget_begun(&mut self, stays: impl Fn(&str) -> bool) {
+        self.begun.retain(stays);
     }
 
     /// Stores several in one transaction; `None` forgets a record.
@@ -236,25 +283,24 @@ impl States {
                 None => Operation::Erase { table: Table::Links, key, when },
             });
         }
+        let ended = changes.iter().filter(|(record, _)| self.begun.end(record)).count();
+        if ended > 0 {
+            transaction = transaction.with(self.begun.operation(&self.sync, self.kind));
+        }
         if !transaction.operations.is_empty() {
             self.store.commit(transaction).await?;
         }
         for (record, state) in changes {
-            self.forget(&record);
-            if let Some(state) = state {
-                self.hold(&record, &state);
+            match state {
+                Some(state) => self.hold(&record, &state),
+                None => self.forget(&record),
             }
         }
         Ok(())
     }
 
-    /// Holds what is asked for often of a record that is not held.
+    /// Holds what is asked for often of a record, in the place of what was held of it.
     fn hold(&mut self, record: &str, state: &State) {
-        let manager = state.manager.as_deref().map(|manager| {
-            let known = self.managers.get(manager).map_or_else(|| Arc::from(manager), Arc::clone);
-            self.managers.insert(Arc::clone(&known));
-            known
-        });
         let last = match state.outcome.as_str() {
             "created" | "recreated" => Last::Made,
             "failed" => Last::Failed,
@@ -262,40 +308,86 @@ impl States {
             "deleted" | "unlinked" => Last::Ended,
             _ => Last::Done,
         };
-        let kept = Kept {
-            record: record.into(),
-            target: state.target.as_deref().map(Box::from),
-            manager,
-            shut: state.shut.as_deref().map(Box::from),
-            sent: state.sent.as_deref().and_then(short),
-            last,
-            at: state.at,
-            told: told(&state.outcome, state.reason.as_deref()),
-            is_begun: state.intent.is_some(),
-        };
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.kept.push(None);
-            u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX)
-        });
-        if let Some(place) = self.kept.get_mut(number as usize) {
-            *place = Some(kept);
+        let manager = state.manager.as_deref().map_or(Pool::NONE, |manager| self.managers.number(manager));
+        let number = self.number(record).unwrap_or_else(|| self.add(record));
+        self.link(number, state.target.as_deref());
+        match state.shut.as_deref() {
+            Some(shut) => drop(self.shut.insert(number, shut.into())),
+            None => drop(self.shut.remove(&number)),
         }
-        self.records.add(number, record, |number| record_of(&self.kept, number));
-        if let Some(target) = &state.target {
+        if last == Last::Left {
+            self.told.insert(number, told(&state.outcome, state.reason.as_deref()));
+        } else {
+            self.told.remove(&number);
+        }
+        match state.gathered.as_deref().and_then(short) {
+            Some(gathered) => drop(self.gathered.insert(number, gathered)),
+            None => drop(self.gathered.remove(&number)),
+        }
+        if let Some(kept) = self.kept.get_mut(number as usize) {
+            kept.sent = state.sent.as_deref().and_then(short);
+            kept.manager = manager;
+            kept.last = last;
+            kept.at = state.at;
+            kept.is_begun = state.intent.is_some();
+        }
+    }
+
+    /// Makes a place for a record.
+    fn add(&mut self, record: &str) -> u32 {
+        let id = self.ids.hold(record);
+        let kept = Kept {
+            record: id,
+            target: Id::None,
+            sent: None,
+            last: Last::Done,
+            is_begun: false,
+            manager: Pool::NONE,
+            at: 0,
+        };
+        let free = self.free.pop();
+        let number = free.unwrap_or_else(|| u32::try_from(self.kept.len()).unwrap_or(u32::MAX));
+        match self.kept.get_mut(number as usize) {
+            Some(place) => *place = kept,
+            None => self.kept.push(kept),
+        }
+        self.records.add(number, record, |number| record_of(&self.kept, &self.ids, number));
+        number
+    }
+
+    /// Holds which object is a record's.
+    fn link(&mut self, number: u32, target: Option<&str>) {
+        let Some(known) = self.kept.get(number as usize).map(|kept| kept.target) else { return };
+        let text = self.ids.some(known);
+        if text.as_deref() == target {
+            return;
+        }
+        if let Some(text) = text {
+            self.targets.remove(number, &text);
+        }
+        let id = target.map_or(Id::None, |target| self.ids.hold(target));
+        if let Some(kept) = self.kept.get_mut(number as usize) {
+            kept.target = id;
+        }
+        if let Some(target) = target {
             // Of two records with one object the later is its record, as ever.
-            if let Some(other) = self.targets.find(target, |number| target_of(&self.kept, number)) {
+            let target_of = |number| target_of(&self.kept, &self.ids, number);
+            if let Some(other) = self.targets.find(target, target_of) {
                 self.targets.remove(other, target);
             }
-            self.targets.add(number, target, |number| target_of(&self.kept, number));
+            self.targets.add(number, target, target_of);
         }
     }
 
     fn forget(&mut self, record: &str) {
         let Some(number) = self.number(record) else { return };
-        let Some(kept) = self.kept.get_mut(number as usize).and_then(Option::take) else { return };
+        self.link(number, None);
         self.records.remove(number, record);
-        if let Some(target) = &kept.target {
-            self.targets.remove(number, target);
+        self.shut.remove(&number);
+        self.told.remove(&number);
+        self.gathered.remove(&number);
+        if let Some(kept) = self.kept.get_mut(number as usize) {
+            kept.record = Id::None;
         }
         self.free.push(number);
     }
@@ -318,16 +410,12 @@ pub(super) fn short(digest: &str) -> Option<Short> {
     u128::from_str_radix(digest, 16).ok().map(u128::to_be_bytes)
 }
 
-fn kept_at(kept: &[Option<Kept>], number: u32) -> Option<&Kept> {
-    kept.get(number as usize)?.as_ref()
+fn record_of<'i>(kept: &[Kept], ids: &'i Ids, number: u32) -> IdText<'i> {
+    ids.text(kept.get(number as usize).map_or(Id::None, |kept| kept.record))
 }
 
-fn record_of(kept: &[Option<Kept>], number: u32) -> &str {
-    kept_at(kept, number).map_or("", |kept| &kept.record)
-}
-
-fn target_of(kept: &[Option<Kept>], number: u32) -> &str {
-    kept_at(kept, number).and_then(|kept| kept.target.as_deref()).unwrap_or_default()
+fn target_of<'i>(kept: &[Kept], ids: &'i Ids, number: u32) -> IdText<'i> {
+    ids.text(kept.get(number as usize).map_or(Id::None, |kept| kept.target))
 }
 
 pub(super) fn read(value: &[u8]) -> Result<State, StoreError> {

@@ -1,38 +1,56 @@
-//! [`Survey`]: all records of a kind, mapped before anything is written. Of each one that is wanted it holds the id, a digest of
-//! its payload and its manager; of one without an object also what it is found by. Payloads are made again where they are needed.
+//! [`Survey`]: all records of a kind, mapped before anything is written. Of each one that is wanted it holds the id and its
+//! manager, at most 40 bytes and the ids that are no UUIDs; of one without an object also what it is found by. Payloads are made
+//! again where they are needed.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
 use super::Stop;
+use super::ids::{Id, IdText, Ids, Pool};
 use super::index::Index;
 use super::part::{Made, Part, Wanted};
 use super::plan::{MAX_NAMED, Plan, Skipped};
 use super::records::Scope;
-use super::state::{Short, States, short};
-use crate::mapping::Apply;
+use super::state::{States, short};
+use crate::mapping::{Apply, Rule};
 use crate::target::Kind;
 
+/// So many payloads of new objects are held, some ten megabytes; those of others are made again.
+const MOST_MADE: usize = 10_000;
+
 /// What a run wants of one kind.
+#[derive(Default)]
 pub(super) struct Survey {
-    entries: Vec<Entry>,
+    held: Vec<Held>,
+    ids: Ids,
     index: Index,
+    managers: Pool,
     /// Records that are left out this time; their objects are left alone.
     left: HashSet<String>,
+    /// Payloads of new objects that need not be made again, at most [`MOST_MADE`].
+    made: HashMap<String, Wanted>,
     /// How many records there are, in scope or not.
     pub(super) records: u64,
 }
 
 /// A wanted record, in few bytes.
-pub(super) struct Entry {
+struct Held {
+    record: Id,
+    is_as_sent: bool,
+    /// Which of the managers, or [`Pool::NONE`].
+    manager: u32,
+    brief: Option<Box<Brief>>,
+}
+
+/// A wanted record.
+pub(super) struct Entry<'s> {
     /// Its id.
-    pub(super) record: Arc<str>,
-    /// The digest of its payload.
-    pub(super) digest: Option<Short>,
+    pub(super) record: IdText<'s>,
+    /// Whether its payload is the one that was sent last.
+    pub(super) is_as_sent: bool,
     /// The record that is its manager.
-    pub(super) manager: Option<Arc<str>>,
+    pub(super) manager: Option<IdText<'s>>,
     /// What is needed of one without an object.
-    pub(super) brief: Option<Box<Brief>>,
+    pub(super) brief: Option<&'s Brief>,
 }
 
 /// What a record without an object is found by.
@@ -46,8 +64,9 @@ pub(super) struct Brief {
 impl Survey {
     /// Maps every record of a kind.
     pub(super) async fn of(part: &Part, scope: &Scope, states: &States, plan: &mut Plan) -> Result<Self, Stop> {
-        let mut survey = Self { entries: Vec::new(), index: Index::default(), left: HashSet::new(), records: 0 };
-        let mut managers: HashSet<Arc<str>> = HashSet::new();
+        let mut survey = Self::default();
+        // What is sent on creation alone asks for the record once more.
+        let holds = part.records.are_fixed() && !part.mapping.rules().iter().any(Rule::is_create_only);
         let mut after = None;
         loop {
             let (records, next) = part.records.page(&part.mapping, after).await.map_err(Stop::Failed)?;
@@ -59,7 +78,7 @@ impl Survey {
                     plan.counts.out_of_scope += 1;
                     continue;
                 }
-                let is_linked = states.target(&record.id).is_some();
+                let is_linked = states.is_linked(&record.id);
                 match part.make(&record, if is_linked { Apply::Update } else { Apply::Create })? {
                     Made::OutOfScope => plan.counts.out_of_scope += 1,
                     Made::Skipped(reason) => {
@@ -71,23 +90,14 @@ impl Survey {
                         survey.left.insert(record.id);
                     }
                     Made::Wanted(wanted) => {
+                        if holds && !is_linked && survey.made.len() < MOST_MADE {
+                            survey.made.insert(record.id.clone(), (*wanted).clone());
+                        }
                         let Wanted { digest, matches, name, manager, .. } = *wanted;
-                        // Managers are few, and each is of many.
-                        let manager = manager.map(|id| match managers.get(&*id) {
-                            Some(known) => Arc::clone(known),
-                            None => {
-                                let known: Arc<str> = id.into();
-                                managers.insert(Arc::clone(&known));
-                                known
-                            }
-                        });
-                        let brief = || Box::new(Brief { matches, name });
-                        survey.add(Entry {
-                            record: states.shared(&record.id).unwrap_or_else(|| record.id.into()),
-                            digest: short(&digest),
-                            manager,
-                            brief: (!is_linked).then(brief),
-                        });
+                        let brief = (!is_linked).then(|| Box::new(Brief { matches, name }));
+                        let sent = states.sent(&record.id);
+                        let is_as_sent = sent.is_some() && sent == short(&digest);
+                        survey.add(&record.id, manager.as_deref(), is_as_sent, brief);
                     }
                 }
             }
@@ -99,21 +109,37 @@ impl Survey {
         }
     }
 
-    fn add(&mut self, entry: Entry) {
-        let Ok(number) = u32::try_from(self.entries.len()) else { return };
-        let record = Arc::clone(&entry.record);
-        self.entries.push(entry);
-        self.index.add(number, &record, |number| record_of(&self.entries, number));
+    fn add(&mut self, record: &str, manager: Option<&str>, is_as_sent: bool, brief: Option<Box<Brief>>) {
+        let Ok(number) = u32::try_from(self.held.len()) else { return };
+        let manager = manager.map_or(Pool::NONE, |manager| self.managers.number(manager));
+        let id = self.ids.hold(record);
+        self.held.push(Held { record: id, is_as_sent, manager, brief });
+        self.index.add(number, record, |number| record_of(&self.held, &self.ids, number));
     }
 
     /// The wanted records, in their order.
-    pub(super) fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.held.iter().map(|held| Entry {
+            record: self.ids.text(held.record),
+            is_as_sent: held.is_as_sent,
+            manager: self.managers.text(held.manager),
+            brief: held.brief.as_deref(),
+        })
+    }
+
+    /// How many they are.
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
     }
 
     /// Where a record stands among the entries.
     pub(super) fn place(&self, record: &str) -> Option<usize> {
-        self.index.find(record, |number| record_of(&self.entries, number)).map(|number| number as usize)
+        self.index.find(record, |number| record_of(&self.held, &self.ids, number)).map(|number| number as usize)
+    }
+
+    /// The payloads of new objects that need not be made again, by record.
+    pub(super) fn take_made(&mut self) -> HashMap<String, Wanted> {
+        std::mem::take(&mut self.made)
     }
 
     /// Whether the record is wanted.
@@ -127,6 +153,6 @@ impl Survey {
     }
 }
 
-fn record_of(entries: &[Entry], number: u32) -> &str {
-    entries.get(number as usize).map_or("", |entry| &entry.record)
+fn record_of<'i>(held: &[Held], ids: &'i Ids, number: u32) -> IdText<'i> {
+    ids.text(held.get(number as usize).map_or(Id::None, |held| held.record))
 }

@@ -17,18 +17,19 @@ mod write;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderName;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::http::{Call, Caller, Credentials, Method, Reply, Url};
 use super::{
     Abilities, Answer, Checked, Done, Found, GraphSettings, Kind, Need, Object, Page, Target, TargetError, Write,
 };
 use cloud::Cloud;
-use error::Said;
+use error::{Responses, Said};
 use query::{collection, escape, filter, found, is_gone, select_all, selected};
 use write::{BATCH, right};
 
@@ -43,6 +44,8 @@ const CONCURRENT: usize = 4;
 const PAGE: usize = 999;
 /// The most pages of a group's members: a million of them, far above what Microsoft Entra holds.
 const MEMBER_PAGES: usize = 1_002;
+/// The reference whose changes lists of groups may tell.
+const MEMBERS: &str = "members";
 /// The most pages that are asked for two objects of the same value.
 const FOUND_PAGES: usize = 10;
 
@@ -75,6 +78,8 @@ struct Known {
     domains: Vec<String>,
     /// What lists selected, by kind, for lookups that do not say.
     selected: BTreeSet<(Kind, String)>,
+    /// Whether users are made with their managers (`manager@odata.bind`); `None` until one was looked at.
+    binds: Option<bool>,
     /// The objects that we made within [`SETTLES`], the oldest first.
     fresh: VecDeque<(Instant, String)>,
     fresh_ids: HashSet<String>,
@@ -205,23 +210,22 @@ impl GraphTarget {
         &self,
         requests: impl Iterator<Item = (&'a str, &'a str, Option<&'a Object>)> + Send,
     ) -> Result<Vec<Said>, TargetError> {
-        let entry = |(number, (method, path, body)): (usize, (&str, &str, Option<&Object>))| {
-            let mut entry = json!({"id": number.to_string(), "method": method, "url": path});
-            if let (Some(body), Some(entry)) = (body, entry.as_object_mut()) {
-                entry.insert("headers".to_owned(), json!({"Content-Type": "application/json"}));
-                entry.insert("body".to_owned(), Value::Object(body.clone()));
-            }
-            entry
+        let entry = |(number, (method, url, body)): (usize, (&'a str, &'a str, Option<&'a Object>))| Entry {
+            id: number.to_string(),
+            method,
+            url,
+            headers: body.map(|_| Headers { content_type: "application/json" }),
+            body,
         };
-        let requests: Vec<Value> = requests.enumerate().map(entry).collect();
+        let requests: Vec<Entry<'_>> = requests.enumerate().map(entry).collect();
         let count = requests.len();
         let call = Call::new(Method::POST, self.url("/$batch")?);
-        let call = call.json("application/json", &json!({"requests": requests}));
+        let call = call.json("application/json", &Batch { requests });
         let reply = self.caller.send(call).await?;
         if !(200..300).contains(&reply.status) {
             return Err(Said::alone(reply).error("$batch", "that the requests in it need"));
         }
-        answers(&reply, count)
+        answers(reply, count)
     }
 
     /// The tenant's verified domains, which are kept.
@@ -303,6 +307,8 @@ impl GraphTarget {
         let mut names = selected(paths);
         // Lookups ask for as much, also those of a run whose list only goes on.
         self.known().selected.extend(names.iter().map(|name| (kind, name.clone())));
+        // Whose members changed is said; the members themselves are read where it matters.
+        names.extend(paths.iter().filter(|path| *path == MEMBERS && kind == Kind::Group).cloned());
         let url = match next.or(delta) {
             Some(link) => self.link(link)?,
             None => {
@@ -314,7 +320,9 @@ impl GraphTarget {
         let answer = self.read(url, &[("prefer", &size)], "the list of changes", right(kind)).await?;
         let (gone, items): (Vec<&Value>, Vec<&Value>) = items(&answer)?.iter().partition(|item| is_gone(item));
         let link = |name: &str| text(&answer, name).map(str::to_owned);
+        let members = items.iter().any(|item| item.get("members@delta").is_some());
         let page = Page {
+            members,
             items: items.into_iter().filter_map(found).collect(),
             gone: gone.into_iter().filter_map(|item| Some(item.get("id")?.as_str()?.to_owned())).collect(),
             next: link("@odata.nextLink"),
@@ -344,25 +352,50 @@ impl GraphTarget {
 }
 
 /// The answers in the reply to a batch, by their numbers: they come in any order.
-fn answers(reply: &Reply, count: usize) -> Result<Vec<Said>, TargetError> {
-    let object = reply.object()?;
-    let responses = object.get("responses").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+fn answers(reply: Reply, count: usize) -> Result<Vec<Said>, TargetError> {
+    let reply = Arc::new(reply);
+    let Responses { responses } = reply.read()?;
     if responses.is_empty() && count > 0 {
         return Err(TargetError::Protocol { what: "the reply to a batch has no answers".to_owned() });
     }
-    let is = |response: &&Value, number: &str| match response.get("id") {
-        Some(Value::String(id)) => id == number,
-        Some(Value::Number(id)) => id.to_string() == number,
-        _ => false,
-    };
-    let answer = |number: usize| {
-        let number = number.to_string();
-        let response = responses.iter().find(|response| is(response, &number));
-        let said = response.and_then(|response| Said::batched(reply.clone(), response));
-        // Whether it was done is not known: it is looked for before it is done again.
-        said.unwrap_or_else(|| Said::lost(reply.clone()))
-    };
-    Ok((0..count).map(answer).collect())
+    let mut answers: Vec<Option<Said>> = (0..count).map(|_| None).collect();
+    for response in responses {
+        let number = match &response.id {
+            Value::String(id) => id.parse::<usize>().ok(),
+            Value::Number(id) => id.as_u64().and_then(|id| usize::try_from(id).ok()),
+            _ => None,
+        };
+        if let Some(answer @ None) = number.and_then(|number| answers.get_mut(number)) {
+            *answer = Said::batched(&reply, &response);
+        }
+    }
+    // Whether it was done is not known: it is looked for before it is done again.
+    Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(|| Said::lost(&reply))).collect())
+}
+
+/// A batch as it is sent.
+#[derive(Serialize)]
+struct Batch<'b> {
+    requests: Vec<Entry<'b>>,
+}
+
+/// A request of a batch.
+#[derive(Serialize)]
+struct Entry<'b> {
+    id: String,
+    method: &'b str,
+    url: &'b str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<Headers>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'b Object>,
+}
+
+/// The headers of one that has a body.
+#[derive(Serialize)]
+struct Headers {
+    #[serde(rename = "Content-Type")]
+    content_type: &'static str,
 }
 
 /// The objects of a page.
@@ -415,6 +448,14 @@ impl Target for GraphTarget {
 
     fn write(&self, writes: Vec<Write>) -> Answer<'_, Vec<Result<Done, TargetError>>> {
         Box::pin(self.write_all(writes))
+    }
+
+    fn lists_members(&self) -> bool {
+        true
+    }
+
+    fn takes_managers(&self) -> bool {
+        true
     }
 
     fn is_eventual(&self) -> bool {

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Object, TargetError};
@@ -68,9 +69,10 @@ impl Call {
     }
 
     /// With a JSON body of this media type (`application/json`, `application/scim+json`).
-    pub(super) fn json(self, media: &str, body: &Value) -> Self {
+    pub(super) fn json(self, media: &str, body: &impl Serialize) -> Self {
         let mut call = self.header(CONTENT_TYPE, media);
-        call.body = Some(Bytes::from(body.to_string()));
+        // Values, and structures of texts, always are JSON.
+        call.body = Some(Bytes::from(serde_json::to_vec(body).unwrap_or_default()));
         call
     }
 }
@@ -111,6 +113,11 @@ impl Reply {
 
     /// The body as JSON.
     pub(super) fn json(&self) -> Result<Value, TargetError> {
+        self.read()
+    }
+
+    /// The body as this.
+    pub(super) fn read<'r, T: Deserialize<'r>>(&'r self) -> Result<T, TargetError> {
         serde_json::from_slice(&self.body).map_err(|error| TargetError::Protocol {
             what: format!("the body of a {} is no JSON ({error}): {:?}", self.status, words(&self.body)),
         })
@@ -213,7 +220,8 @@ impl Caller {
     /// The base is no address of HTTP, or holds a password; the machine has no certificates to trust.
     pub(super) fn new(base: &str, credentials: Credentials, timeout: Duration) -> Result<Self, String> {
         let home = address(base)?;
-        let client = client(&home, timeout)?;
+        let is_plain = home.scheme() == "http" && is_loopback(&home) && credentials.are_plain();
+        let client = client(&home, timeout, is_plain)?;
         let accept = "application/scim+json, application/json";
         Ok(Self { client, home, credentials: Arc::new(credentials), timeout, accept })
     }
@@ -318,8 +326,9 @@ pub(crate) fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// A client of HTTP/1.1 and 2 with rustls over ring, trusting what the machine trusts.
-fn client(home: &Url, timeout: Duration) -> Result<reqwest::Client, String> {
+/// A client of HTTP/1.1 and 2 with rustls over ring, trusting what the machine trusts. `is_plain`: whether it never meets TLS; then
+/// it trusts nobody, for to read what the machine trusts takes longer than many a run.
+fn client(home: &Url, timeout: Duration, is_plain: bool) -> Result<reqwest::Client, String> {
     use_ring();
     let builder = reqwest::Client::builder()
         .user_agent(concat!("provisor/", env!("CARGO_PKG_VERSION")))
@@ -329,6 +338,7 @@ fn client(home: &Url, timeout: Duration) -> Result<reqwest::Client, String> {
         .connect_timeout(CONNECT.min(timeout));
     // A proxy of the environment never stands between this machine and itself.
     let builder = if is_loopback(home) { builder.no_proxy() } else { builder };
+    let builder = if is_plain { builder.tls_certs_only([]) } else { builder };
     builder.build().map_err(|error| format!("no HTTP client can be made: {}", cause(&error.without_url())))
 }
 

@@ -86,6 +86,9 @@ pub struct Page {
     pub next: Option<String>,
     /// With what the next list of changes begins; on the last page of targets that have such lists.
     pub delta: Option<String>,
+    /// Whether it says of groups that their members changed. Then a group that a list of changes does not name has the members that it
+    /// had.
+    pub members: bool,
 }
 
 /// One write.
@@ -261,9 +264,19 @@ pub trait Target: Send + Sync {
         true
     }
 
+    /// Whether lists of changes may name groups whose members changed, when `members` is among the paths.
+    fn lists_members(&self) -> bool {
+        false
+    }
+
     /// Whether [`Target::members`] can be asked. Where it cannot, the members are those that were written last.
     fn shows_members(&self) -> bool {
         true
+    }
+
+    /// Whether somebody who is made gets the manager that the payload names, when that one is there already.
+    fn takes_managers(&self) -> bool {
+        false
     }
 
     /// Whether an object may be unknown for a while after it was made.

@@ -452,7 +452,23 @@ fn a_stored_sync_runs_survives_a_restart_and_reads_no_file_of_the_server() {
     assert_eq!(far.scim("GET", "/Users?count=0", None).json()["totalResults"], 1);
     let detail = server.api("GET", &format!("/sources/default/users/{id}"), &[], "").json();
     assert!(detail["links"][0]["sync"] == "far" && detail["links"][0]["state"]["target"].is_string(), "{detail}");
+    // The command finds it too, where no server has the data open; where one has, it says whom to ask.
+    let command = |arguments: &[&str]| {
+        let mut command = crate::support::provisor();
+        command.arg("sync").args(arguments).arg("--data").arg(&data.0).envs(variables);
+        let output = command.output().unwrap();
+        let text = format!("{}{}", crate::support::stdout(&output), crate::support::stderr(&output));
+        (crate::support::code(&output), text)
+    };
+    let (code, text) = command(&["status", "far"]);
+    assert!(code == 2 && text.contains("POST /api/v1/syncs/far/run"), "{code}: {text}");
     server.kill();
+    let (code, text) = command(&["status", "far"]);
+    assert!(code == 0 && text.contains("far: 1 user and 0 groups linked"), "{code}: {text}");
+    let (code, text) = command(&["run", "far"]);
+    assert!(code == 0 && text.contains("1 unchanged"), "{code}: {text}");
+    let (code, text) = command(&["run", "fair"]);
+    assert!(code == 2 && text.contains("did you mean") && text.contains("far"), "{code}: {text}");
     let server = Server::start_with(&data.0, &variables);
     assert_eq!(run(&server)["counts"]["unchanged"], 1);
     assert_eq!(server.api("PUT", "/syncs/far", &[], &sync.to_string()).status, 200);

@@ -1,7 +1,9 @@
 //! Plans of faults by seed: whatever goes wrong on the way, and whenever, the end is the one without it, and nobody is there twice.
 
 use std::collections::BTreeMap;
+use std::process::Child;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use provisor::sync::Ended;
@@ -15,10 +17,11 @@ use crate::sync_world::{Far, Hit, World, people, team};
 const GRAPH_SEEDS: u64 = 100;
 const SCIM_SEEDS: u64 = 24;
 
-/// Does something for every seed, on as many threads as the machine has cores, at most four.
+/// Does something for every seed, on twice as many threads as the machine has cores, at most eight: much of it is waiting, for disks and
+/// for answers that are late on purpose.
 fn seeds(count: u64, each: impl Fn(u64) + Sync) {
     let next = AtomicU64::new(0);
-    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4));
+    let threads = std::thread::available_parallelism().map_or(4, |cores| (2 * cores.get()).min(8));
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -221,4 +224,72 @@ fn a_scim_service_in_bad_weather_has_everybody_once() {
         world.good();
         assert_eq!(far.writes(), [], "seed {seed}");
     });
+}
+
+/// How many first pushes are killed.
+const KILLED_SEEDS: u64 = 12;
+
+/// A first push of people with managers and groups is killed at a random request, once or twice; the run after that ends as the one
+/// that nobody killed, and nobody and nothing is there twice.
+#[test]
+fn a_first_push_that_is_killed_anywhere_ends_as_one_that_is_not() {
+    let prepare = |world: &mut World| {
+        let mut users = people(0..60);
+        for (number, user) in users.iter_mut().enumerate().skip(1) {
+            user["boss"] = format!("r{}", number / 4).into();
+        }
+        world.set_users(&users);
+        let all: Vec<String> = (0..60).map(|number| format!("r{number}")).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        world.set_groups(&[team("g1", "All", &all), team("g2", "Few", &all[3..9]), team("g3", "None", &[])]);
+    };
+    let (mut world, graph) = World::to_graph("alive");
+    prepare(&mut world);
+    world.good();
+    let calm = tenant(&graph);
+    let most = graph.requests().len() as u64;
+    let killed = AtomicU64::new(0);
+    seeds(KILLED_SEEDS, |seed| {
+        let (mut world, graph) = World::to_graph(&format!("killed-{seed}"));
+        prepare(&mut world);
+        let mut dice = Dice(seed * 104_729 + 17);
+        for _ in 0..=dice.roll(2) {
+            let child = Arc::new(Mutex::new(None::<Child>));
+            let (mut left, theirs, is_after) = (1 + dice.roll(most), Arc::clone(&child), dice.roll(2) == 0);
+            graph.plan(move |_| {
+                left = left.saturating_sub(1);
+                if left != 0 {
+                    return None;
+                }
+                left = u64::MAX;
+                if let Some(child) = &mut *theirs.lock().unwrap() {
+                    child.kill().unwrap();
+                }
+                // What it asked for last is done, or not.
+                (!is_after).then_some(Fault::Drop)
+            });
+            // Held, so that no request comes before it is known whom to kill.
+            let mut held = child.lock().unwrap();
+            let started = world.start(&["run", "--quiet"]);
+            *held = Some(started);
+            drop(held);
+            let ended = loop {
+                let ended = child.lock().unwrap().as_mut().unwrap().try_wait().unwrap();
+                match ended {
+                    Some(ended) => break ended,
+                    None => std::thread::sleep(Duration::from_millis(5)),
+                }
+            };
+            killed.fetch_add(u64::from(ended.code().is_none()), Ordering::Relaxed);
+            graph.heal();
+        }
+        world.settings["weather"] = json!({"wait": 1, "longest": 1});
+        world.good();
+        assert_eq!(tenant(&graph), calm, "seed {seed}");
+        graph.forget_requests();
+        let report = world.good();
+        assert_eq!((graph.writes(), report.counts.writes()), (0, 0), "seed {seed}: {report:?}");
+    });
+    let killed = killed.into_inner();
+    assert!(killed >= KILLED_SEEDS / 2, "only {killed} were killed");
 }

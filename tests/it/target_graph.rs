@@ -344,7 +344,7 @@ fn previews_show_method_address_and_body() {
     let mut payload = person(1);
     payload["manager"] = json!("boss");
     let shown = bench.target.preview(&create(Kind::User, payload));
-    assert_eq!(shown[1]["url"], url("/users/(new)/manager/$ref"));
+    assert_eq!((shown.len(), &shown[0]["body"]["manager@odata.bind"]), (1, &json!(url("/users/boss"))));
     let shown = bench.target.preview(&update(Kind::User, "1", &[("city", json!("")), ("manager", Value::Null)]));
     assert_eq!(
         shown,
@@ -407,6 +407,30 @@ fn managers_are_references() {
     payload["manager"] = json!("nobody");
     let done = bench.write(create(Kind::User, payload)).unwrap();
     assert_eq!((done.refused.len(), bench.graph.users().len()), (1, 3), "made once, and told");
+}
+
+/// Made with a manager, a user needs no second request; a service that takes no notice of it, or refuses it, gets one.
+#[test]
+fn users_are_made_with_their_managers_where_that_is_possible() {
+    for (name, service, per_user) in [("bind", None, 1), ("ignored", Some(false), 2), ("refused", Some(true), 2)] {
+        let bench = Bench::opened(&format!("manager-{name}"));
+        if let Some(is_refused) = service {
+            bench.graph.no_managers_at_first(is_refused);
+        }
+        let boss = bench.graph.put_user(person(0));
+        let of_boss = |number| {
+            let mut payload = person(number);
+            payload["manager"] = json!(boss);
+            create(Kind::User, payload)
+        };
+        // The first is looked at.
+        let first = bench.write(of_boss(1)).unwrap();
+        bench.graph.forget_requests();
+        let done = bench.write_all((2..10).map(of_boss).collect()).unwrap();
+        let ids: Vec<String> = done.into_iter().map(|done| done.unwrap().id).chain([first.id]).collect();
+        assert!(ids.iter().all(|id| bench.graph.manager(id).as_ref() == Some(&boss)), "{name}");
+        assert_eq!((bench.graph.writes(), bench.graph.users().len()), (8 * per_user, 10), "{name}");
+    }
 }
 
 #[test]

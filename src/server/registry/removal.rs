@@ -2,7 +2,7 @@
 //! way is a record of the store, so that a restart goes on with it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use super::{PAGE, Registry, RegistryError};
 use crate::directory::token::Scope;
@@ -126,7 +126,7 @@ impl Registry {
         let narrowed = crate::directory::token::Token { scope, ..token.clone() };
         self.put(Table::Tokens, &narrowed.id, &narrowed, When::Always).await?;
         let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        tokens.insert(narrowed.hash.clone(), Arc::new(narrowed));
+        tokens.insert(narrowed.hash.clone(), super::Known::new(narrowed));
         Ok(())
     }
 }

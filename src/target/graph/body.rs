@@ -55,17 +55,17 @@ fn reference(value: &Value) -> Option<String> {
 }
 
 /// The body that makes an object. `domain`: that of groups' addresses.
-pub(super) fn create(kind: Kind, payload: &Object, domain: Option<&str>) -> Result<Body, TargetError> {
+pub(super) fn create(kind: Kind, payload: Object, domain: Option<&str>) -> Result<Body, TargetError> {
     let mut body = Body::default();
     for (name, value) in payload {
         let nothing = value.is_null() || value.as_str() == Some("");
         match name.as_str() {
-            "manager" => body.manager = reference(value).map_or(Manager::Stays, Manager::Is),
+            "manager" => body.manager = reference(&value).map_or(Manager::Stays, Manager::Is),
             // `schemas` is SCIM's, which a mapping for SCIM writes by itself.
             "id" | "members" | "schemas" => {}
             _ if nothing => {}
             _ => {
-                body.attributes.insert(name.clone(), value.clone());
+                body.attributes.insert(name, value);
             }
         }
     }
@@ -204,35 +204,57 @@ fn nickname(kind: Kind, name: &str) -> String {
 
 /// A password that nobody knows.
 fn password() -> Result<String, TargetError> {
+    let mut dice = Dice::new();
     let all = CLASSES.concat();
     let mut letters = Vec::with_capacity(PASSWORD);
     for class in CLASSES {
-        letters.push(one_of(class)?);
+        letters.push(dice.one_of(class)?);
     }
     while letters.len() < PASSWORD {
-        letters.push(one_of(&all)?);
+        letters.push(dice.one_of(&all)?);
     }
     // Which class stands where is to be as unknown as the rest.
     for last in (1..letters.len()).rev() {
-        letters.swap(last, below(last + 1)?);
+        letters.swap(last, dice.below(last + 1)?);
     }
     Ok(letters.into_iter().map(char::from).collect())
 }
 
-fn one_of(letters: &[u8]) -> Result<u8, TargetError> {
-    Ok(letters.get(below(letters.len())?).copied().unwrap_or(b'-'))
+/// Random numbers out of bytes that the machine gives many at a time: asked for each, it takes longer than all else of a user.
+struct Dice {
+    bytes: [u8; 128],
+    /// How many of them are used.
+    used: usize,
 }
 
-/// A random number below this one, which is at most 256, all of them alike.
-fn below(bound: usize) -> Result<usize, TargetError> {
-    let fair = 256 - 256 % bound;
-    loop {
-        let mut byte = [0];
-        getrandom::fill(&mut byte)
-            .map_err(|_| TargetError::Protocol { what: "this machine has no randomness for a password".to_owned() })?;
-        let number = usize::from(byte[0]);
-        if number < fair {
-            return Ok(number % bound);
+impl Dice {
+    fn new() -> Self {
+        let bytes = [0; 128];
+        Self { used: bytes.len(), bytes }
+    }
+
+    fn byte(&mut self) -> Result<u8, TargetError> {
+        if self.used >= self.bytes.len() {
+            let what = "this machine has no randomness for a password".to_owned();
+            getrandom::fill(&mut self.bytes).map_err(|_| TargetError::Protocol { what })?;
+            self.used = 0;
+        }
+        self.used += 1;
+        Ok(self.bytes.get(self.used - 1).copied().unwrap_or_default())
+    }
+
+    fn one_of(&mut self, letters: &[u8]) -> Result<u8, TargetError> {
+        Ok(letters.get(self.below(letters.len())?).copied().unwrap_or(b'-'))
+    }
+
+    /// A random number below this one, which is at most 256, all of them alike.
+    fn below(&mut self, bound: usize) -> Result<usize, TargetError> {
+        let fair = 256 - 256 % bound;
+        loop {
+            let number = usize::from(self.byte()?);
+            if number < fair {
+                return Ok(number % bound);
+            }
         }
     }
 }

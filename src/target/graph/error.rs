@@ -1,18 +1,49 @@
 //! What Graph means with an answer. Its errors are OData bodies, and several things that have a status of their own elsewhere
 //! are a 400 here: only code, details and words tell them apart.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::super::TargetError;
 use super::super::http::{Reply, wait, wait_of};
 
+/// The reply to a batch.
+#[derive(Deserialize)]
+pub(super) struct Responses<'r> {
+    #[serde(borrow, default)]
+    pub(super) responses: Vec<Response<'r>>,
+}
+
+/// A response in the reply to a batch.
+#[derive(Deserialize)]
+pub(super) struct Response<'r> {
+    /// Which request it answers: a text, or a number.
+    #[serde(default)]
+    pub(super) id: Value,
+    #[serde(default)]
+    status: Value,
+    #[serde(default)]
+    headers: Value,
+    /// Read when it is known what is asked of it.
+    #[serde(borrow, default)]
+    body: Option<&'r RawValue>,
+}
+
+/// The body of what was made.
+#[derive(Deserialize)]
+struct Made {
+    id: Option<String>,
+}
+
 /// An answer, by itself or out of a batch.
 #[derive(Debug)]
 pub(super) struct Said {
     /// The reply that it stands in.
-    reply: Reply,
+    reply: Arc<Reply>,
     /// Its own status.
     pub(super) status: u16,
     wait: Option<Duration>,
@@ -24,26 +55,34 @@ impl Said {
     /// A reply by itself.
     pub(super) fn alone(reply: Reply) -> Self {
         let body = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
-        Self { status: reply.status, wait: wait(&reply.headers), body, reply }
+        Self { status: reply.status, wait: wait(&reply.headers), body, reply: Arc::new(reply) }
     }
 
     /// A response in the reply to a batch.
-    pub(super) fn batched(reply: Reply, response: &Value) -> Option<Self> {
-        let status = response.get("status")?;
+    pub(super) fn batched(reply: &Arc<Reply>, response: &Response<'_>) -> Option<Self> {
+        let status = &response.status;
         let status = status.as_u64().or_else(|| status.as_str()?.parse().ok());
         let status = u16::try_from(status?).ok()?;
-        let headers = response.get("headers").and_then(Value::as_object);
-        let wait = headers.and_then(|headers| {
+        let wait = response.headers.as_object().and_then(|headers| {
             let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             wait_of(&text, SystemTime::now())
         });
-        Some(Self { reply, status, wait, body: response.get("body").cloned().unwrap_or(Value::Null) })
+        let text = response.body.map(RawValue::get).unwrap_or_default();
+        let body = if (200..300).contains(&status) {
+            // Of what was made nothing but the id is asked for.
+            serde_json::from_str::<Made>(text).ok().and_then(|made| made.id).map(|id| json!({"id": id}))
+        } else {
+            serde_json::from_str(text).ok()
+        };
+        let body = body.unwrap_or_default();
+        Some(Self { reply: Arc::clone(reply), status, wait, body })
     }
 
     /// What stands for an answer that a reply to a batch lacks: weather.
-    pub(super) fn lost(reply: Reply) -> Self {
+    pub(super) fn lost(reply: &Arc<Reply>) -> Self {
         let said = "the reply to the batch has no answer to this request";
+        let reply = Arc::clone(reply);
         Self { reply, status: 503, wait: None, body: json!({"error": {"code": "", "message": said}}) }
     }
 
@@ -59,6 +98,11 @@ impl Said {
     /// Whether the error names this id: "Resource '…' does not exist".
     pub(super) fn names(&self, id: &str) -> bool {
         self.at("/error/message").contains(&format!("'{id}'"))
+    }
+
+    /// Whether the error's words are about an attribute.
+    pub(super) fn is_about(&self, attribute: &str) -> bool {
+        self.at("/error/message").contains(attribute)
     }
 
     /// Whether a member that we add is one already.

@@ -20,8 +20,8 @@ use super::query::{collection, escape};
 pub(super) const BATCH: usize = 20;
 /// The most members that one PATCH adds.
 const ADDED: usize = 20;
-/// The place of an id that is not known yet, in previews.
-const NEW: &str = "(new)";
+/// The attribute of a new user that names the manager.
+const BOUND: &str = "manager@odata.bind";
 
 /// What a request is for.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ enum Purpose {
     Change,
     Delete,
     SetManager(String),
+    /// Whether the user was made with this manager.
+    LookAtManager(String),
     ClearManager,
     AddMany(Vec<String>),
     Add(String),
@@ -41,7 +43,9 @@ impl Purpose {
     fn others(&self) -> &[String] {
         match self {
             Self::AddMany(others) => others,
-            Self::Add(other) | Self::Remove(other) | Self::SetManager(other) => std::slice::from_ref(other),
+            Self::Add(other) | Self::Remove(other) | Self::SetManager(other) | Self::LookAtManager(other) => {
+                std::slice::from_ref(other)
+            }
             Self::Create | Self::Change | Self::Delete | Self::ClearManager => &[],
         }
     }
@@ -147,7 +151,11 @@ impl GraphTarget {
     pub(super) async fn write_all(&self, writes: Vec<Write>) -> Result<Vec<Result<Done, TargetError>>, TargetError> {
         let mut works = Vec::new();
         let mut queue = VecDeque::new();
-        for (number, write) in writes.iter().enumerate() {
+        let mut groups = Vec::new();
+        for (number, write) in writes.into_iter().enumerate() {
+            if let Write::Members { id, .. } = &write {
+                groups.push((number, id.clone()));
+            }
             let (work, jobs) = self.planned(number, write);
             works.push(work);
             queue.extend(jobs);
@@ -180,11 +188,10 @@ impl GraphTarget {
             }
             first = false;
         }
-        for (write, work) in writes.iter().zip(&mut works) {
-            if let Write::Members { id, .. } = write {
-                let is_half_done = work.error.as_ref().is_some_and(TargetError::is_weather);
-                self.keep(id, std::mem::take(&mut work.settled), is_half_done);
-            }
+        for (number, id) in groups {
+            let Some(work) = works.get_mut(number) else { continue };
+            let is_half_done = work.error.as_ref().is_some_and(TargetError::is_weather);
+            self.keep(&id, std::mem::take(&mut work.settled), is_half_done);
         }
         let done = |work: Work| match work.error {
             Some(error) => Err(error),
@@ -195,12 +202,9 @@ impl GraphTarget {
 
     /// See [`Target::preview`](super::super::Target::preview).
     pub(super) fn previewed(&self, write: &Write) -> Vec<Value> {
-        let (work, mut jobs) = self.planned(0, write);
+        let (work, jobs) = self.planned(0, write.clone());
         if let Some(error) = work.error {
             return vec![json!({"refused": error.to_string()})];
-        }
-        if let Some(manager) = work.manager {
-            jobs.push(self.set_manager(0, NEW, manager));
         }
         let shown = |job: &Job| {
             let mut shown = json!({"method": job.method.as_str(), "url": format!("{}{}", self.base, job.path)});
@@ -213,12 +217,12 @@ impl GraphTarget {
     }
 
     /// The first requests of a write; none, and an error, when Graph would refuse it anyway.
-    fn planned(&self, number: usize, write: &Write) -> (Work, Vec<Job>) {
+    fn planned(&self, number: usize, write: Write) -> (Work, Vec<Job>) {
         match write {
             Write::Create { kind, payload } => {
-                let mut work = Work::on(*kind, "");
-                let body = create(*kind, payload, self.domain.as_deref());
-                let body = body.and_then(|body| self.in_domain(*kind, &body.attributes).map(|()| body));
+                let mut work = Work::on(kind, "");
+                let body = create(kind, payload, self.domain.as_deref());
+                let body = body.and_then(|body| self.in_domain(kind, &body.attributes).map(|()| body));
                 let Body { attributes, manager, secret } = match body {
                     Ok(body) => body,
                     Err(error) => {
@@ -226,25 +230,31 @@ impl GraphTarget {
                         return (work, Vec::new());
                     }
                 };
+                let mut attributes = attributes;
                 if let Manager::Is(manager) = manager {
+                    if self.known().binds != Some(false) {
+                        let user = format!("{}/users/{}", self.base, escape(&manager));
+                        attributes.insert(BOUND.to_owned(), user.into());
+                    }
                     work.manager = Some(manager);
                 }
                 work.secret = secret;
-                let path = format!("/{}", collection(*kind));
+                let path = format!("/{}", collection(kind));
                 let job =
                     Job { write: number, purpose: Purpose::Create, method: Method::POST, path, body: Some(attributes) };
                 (work, vec![job])
             }
             Write::Update { kind, id, changes, .. } => {
-                let mut work = Work::on(*kind, id);
-                let body = update(*kind, changes);
-                let body = body.and_then(|body| self.in_domain(*kind, &body.attributes).map(|()| body));
+                let id = id.as_str();
+                let mut work = Work::on(kind, id);
+                let body = update(kind, &changes);
+                let body = body.and_then(|body| self.in_domain(kind, &body.attributes).map(|()| body));
                 let mut jobs = Vec::new();
                 match body {
                     Err(error) => work.fail(error),
                     Ok(body) => {
                         if !body.attributes.is_empty() {
-                            jobs.push(change(number, *kind, id, body.attributes));
+                            jobs.push(change(number, kind, id, body.attributes));
                         }
                         match body.manager {
                             Manager::Stays => {}
@@ -259,19 +269,20 @@ impl GraphTarget {
             }
             Write::Disable { kind: Kind::User, id } => {
                 let body = Object::from_iter([("accountEnabled".to_owned(), Value::Bool(false))]);
-                (Work::on(Kind::User, id), vec![change(number, Kind::User, id, body)])
+                (Work::on(Kind::User, &id), vec![change(number, Kind::User, &id, body)])
             }
             Write::Disable { kind: Kind::Group, id } => {
-                let mut work = Work::on(Kind::Group, id);
+                let mut work = Work::on(Kind::Group, &id);
                 let what = "a group of Microsoft Entra cannot be disabled; choose delete or nothing".to_owned();
                 work.fail(TargetError::Rejected { status: 400, what });
                 (work, Vec::new())
             }
             Write::Delete { kind, id } => {
-                let path = format!("/{}/{}", collection(*kind), escape(id));
-                (Work::on(*kind, id), vec![job(number, Purpose::Delete, Method::DELETE, path)])
+                let path = format!("/{}/{}", collection(kind), escape(&id));
+                (Work::on(kind, &id), vec![job(number, Purpose::Delete, Method::DELETE, path)])
             }
             Write::Members { id, add, remove } => {
+                let id = id.as_str();
                 let group = format!("/groups/{}", escape(id));
                 let mut work = Work::on(Kind::Group, id);
                 work.settled = self.kept(id);
@@ -334,7 +345,7 @@ impl GraphTarget {
         if let [job] = jobs {
             let mut call = Call::new(job.method.clone(), self.url(&job.path)?);
             if let Some(body) = &job.body {
-                call = call.json("application/json", &Value::Object(body.clone()));
+                call = call.json("application/json", body);
             }
             return Ok(vec![Said::alone(self.caller.send(call).await?)]);
         }
@@ -344,6 +355,74 @@ impl GraphTarget {
 
     /// What an answer means for its write, and which requests follow from it.
     fn settle(&self, work: &mut Work, job: Job, said: &Said) -> Vec<Job> {
+        match job.purpose {
+            Purpose::LookAtManager(manager) => self.looked(work, job.write, manager, said),
+            _ if said.is_done() => self.follow(work, job, said),
+            _ => self.refused(work, job, said),
+        }
+    }
+
+    /// What follows from a request that was done.
+    fn follow(&self, work: &mut Work, job: Job, said: &Said) -> Vec<Job> {
+        if !matches!(job.purpose, Purpose::Create) {
+            work.note(job.purpose);
+            return Vec::new();
+        }
+        let Some(id) = said.body.get("id").and_then(Value::as_str) else {
+            // It is there by now: it is looked for, and linked.
+            work.fail(TargetError::Weather { what: "what was created has no id".to_owned(), wait: None });
+            return Vec::new();
+        };
+        self.remember(id);
+        id.clone_into(&mut work.id);
+        work.is_new = true;
+        let Some(manager) = work.manager.take() else { return Vec::new() };
+        let is_bound = job.body.is_some_and(|body| body.contains_key(BOUND));
+        let binds = self.known().binds;
+        match binds {
+            Some(true) if is_bound => Vec::new(),
+            None if is_bound => {
+                let path = format!("/users/{}/manager?$select=id", escape(id));
+                vec![self::job(job.write, Purpose::LookAtManager(manager), Method::GET, path)]
+            }
+            _ => vec![self.set_manager(job.write, id, manager)],
+        }
+    }
+
+    /// What follows from a look at whether a user was made with a manager. A service that takes no notice of it is not asked again.
+    fn looked(&self, work: &Work, write: usize, manager: String, said: &Said) -> Vec<Job> {
+        let is_bound = said.is_done() && said.body.get("id").and_then(Value::as_str) == Some(&manager);
+        // That the user is not known everywhere yet says nothing of the manager.
+        if said.is_done() || said.status == 404 && !said.names(&work.id) {
+            self.known().binds = Some(is_bound);
+        }
+        if is_bound { Vec::new() } else { vec![self.set_manager(write, &work.id, manager)] }
+    }
+
+    /// The request that makes a user again without the manager, when it is the manager that Graph refuses.
+    fn unbound(&self, job: &mut Job, manager: Option<&str>, said: &Said) -> Option<Job> {
+        if !matches!(job.purpose, Purpose::Create) || !matches!(said.status, 400 | 404) {
+            return None;
+        }
+        let is_about_it = said.is_about("manager") || manager.is_some_and(|manager| said.names(manager));
+        job.body.as_mut()?.shift_remove(BOUND).filter(|_| is_about_it)?;
+        if said.is_about("manager") {
+            self.known().binds = Some(false);
+        }
+        Some(Job {
+            write: job.write,
+            purpose: Purpose::Create,
+            method: Method::POST,
+            path: job.path.clone(),
+            body: job.body.take(),
+        })
+    }
+
+    /// What follows from a request that was not done.
+    fn refused(&self, work: &mut Work, mut job: Job, said: &Said) -> Vec<Job> {
+        if let Some(again) = self.unbound(&mut job, work.manager.as_deref(), said) {
+            return vec![again];
+        }
         // The object of the write itself is not there, as opposed to one that it refers to.
         let is_other = job.purpose.others().iter().any(|other| said.names(other)) || said.names("manager");
         let is_lost = said.status == 404 && (said.names(&work.id) || self.is_fresh(&work.id) && !is_other);
@@ -351,36 +430,20 @@ impl GraphTarget {
         let error = if is_lost { self.soften(error, &work.id) } else { error };
         // Whatever is asked of this object would end the same way.
         let is_final = is_lost || error.is_weather() || matches!(error, TargetError::Denied { .. });
-        let is_as_asked = said.is_done()
-            || match &job.purpose {
-                Purpose::Add(_) => said.is_member_already(),
-                Purpose::Remove(_) => said.is_no_member() || said.status == 404 && !is_lost,
-                Purpose::ClearManager => said.status == 404 && !is_lost,
-                Purpose::Delete => said.status == 404 && !error.is_weather(),
-                _ => false,
-            };
+        let is_as_asked = match &job.purpose {
+            Purpose::Add(_) => said.is_member_already(),
+            Purpose::Remove(_) => said.is_no_member() || said.status == 404 && !is_lost,
+            Purpose::ClearManager => said.status == 404 && !is_lost,
+            Purpose::Delete => said.status == 404 && !error.is_weather(),
+            _ => false,
+        };
         match job.purpose {
-            Purpose::Create if said.is_done() => match said.body.get("id").and_then(Value::as_str) {
-                Some(id) => {
-                    self.remember(id);
-                    id.clone_into(&mut work.id);
-                    work.is_new = true;
-                    return work
-                        .manager
-                        .take()
-                        .map(|manager| self.set_manager(job.write, id, manager))
-                        .into_iter()
-                        .collect();
-                }
-                // It is there by now: it is looked for, and linked.
-                None => work.fail(TargetError::Weather { what: "what was created has no id".to_owned(), wait: None }),
-            },
             // A new user without a manager is better than one that is made twice.
-            Purpose::SetManager(manager) if work.is_new && !said.is_done() => {
-                work.refused.push((manager, reason(error)));
-            }
+            Purpose::SetManager(manager) if work.is_new => work.refused.push((manager, reason(error))),
             purpose if is_as_asked => work.note(purpose),
-            Purpose::Create | Purpose::Change | Purpose::Delete | Purpose::ClearManager => work.fail(error),
+            Purpose::Create | Purpose::Change | Purpose::Delete | Purpose::ClearManager | Purpose::LookAtManager(_) => {
+                work.fail(error);
+            }
             _ if is_final => work.fail(error),
             Purpose::AddMany(members) => {
                 return members.into_iter().map(|member| self.add_one(job.write, &work.id, member)).collect();
@@ -397,8 +460,7 @@ impl GraphTarget {
 }
 
 fn manager_of(user: &str) -> String {
-    let user = if user == NEW { NEW.to_owned() } else { escape(user) };
-    format!("/users/{user}/manager/$ref")
+    format!("/users/{}/manager/$ref", escape(user))
 }
 
 fn job(write: usize, purpose: Purpose, method: Method, path: String) -> Job {

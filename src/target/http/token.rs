@@ -31,6 +31,16 @@ pub(in crate::target) enum Credentials {
     Client(Box<Issuer>),
 }
 
+impl Credentials {
+    /// Whether nothing of them crosses TLS.
+    pub(in crate::target) fn are_plain(&self) -> bool {
+        match self {
+            Self::Client(issuer) => issuer.url.scheme() == "http",
+            Self::None | Self::Token(_) => true,
+        }
+    }
+}
+
 /// A token endpoint, and the token that it gave last.
 pub(in crate::target) struct Issuer {
     url: Url,

@@ -46,11 +46,26 @@ impl Objects {
     }
 }
 
+/// What becomes of `manager@odata.bind` in a new user.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Binds {
+    /// The user is made with the manager.
+    Taken,
+    /// Nobody takes notice of it.
+    Ignored,
+    /// The user is refused.
+    Refused,
+}
+
 /// The tenant.
 pub(crate) struct Directory {
     pub(crate) users: Objects,
     pub(crate) groups: Objects,
     pub(crate) members: HashMap<String, BTreeSet<String>>,
+    /// Whose members changed, and when.
+    pub(crate) regrouped: HashMap<String, u64>,
+    /// Whether lists of changes say so when `members` is selected.
+    pub(crate) tells_members: bool,
     pub(crate) managers: HashMap<String, String>,
     /// Whose manager changed, when, and who it was before.
     pub(crate) moved: HashMap<String, (u64, Option<String>)>,
@@ -65,6 +80,7 @@ pub(crate) struct Directory {
     pub(crate) page: usize,
     /// Whether a list has its first object once more at its end.
     pub(crate) repeats: bool,
+    pub(crate) binds: Binds,
 }
 
 impl Default for Directory {
@@ -73,6 +89,8 @@ impl Default for Directory {
             users: Objects::default(),
             groups: Objects::default(),
             members: HashMap::new(),
+            regrouped: HashMap::new(),
+            tells_members: true,
             managers: HashMap::new(),
             moved: HashMap::new(),
             gone: Vec::new(),
@@ -82,6 +100,7 @@ impl Default for Directory {
             lag: 0,
             page: 999,
             repeats: false,
+            binds: Binds::Taken,
         }
     }
 }
@@ -165,6 +184,13 @@ impl Directory {
         }
     }
 
+    /// The members of a group, which are about to change.
+    pub(crate) fn members_mut(&mut self, group: &str) -> &mut BTreeSet<String> {
+        self.sequence += 1;
+        self.regrouped.insert(group.to_owned(), self.sequence);
+        self.members.entry(group.to_owned()).or_default()
+    }
+
     /// Marks an object whose references changed.
     pub(crate) fn touch(&mut self, id: &str) {
         self.change(id, &Map::new());
@@ -185,8 +211,10 @@ impl Directory {
         for user in reports {
             self.set_manager(&user, None);
         }
-        for members in self.members.values_mut() {
-            members.remove(id);
+        let groups: Vec<String> =
+            self.members.iter().filter(|(_, members)| members.contains(id)).map(|(group, _)| group.clone()).collect();
+        for group in groups {
+            self.members_mut(&group).remove(id);
         }
         true
     }

@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime};
 use provisor::target::{GraphSettings, Secret};
 use serde_json::{Map, Value, json};
 
-use directory::Directory;
+use directory::{Binds, Directory};
 use login::Login;
 use wire::{Answer, Request, Wire};
 
@@ -201,7 +201,7 @@ impl GraphFake {
 
     /// Sets who is in a group.
     pub(crate) fn set_members(&self, group: &str, members: &[String]) {
-        self.state().directory.members.insert(group.into(), members.iter().cloned().collect());
+        *self.state().directory.members_mut(group) = members.iter().cloned().collect();
     }
 
     /// Names a user's manager.
@@ -222,6 +222,16 @@ impl GraphFake {
     /// From now on a list of several pages has its first object once more at its end, as one that changes while it is read.
     pub(crate) fn repeat_objects(&self) {
         self.state().directory.repeats = true;
+    }
+
+    /// From now on lists of changes say nothing of members.
+    pub(crate) fn silent_about_members(&self) {
+        self.state().directory.tells_members = false;
+    }
+
+    /// From now on `manager@odata.bind` of a new user is refused, or taken no notice of.
+    pub(crate) fn no_managers_at_first(&self, is_refused: bool) {
+        self.state().directory.binds = if is_refused { Binds::Refused } else { Binds::Ignored };
     }
 
     /// Forgets what happened: a delta link from before is answered with 410.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::directory::{Directory, Entry};
+use super::directory::{Binds, Directory, Entry};
 use super::wire::{Answer, Request};
 use super::{State, odata_error};
 
@@ -128,6 +128,15 @@ pub(crate) fn route(state: &mut State, request: &Request) -> Answer {
         ("GET", ["groups", id, "members"]) => members(directory, &state.base, id, request),
         ("POST", ["groups", id, "members", "$ref"]) => add(directory, id, &[request.json()["@odata.id"].clone()]),
         ("DELETE", ["groups", id, "members", member, "$ref"]) => remove(directory, id, member),
+        ("GET", ["users", id, "manager"]) => {
+            if !directory.sees("users", id) {
+                return missing(id);
+            }
+            match directory.managers.get(*id) {
+                Some(manager) => Answer::new(200, json!({"@odata.type": "#microsoft.graph.user", "id": manager})),
+                None => missing("manager"),
+            }
+        }
         ("PUT", ["users", id, "manager", "$ref"]) => {
             let Some(manager) = reference(&request.json()["@odata.id"]) else {
                 return bad("Invalid URL format specified in @odata.id for reference payload.");
@@ -205,6 +214,13 @@ fn changed_since(directory: &Directory, entry: &Entry, kind: &str, select: &[Str
         if !delta.is_empty() {
             value["manager@delta"] = json!(delta);
         }
+    }
+    // Who went is told as long as Graph remembers it; here only who is there.
+    let regrouped = directory.regrouped.get(id).is_some_and(|when| *when > since);
+    if kind == "groups" && directory.tells_members && regrouped && select.iter().any(|name| name == "members") {
+        let members = directory.members.get(id).into_iter().flatten();
+        value["members@delta"] =
+            members.map(|id| json!({"@odata.type": "#microsoft.graph.user", "id": id})).collect::<Vec<_>>().into();
     }
     value
 }
@@ -351,7 +367,12 @@ fn delta(directory: &Directory, base: &str, kind: &str, request: &Request) -> An
     let asked = request.header("prefer").and_then(|prefer| prefer.strip_prefix("odata.maxpagesize="));
     let top = asked.map_or(200, |top| top.parse().unwrap()).min(directory.page);
     let entries = directory.objects(kind).entries.range(after + 1..);
-    let mut changed = entries.filter(|(_, entry)| entry.hidden == 0 && (since == 0 || entry.changed > since));
+    let is_regrouped = |entry: &Entry| {
+        let when = entry.value["id"].as_str().and_then(|id| directory.regrouped.get(id));
+        directory.tells_members && select.iter().any(|name| name == "members") && when.is_some_and(|when| *when > since)
+    };
+    let is_changed = |entry: &Entry| since == 0 || entry.changed > since || is_regrouped(entry);
+    let mut changed = entries.filter(|(_, entry)| entry.hidden == 0 && is_changed(entry));
     let page: Vec<(&u64, &Entry)> = changed.by_ref().take(top).collect();
     let mut items: Vec<Value> =
         page.iter().map(|(_, entry)| changed_since(directory, entry, kind, &select, since)).collect();
@@ -440,14 +461,34 @@ fn create(directory: &mut Directory, kind: &str, body: Value) -> Answer {
     if let Some(refusal) = refused(directory, kind, None, &body) {
         return refusal;
     }
+    if directory.binds == Binds::Refused && body.contains_key("manager@odata.bind") {
+        return odata_error(
+            400,
+            "BadRequest",
+            "Property 'manager' is not a navigation property that can be bound here.",
+        );
+    }
     if kind == "groups" && body["mailEnabled"] == true && body.get("groupTypes") != Some(&json!(["Unified"])) {
         return bad(
             "The service does not currently support writes of mail-enabled groups. Please ensure that the mail-enablement property is unset and the security-enablement property is set.",
         );
     }
     body.retain(|_, value| !value.is_null());
+    let manager = match body.shift_remove("manager@odata.bind").as_ref().map(reference) {
+        Some(None) => return bad("Invalid URL format specified in @odata.bind for reference payload."),
+        manager => manager.flatten(),
+    };
+    let manager = manager.filter(|_| directory.binds == Binds::Taken);
+    if let Some(manager) = &manager
+        && !directory.knows(manager)
+    {
+        return missing(manager);
+    }
     let lag = directory.lag;
     let id = directory.put(kind, body);
+    if manager.is_some() {
+        directory.set_manager(&id, manager);
+    }
     let number = directory.objects(kind).number(&id).unwrap();
     let entry = directory.objects_mut(kind).entries.get_mut(&number).unwrap();
     entry.hidden = lag;
@@ -513,7 +554,7 @@ fn add(directory: &mut Directory, group: &str, references: &[Value]) -> Answer {
             "One or more added object references already exist for the following modified properties: 'members'.",
         );
     }
-    members.extend(added);
+    directory.members_mut(group).extend(added);
     no_content()
 }
 
@@ -521,8 +562,8 @@ fn remove(directory: &mut Directory, group: &str, member: &str) -> Answer {
     if !directory.sees("groups", group) {
         return missing(group);
     }
-    let members = directory.members.entry(group.to_owned()).or_default();
-    if members.remove(member) {
+    if directory.members.get(group).is_some_and(|members| members.contains(member)) {
+        directory.members_mut(group).remove(member);
         return no_content();
     }
     if directory.knows(member) {
