@@ -37,6 +37,7 @@ mod live;
 mod log;
 mod programs;
 mod properties;
+mod quick;
 mod readme;
 mod rfc;
 mod rhai;
