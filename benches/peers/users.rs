@@ -53,55 +53,60 @@ const ATTRIBUTES: &[&str] = &[
 
 /// Target, Jinja, Rhai.
 const TARGETS: &[(&str, &str, &str)] = &[
-    ("externalId", "{{ objectId }}", "s.objectId"),
-    ("userName", "{{ userPrincipalName|lower }}", "s.userPrincipalName.to_lower()"),
+    ("externalId", "{{ objectId }}", "source.objectId"),
+    ("userName", "{{ userPrincipalName|lower }}", "source.userPrincipalName.to_lower()"),
     (
         "active",
         "{% if IsSoftDeleted is true %}False{% elif IsSoftDeleted is false %}True{% endif %}",
-        r#"if s.IsSoftDeleted == true { "False" } else if s.IsSoftDeleted == false { "True" } else { "" }"#,
+        r#"if source.IsSoftDeleted == true { "False" } else if source.IsSoftDeleted == false { "True" } else { "" }"#,
     ),
     (
         "displayName",
         r#"{{ displayName or (givenName ~ " " ~ surname)|trim }}"#,
-        "first(s.displayName, both(s.givenName, s.surname))",
+        "first(source.displayName, both(source.givenName, source.surname))",
     ),
     (
         "nickName",
         "{{ free((givenName[:1] ~ surname)|plain|only_letters|lower) \
             or free((givenName[:2] ~ surname)|plain|only_letters|lower) or free(mailNickname) }}",
-        "first(free(alias(s.givenName, 1, s.surname)), first(free(alias(s.givenName, 2, s.surname)), free(s.mailNickname)))",
+        "first(free(alias(source.givenName, 1, source.surname)), \
+            first(free(alias(source.givenName, 2, source.surname)), free(source.mailNickname)))",
     ),
-    ("title", "{{ jobTitle }}", "s.jobTitle"),
-    ("preferredLanguage", "{{ preferredLanguage }}", "s.preferredLanguage"),
-    ("name.givenName", "{{ givenName }}", "s.givenName"),
-    ("name.familyName", "{{ surname }}", "s.surname"),
-    ("name.formatted", r#"{{ (givenName ~ " " ~ surname)|trim }}"#, "both(s.givenName, s.surname)"),
-    (r#"emails[type eq "work"].value"#, "{{ mail or userPrincipalName }}", "first(s.mail, s.userPrincipalName)"),
+    ("title", "{{ jobTitle }}", "source.jobTitle"),
+    ("preferredLanguage", "{{ preferredLanguage }}", "source.preferredLanguage"),
+    ("name.givenName", "{{ givenName }}", "source.givenName"),
+    ("name.familyName", "{{ surname }}", "source.surname"),
+    ("name.formatted", r#"{{ (givenName ~ " " ~ surname)|trim }}"#, "both(source.givenName, source.surname)"),
+    (
+        r#"emails[type eq "work"].value"#,
+        "{{ mail or userPrincipalName }}",
+        "first(source.mail, source.userPrincipalName)",
+    ),
     (
         r#"emails[type eq "other"].value"#,
         "{{ proxyAddresses[1]|without_smtp if proxyAddresses|length > 1 }}",
-        r#"if s.proxyAddresses.len() > 1 { without_smtp(s.proxyAddresses[1]) } else { "" }"#,
+        r#"if source.proxyAddresses.len() > 1 { without_smtp(source.proxyAddresses[1]) } else { "" }"#,
     ),
     (
         r#"phoneNumbers[type eq "work"].value"#,
         "{{ telephoneNumber|only_digits }}",
-        "only_digits(s.telephoneNumber)",
+        "only_digits(source.telephoneNumber)",
     ),
-    (r#"phoneNumbers[type eq "mobile"].value"#, "{{ mobile }}", "s.mobile"),
-    (r#"addresses[type eq "work"].streetAddress"#, "{{ streetAddress }}", "s.streetAddress"),
-    (r#"addresses[type eq "work"].locality"#, "{{ city }}", "s.city"),
-    (r#"addresses[type eq "work"].region"#, "{{ state }}", "s.state"),
-    (r#"addresses[type eq "work"].postalCode"#, "{{ postalCode }}", "s.postalCode"),
-    (r#"addresses[type eq "work"].country"#, "{{ country }}", "s.country"),
-    ("employeeNumber", "{{ employeeId }}", "s.employeeId"),
-    ("department", "{{ department }}", "s.department"),
+    (r#"phoneNumbers[type eq "mobile"].value"#, "{{ mobile }}", "source.mobile"),
+    (r#"addresses[type eq "work"].streetAddress"#, "{{ streetAddress }}", "source.streetAddress"),
+    (r#"addresses[type eq "work"].locality"#, "{{ city }}", "source.city"),
+    (r#"addresses[type eq "work"].region"#, "{{ state }}", "source.state"),
+    (r#"addresses[type eq "work"].postalCode"#, "{{ postalCode }}", "source.postalCode"),
+    (r#"addresses[type eq "work"].country"#, "{{ country }}", "source.country"),
+    ("employeeNumber", "{{ employeeId }}", "source.employeeId"),
+    ("department", "{{ department }}", "source.department"),
     (
         "organization",
         r#"{{ companyName or "Contoso " ~ country }}"#,
-        r#"if s.companyName != "" { s.companyName } else { "Contoso " + s.country }"#,
+        r#"if source.companyName != "" { source.companyName } else { "Contoso " + source.country }"#,
     ),
-    ("costCenter", "{{ extensionAttribute1[3:8] }}", "s.extensionAttribute1.sub_string(3, 5)"),
-    ("manager.value", "{{ manager }}", "s.manager"),
+    ("costCenter", "{{ extensionAttribute1[3:8] }}", "source.extensionAttribute1.sub_string(3, 5)"),
+    ("manager.value", "{{ manager }}", "source.manager"),
 ];
 
 /// What the script begins with.
@@ -109,7 +114,6 @@ const HELPERS: &str = r#"
 fn first(one, other) { if one != "" { one } else { other } }
 fn both(one, other) { if one == "" { other } else if other == "" { one } else { one + " " + other } }
 fn alias(given, letters, surname) { only_letters(plain(given.sub_string(0, letters) + surname)).to_lower() }
-let s = source;
 "#;
 
 /// The users in each side's form.
@@ -212,20 +216,25 @@ impl Users {
                 Value::Bool(flag) => if *flag { "True" } else { "False" }.to_owned(),
                 _ => String::new(),
             };
-            let named: Vec<(String, String)> = rules.map(|(rule, value)| (rule.target().to_owned(), text(value))).collect();
+            let named: Vec<(String, String)> =
+                rules.map(|(rule, value)| (rule.target().to_owned(), text(value))).collect();
             let of = |target: &str| named.iter().find(|(name, _)| name.ends_with(target)).expect(target).1.clone();
             TARGETS.iter().map(|(target, ..)| of(target)).collect::<Vec<_>>()
         };
         let (mut ours, mut jinja, mut rhai) = (Vec::new(), Vec::new(), Vec::new());
         self.ours(|payload| ours.push(texts(payload)));
         let text = |json: Option<&Json>| json.and_then(Json::as_str).unwrap_or_default().to_owned();
-        self.jinja(|payload| jinja.push(TARGETS.iter().map(|(target, ..)| text(payload.get(*target))).collect::<Vec<_>>()));
+        self.jinja(|payload| {
+            jinja.push(TARGETS.iter().map(|(target, ..)| text(payload.get(*target))).collect::<Vec<_>>())
+        });
         self.rhai(|payload| {
             let payload = serde_json::to_value(&payload).expect("JSON");
             rhai.push(TARGETS.iter().map(|(target, ..)| text(payload.get(*target))).collect::<Vec<_>>());
         });
         for (number, ours) in ours.iter().enumerate() {
-            for (((target, ..), ours), (jinja, rhai)) in TARGETS.iter().zip(ours).zip(jinja[number].iter().zip(&rhai[number])) {
+            for (((target, ..), ours), (jinja, rhai)) in
+                TARGETS.iter().zip(ours).zip(jinja[number].iter().zip(&rhai[number]))
+            {
                 assert_eq!(ours, jinja, "{target} of person {number}, minijinja");
                 assert_eq!(ours, rhai, "{target} of person {number}, rhai");
             }
@@ -238,7 +247,9 @@ impl Users {
         let ours = a_user(&|| self.ours(|payload| _ = black_box(payload)));
         let jinja = a_user(&|| self.jinja(|payload| _ = black_box(payload)));
         let rhai = a_user(&|| self.rhai(|payload| _ = black_box(payload)));
-        for (name, figure) in [("provisor", ours), ("minijinja, a template a target", jinja), ("rhai, one script", rhai)] {
+        for (name, figure) in
+            [("provisor", ours), ("minijinja, a template a target", jinja), ("rhai, one script", rhai)]
+        {
             table.note("whole users, ns a user", name, figure);
         }
         table.judge("whole users, times provisor's time", "minijinja", Goal::AtLeast(25.0), jinja / ours);

@@ -306,7 +306,9 @@ impl Text {
                     [first, second] => (first.text(slots, context)?, second.or_empty(slots, context)?),
                     _ => return None,
                 };
-                table.walk([first, second], *plain, context.arena)
+                // What would be too long for a run is the tree's to say.
+                let fits = first.len() + second.len() <= context.env.limits.output;
+                if fits { table.walk([first, second], *plain, context.arena) } else { None }
             }
             Text::Prepared { source, prepared } => prepared.quick(context, source.text(slots, context)?),
             // `text` has these.
@@ -334,9 +336,26 @@ impl Text {
             }
             // Of nothing these give `""`.
             Text::Constant(_) | Text::Cut { .. } | Text::Join { .. } => false,
-            Text::Append(both) => both.first().is_some_and(|source| source.is_nothing(slots)),
-            Text::Walk { pieces, .. } => pieces.first().is_some_and(|source| source.is_nothing(slots)),
+            Text::Append(both) => {
+                let [source, suffix] = &**both;
+                source.is_nothing(slots) && suffix.is_readable(slots)
+            }
+            Text::Walk { pieces, .. } => match &**pieces {
+                [source, rest @ ..] => source.is_nothing(slots) && rest.iter().all(|piece| piece.is_readable(slots)),
+                [] => false,
+            },
             Text::Case { source, .. } | Text::Prepared { source, .. } => source.is_nothing(slots),
+        }
+    }
+}
+
+impl Text {
+    /// Whether it is known to be a text or nothing: what stands behind nothing fails all the same when it is neither.
+    fn is_readable(&self, slots: &[Value<'_>]) -> bool {
+        match self {
+            Text::Attribute(slot) | Text::Cut { source: slot, .. } => or_empty(slots, *slot).is_some(),
+            Text::Constant(_) => true,
+            _ => false,
         }
     }
 }
