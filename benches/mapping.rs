@@ -155,8 +155,8 @@ fn in_memory(engine: &Engine, effort: &Effort, table: &mut Table) {
     table.note(ENGINE, "typed floor", typed_ns);
     table.note(ENGINE, "value floor", value_ns);
     table.note(ENGINE, "provisor", provisor_ns);
-    table.judge(ENGINE_RATIO, "time, provisor / typed", Goal::AtMost(4.0), provisor_ns / typed_ns);
-    table.judge(ENGINE_RATIO, "time, provisor / value", Goal::AtMost(0.4), provisor_ns / value_ns);
+    table.judge(ENGINE_RATIO, "time, provisor / typed", Goal::AtMost(2.0), provisor_ns / typed_ns);
+    table.judge(ENGINE_RATIO, "time, provisor / value", Goal::AtMost(0.2), provisor_ns / value_ns);
 
     let mut out = Vec::new();
     let mut users_a_second = |jsonl: &dyn Fn(&[u8], &mut Vec<u8>)| {
@@ -173,7 +173,7 @@ fn in_memory(engine: &Engine, effort: &Effort, table: &mut Table) {
     table.note(MEMORY, "typed floor", typed_rate);
     table.note(MEMORY, "value floor", value_rate);
     table.note(MEMORY, "provisor", provisor_rate);
-    table.note(MEMORY_RATIO, "users/s, provisor / typed", provisor_rate / typed_rate);
+    table.judge(MEMORY_RATIO, "users/s, provisor / typed", Goal::AtLeast(1.2), provisor_rate / typed_rate);
     table.judge(MEMORY_RATIO, "users/s, provisor / value", Goal::AtLeast(1.5), provisor_rate / value_rate);
 }
 
@@ -240,7 +240,7 @@ impl Files {
         let one = rate("provisor map --jobs 1", Program::Provisor { jobs: 1 }, 1);
         let two = rate("provisor map --jobs 2", Program::Provisor { jobs: 2 }, 1);
         let pair = rate("two `provisor map --jobs 1` at once", Program::Provisor { jobs: 1 }, 2);
-        table.note(PROCESS_RATIO, "users/s, --jobs 1 / typed", one / typed);
+        table.judge(PROCESS_RATIO, "users/s, --jobs 1 / typed", Goal::AtLeast(1.2), one / typed);
         table.judge(PROCESS_RATIO, "users/s, --jobs 1 / value", Goal::AtLeast(1.5), one / value);
         table.note(PROCESS_RATIO, "users/s, --jobs 2 / --jobs 1", two / one);
         table.note(PROCESS_RATIO, "users/s, two processes / --jobs 1", pair / one);

@@ -15,6 +15,7 @@ mod people;
 mod record;
 mod scripts;
 mod templates;
+mod users;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use outputs::Outputs;
 use record::Records;
 use scripts::Scripts;
 use templates::Templates;
+use users::Users;
 
 /// One allocator for all sides, and not the slowest: the peers allocate for every text.
 #[global_allocator]
@@ -62,6 +64,8 @@ fn main() {
             _ => panic!("the sides are outputs, scripts and templates"),
         });
     }
+    let users = Users::new();
+    users.compare();
     outputs.compare();
     scripts.compare();
     templates.compare();
@@ -70,6 +74,7 @@ fn main() {
     let mut table = Table::default();
     for round in 1..=effort.rounds {
         eprintln!("round {round} of {}", effort.rounds);
+        users.measure(effort.budget, &mut table);
         outputs.measure(effort.budget, &mut table);
         scripts.measure(effort.budget, &mut table);
         templates.measure(effort.budget, &mut table);

@@ -131,7 +131,7 @@ impl<'r> Scripts<'r> {
 }
 
 /// An engine without limits, with the packages that scripts of ours have.
-fn engine() -> Engine {
+pub(crate) fn engine() -> Engine {
     let mut engine = Engine::new_raw();
     ArithmeticPackage::new().register_into_engine(&mut engine);
     LogicPackage::new().register_into_engine(&mut engine);
@@ -146,7 +146,7 @@ fn engine() -> Engine {
 }
 
 /// A value of the script, made without a detour by serde, as ours are.
-fn dynamic(json: &Json) -> Dynamic {
+pub(crate) fn dynamic(json: &Json) -> Dynamic {
     match json {
         Json::Null => Dynamic::UNIT,
         Json::Bool(flag) => (*flag).into(),

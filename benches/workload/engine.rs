@@ -53,7 +53,7 @@ impl Engine {
         for (number, line) in super::lines(input).enumerate() {
             let slots = reader.read(self.mapping.layout(), line, &arena).expect("a record");
             let context = Context::new(&arena, &self.env, number as u64);
-            payload(self.mapping.apply(slots, &context, Apply::Create)).write_json(out);
+            payload(self.mapping.apply(slots, &context, Apply::Create)).write_json_of(line, out);
             out.push(b'\n');
             arena.reset();
         }

@@ -35,9 +35,15 @@ pub(crate) const TAKEN: [&str; 16] = [
     "abjork",
 ];
 
-/// The lines of JSONL. Every row has to look whether its input is UTF-8.
+/// The lines of JSONL. Every row has to look whether its input is UTF-8; the line feeds are found at the same speed for all.
 pub(crate) fn lines(input: &[u8]) -> impl Iterator<Item = &str> {
-    input.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| str::from_utf8(line).expect("UTF-8"))
+    let mut rest = input;
+    std::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', rest)?;
+        let line = str::from_utf8(&rest[..end]).expect("UTF-8");
+        rest = &rest[end + 1..];
+        Some(line)
+    })
 }
 
 /// The letters that `NormalizeDiacritics` spells out: they have no decomposition.

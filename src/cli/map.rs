@@ -409,7 +409,7 @@ impl Worker<'_> {
         }
         self.arena.reset();
         match self.reader.read(self.run.mapping.layout(), text, &self.arena) {
-            Ok(slots) => self.run.record(slots, &self.arena, number, record, piece),
+            Ok(slots) => self.run.record(slots, text, &self.arena, number, record, piece),
             Err(error) => {
                 let before = text.get(..error.offset.unwrap_or(0)).unwrap_or_default();
                 let message = format!("the line is not a record: {}", json_trouble(text, &error.message));
@@ -443,7 +443,7 @@ impl Worker<'_> {
             }
         }
         layout.derive(slots);
-        self.run.record(slots, &self.arena, row.line, record, piece);
+        self.run.record(slots, "", &self.arena, row.line, record, piece);
     }
 
     /// The text of a line or row; what is not UTF-8 is told.
@@ -485,8 +485,16 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 impl Run<'_> {
-    /// Maps one record whose slots are filled.
-    fn record<'a>(&'a self, slots: &'a [Value<'a>], arena: &'a Arena, line: u64, record: u64, piece: &mut Piece) {
+    /// Maps one record whose slots are filled, of this text of JSON, or of none.
+    fn record<'a>(
+        &'a self,
+        slots: &'a [Value<'a>],
+        text: &'a str,
+        arena: &'a Arena,
+        line: u64,
+        record: u64,
+        piece: &mut Piece,
+    ) {
         let context = Context::new(arena, self.env, record);
         piece.counts.records += 1;
         let outcome = self.mapping.apply(slots, &context, self.apply);
@@ -499,7 +507,7 @@ impl Run<'_> {
                 piece.counts.payloads += 1;
                 piece.counts.borne += payload.borne().len() as u64;
                 if !self.trace {
-                    payload.write_json(&mut piece.output);
+                    payload.write_json_of(text, &mut piece.output);
                     piece.output.push(b'\n');
                 }
             }

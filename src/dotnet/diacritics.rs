@@ -45,6 +45,39 @@ pub fn strip_diacritics(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
     Ok(())
 }
 
+/// What [`strip_diacritics`] makes of a character beyond ASCII, part by part, and whether that is so wherever it stands. Where it
+/// is not, the character may stay as it is, and no part of it is of ASCII.
+#[inline]
+pub fn parts(letter: char, mut each: impl FnMut(char)) -> bool {
+    if let Some(base) = latin(letter) {
+        each(base);
+        return true;
+    }
+    wide_parts(letter, &mut each)
+}
+
+#[inline(never)]
+fn wide_parts(letter: char, each: &mut dyn FnMut(char)) -> bool {
+    struct Each<'e>(&'e mut dyn FnMut(char));
+    impl fmt::Write for Each<'_> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            text.chars().for_each(&mut self.0);
+            Ok(())
+        }
+    }
+    loses_marks(letter) && {
+        let is_mark = is_combining_mark(letter) && is_nonspacing(letter);
+        is_mark || write_base(letter, &mut Each(each)).is_ok()
+    }
+}
+
+/// The base letter, where [`LATIN`] has one.
+#[inline]
+fn latin(letter: char) -> Option<char> {
+    let base = LATIN.as_bytes().get((letter as usize).checked_sub(0xc0)?)?;
+    (*base != b'.').then_some(char::from(*base))
+}
+
 /// How far letters of other scripts and their marks reach; at least one character.
 fn foreign_end(text: &str) -> usize {
     text.char_indices()
@@ -55,10 +88,8 @@ fn foreign_end(text: &str) -> usize {
 
 /// The character without its marks, by the documented spelling.
 fn write_base(letter: char, out: &mut impl fmt::Write) -> fmt::Result {
-    if let Some(base) =
-        (letter as usize).checked_sub(0xc0).and_then(|at| LATIN.get(at..=at)).filter(|&base| base != ".")
-    {
-        return out.write_str(base);
+    if let Some(base) = latin(letter) {
+        return out.write_char(base);
     }
     if let Some(spelling) = spelling(letter) {
         return out.write_str(spelling);
@@ -166,6 +197,25 @@ mod tests {
             let parts: String = letter.nfd().filter(|&part| !is_nonspacing(part)).collect();
             let wanted = if parts.chars().eq([letter]) { ".".to_owned() } else { parts };
             assert_eq!(base.to_string(), wanted, "{letter:?}");
+        }
+    }
+
+    #[test]
+    fn parts_say_what_stripping_does() {
+        for letter in (0x80..0x0002_0000).filter_map(char::from_u32) {
+            let mut parts = String::new();
+            let stands = super::parts(letter, |part| parts.push(part));
+            let stripped = strip(&format!("a{letter}"));
+            let rest = &stripped[1..];
+            if stands {
+                assert_eq!(parts, rest, "{letter:?}");
+            } else {
+                assert!(parts.is_empty() && rest.chars().all(|part| !part.is_ascii()), "{letter:?}");
+            }
+            // Behind a letter of another script a mark stays: only then the two differ, and not in ASCII.
+            let after = strip(&format!("が{letter}"));
+            let ascii = |text: &str| text.chars().filter(char::is_ascii).collect::<String>();
+            assert_eq!(ascii(&parts), ascii(&after), "{letter:?}");
         }
     }
 

@@ -1,13 +1,15 @@
 //! [`Bytes`]: what a function does to a text of ASCII, byte by byte, so that a chain of such functions is one walk.
 //!
 //! `ToLower(Replace(NormalizeDiacritics(x), , "[^A-Za-z0-9]", , "", , ), )` is four walks and three texts that nobody sees; as
-//! bytes it is one table. Texts with other characters take the long way, with the same result.
+//! bytes it is one table. Of other characters the table says only whether they all go; texts whose others do not take the long
+//! way, with the same result.
 
 use crate::dotnet::casing::Culture;
+use crate::dotnet::diacritics;
 use crate::dotnet::pattern::{Pattern, Template};
-use crate::value::Arena;
+use crate::value::{Arena, any_byte};
 
-use super::{ArgumentFinding, Literal, Preparation};
+use super::{ArgumentFinding, Literal, Preparation, QUICK_TEXT};
 
 /// What becomes of a text of ASCII.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +21,16 @@ pub enum Bytes {
     /// Its letters become capitals.
     Upper,
     /// Each byte becomes another, or goes.
-    Table(Box<[u8; 128]>),
+    Table(Box<Table>),
+}
+
+/// What becomes of each byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// By byte; those beyond ASCII are never asked for, but so no look at the length is needed.
+    to: [u8; 256],
+    /// Whether every character beyond ASCII goes.
+    wide_goes: bool,
 }
 
 /// In a table: the byte goes.
@@ -32,19 +43,31 @@ impl Bytes {
             Bytes::Same => byte,
             Bytes::Lower => byte.to_ascii_lowercase(),
             Bytes::Upper => byte.to_ascii_uppercase(),
-            Bytes::Table(table) => table.get(usize::from(byte)).copied().unwrap_or(GONE),
+            Bytes::Table(table) => table.of(byte),
         }
     }
 
-    fn table(of: impl Fn(u8) -> u8) -> Bytes {
-        let mut table = Box::new([GONE; 128]);
-        (0..128).zip(table.iter_mut()).for_each(|(byte, entry)| *entry = of(byte));
-        Bytes::Table(table)
+    fn table(of: impl Fn(u8) -> u8, wide_goes: bool) -> Bytes {
+        let mut to = [GONE; 256];
+        (0..128).zip(to.iter_mut()).for_each(|(byte, entry)| *entry = of(byte));
+        Bytes::Table(Box::new(Table { to, wide_goes }))
     }
 
     /// The bytes that `chosen` takes become `new`, which may be [`GONE`].
     fn choose(chosen: impl Fn(u8) -> bool, new: u8) -> Bytes {
-        Bytes::table(|byte| if chosen(byte) { new } else { byte })
+        Bytes::table(|byte| if chosen(byte) { new } else { byte }, false)
+    }
+
+    /// As a table.
+    pub(crate) fn to_table(&self) -> Table {
+        match self {
+            Bytes::Table(table) => (**table).clone(),
+            other => {
+                let mut to = [GONE; 256];
+                (0..128).zip(to.iter_mut()).for_each(|(byte, entry)| *entry = other.of(byte));
+                Table { to, wide_goes: false }
+            }
+        }
     }
 
     /// This first, then `next`.
@@ -54,24 +77,26 @@ impl Bytes {
             (Bytes::Same, other) | (other, Bytes::Same) => other.clone(),
             (Bytes::Lower | Bytes::Upper, Bytes::Lower) => Bytes::Lower,
             (Bytes::Lower | Bytes::Upper, Bytes::Upper) => Bytes::Upper,
-            _ => Bytes::table(|byte| match self.of(byte) {
-                GONE => GONE,
-                byte => next.of(byte),
-            }),
+            _ => {
+                let of = |byte| match self.of(byte) {
+                    GONE => GONE,
+                    byte => next.of(byte),
+                };
+                Bytes::table(of, matches!(self, Bytes::Table(table) if table.wide_goes))
+            }
         }
     }
 
-    /// What becomes of the text; `None` when it is not of ASCII alone.
+    /// What becomes of the text; `None` when it is not of ASCII alone, or longer than [`QUICK_TEXT`] and not only of another case.
     #[inline(never)]
     pub fn apply<'a>(&self, arena: &'a Arena, text: &'a str) -> Option<&'a str> {
         if !text.is_ascii() {
             return None;
         }
-        let any = |asked: fn(&u8) -> bool| text.as_bytes().iter().fold(false, |any, byte| any | asked(byte));
         match self {
             Bytes::Same => Some(text),
-            Bytes::Lower if !any(u8::is_ascii_uppercase) => Some(text),
-            Bytes::Upper if !any(u8::is_ascii_lowercase) => Some(text),
+            Bytes::Lower if !any_byte(text, |byte| byte.is_ascii_uppercase()) => Some(text),
+            Bytes::Upper if !any_byte(text, |byte| byte.is_ascii_lowercase()) => Some(text),
             Bytes::Lower => {
                 let mut out = arena.builder(text.len());
                 out.push_str(text);
@@ -84,19 +109,55 @@ impl Bytes {
                 out.make_ascii_uppercase();
                 Some(out.into_bump_str())
             }
-            Bytes::Table(table) => {
-                let out = arena.filled(text.len(), 0_u8);
-                let mut length = 0;
-                for byte in text.bytes() {
-                    let new = table.get(usize::from(byte)).copied().unwrap_or(GONE);
-                    if let Some(place) = out.get_mut(length) {
-                        *place = new;
-                    }
-                    length += usize::from(new != GONE);
+            Bytes::Table(table) => table.walk([text], false, arena),
+        }
+    }
+}
+
+impl Table {
+    fn of(&self, byte: u8) -> u8 {
+        self.to.get(usize::from(byte)).copied().unwrap_or(GONE)
+    }
+
+    /// What becomes of some texts as if they were one; `None` when of a character beyond ASCII this cannot say it. `plain`:
+    /// [`strip_diacritics`](crate::dotnet::diacritics::strip_diacritics) has its turn before.
+    ///
+    /// Nothing becomes longer: what a letter leaves takes no more bytes than the letter.
+    #[inline]
+    pub(crate) fn walk<'a, const N: usize>(&self, texts: [&str; N], plain: bool, arena: &'a Arena) -> Option<&'a str> {
+        let room = texts.iter().map(|text| text.len()).sum();
+        if room > QUICK_TEXT {
+            return None;
+        }
+        let out = arena.filled(room, 0_u8);
+        let mut length = 0;
+        let mut put = |byte: u8| {
+            let new = self.of(byte);
+            if let Some(place) = out.get_mut(length) {
+                *place = new;
+            }
+            length += usize::from(new != GONE);
+        };
+        for text in texts {
+            for letter in text.chars() {
+                if let Ok(byte) = u8::try_from(letter)
+                    && byte.is_ascii()
+                {
+                    put(byte);
+                    continue;
                 }
-                std::str::from_utf8(out.get(..length)?).ok()
+                let mut wide = false;
+                let known = plain
+                    && diacritics::parts(letter, |part| match u8::try_from(part) {
+                        Ok(byte) if byte.is_ascii() => put(byte),
+                        _ => wide = true,
+                    });
+                if !self.wide_goes && (wide || !known) {
+                    return None;
+                }
             }
         }
+        std::str::from_utf8(out.get(..length)?).ok()
     }
 }
 
@@ -153,7 +214,9 @@ pub(super) fn replaced(old: &str, new: &str) -> Option<Bytes> {
 pub(super) fn matched(pattern: &Pattern, template: &Template) -> Option<Bytes> {
     let new = at_most_one(template.constant()?)?;
     let class = pattern.ascii_class(new == GONE)?;
-    Some(Bytes::choose(|byte| class.get(usize::from(byte)).copied().unwrap_or(false), new))
+    let chosen = |byte: u8| class.get(usize::from(byte)).copied().unwrap_or(false);
+    let wide_goes = new == GONE && pattern.takes_all_wide();
+    Some(Bytes::table(|byte| if chosen(byte) { new } else { byte }, wide_goes))
 }
 
 #[cfg(test)]

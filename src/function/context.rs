@@ -9,10 +9,13 @@ use rand_core::{Rng, SeedableRng};
 
 use crate::dotnet::date::Moment;
 use crate::text::Code;
-use crate::value::{Arena, MAX_MEMORY, TextBuilder, Value, parse_integer};
+use crate::value::{Arena, MAX_MEMORY, TextBuilder, Value, any_byte, parse_integer};
 
 use super::budget::{Stopwatch, too_long, too_many};
 use super::{Fallible, Fault, Limits};
+
+/// The longest text, in bytes, that a short way makes or looks through: longer ones are counted against the limits of the run.
+pub const QUICK_TEXT: usize = 4096;
 
 /// Which values the target already has, for `SelectUniqueValue`.
 pub trait Taken: Send + Sync {
@@ -34,11 +37,25 @@ impl Taken for NothingTaken {
 #[derive(Debug, Clone, Default)]
 pub struct TakenList {
     lower: HashSet<String>,
+    /// A bit for each length that a value has; the last one for all that are longer.
+    lengths: u64,
+}
+
+impl TakenList {
+    fn length(value: &str) -> u64 {
+        1 << value.len().min(63)
+    }
+
+    fn has(&self, lower: &str) -> bool {
+        self.lengths & Self::length(lower) != 0 && self.lower.contains(lower)
+    }
 }
 
 impl<T: AsRef<str>> FromIterator<T> for TakenList {
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
-        Self { lower: values.into_iter().map(|value| value.as_ref().to_lowercase()).collect() }
+        let lower: HashSet<String> = values.into_iter().map(|value| value.as_ref().to_lowercase()).collect();
+        let lengths = lower.iter().fold(0, |lengths, value| lengths | Self::length(value));
+        Self { lower, lengths }
     }
 }
 
@@ -47,10 +64,10 @@ impl Taken for TakenList {
         if self.lower.is_empty() {
             return false;
         }
-        if value.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
-            return self.lower.contains(&value.to_lowercase());
+        if any_byte(value, |byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
+            return self.has(&value.to_lowercase());
         }
-        self.lower.contains(value)
+        self.has(value)
     }
 }
 
@@ -303,7 +320,7 @@ impl<'a> Context<'a> {
             return Err(self.too_long());
         }
         // An expression has too few calls for short texts to add up.
-        if text.len() > 4096 {
+        if text.len() > QUICK_TEXT {
             self.check_memory()?;
         }
         Ok(Value::Text(text.into_bump_str()))

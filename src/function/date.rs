@@ -1,5 +1,7 @@
 //! Dates. Between functions a date is text, as `CDate` prints it; `FormatDateTime` reads and writes any other form.
 
+use std::sync::Arc;
+
 use crate::dotnet::date::{self, DateError, FormatError, Interval, Moment, PrintFormat, ReadFormat, Styles};
 use crate::text::Code;
 use crate::value::Value;
@@ -182,7 +184,7 @@ pub(super) fn prepare_format(literals: &[Literal<'_>]) -> Result<Preparation, Ar
             help: lint.help.clone(),
         })
         .collect();
-    preparation.prepared = Some(Box::new(Formatter { places, styles, input, output }));
+    preparation.prepared = Some(Arc::new(Formatter { places, styles, input, output }));
     Ok(preparation)
 }
 

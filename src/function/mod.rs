@@ -25,8 +25,8 @@ mod table;
 mod text;
 
 pub use budget::{Limits, Meter};
-pub use bytes::Bytes;
-pub use context::{Context, Env, NothingTaken, Randomness, Seed, Taken, TakenList};
+pub use bytes::{Bytes, Table};
+pub use context::{Context, Env, NothingTaken, QUICK_TEXT, Randomness, Seed, Taken, TakenList};
 pub use eager::{MOST_ARGUMENTS, call_by_value};
 pub use fault::{Detail, Fallible, Fault};
 pub use foreign::{Foreign, foreign};

@@ -6,7 +6,7 @@ use crate::dotnet::pattern::{GroupId, Pattern, PatternError, PatternLint, Runawa
 use crate::text::{Code, did_you_mean, shorten};
 use crate::value::{TextBuilder, Value};
 
-use super::{ArgumentFinding, Context, Fallible, Fault, Literal, Preparation, Prepared, bytes, memo};
+use super::{ArgumentFinding, Context, Fallible, Fault, Literal, Preparation, Prepared, QUICK_TEXT, bytes, memo};
 
 /// The places of the arguments.
 const OLD: usize = 1;
@@ -95,10 +95,10 @@ pub(super) fn prepare(literals: &[Literal<'_>]) -> Result<Preparation, ArgumentF
             (Mode::Plain, Literal::Known(old), Literal::Known(new)) => bytes::replaced(old, new),
             _ => None,
         };
-        return Ok(Preparation { prepared: Some(Box::new(replacer)), bytes, lints: Vec::new() });
+        return Ok(Preparation { prepared: Some(Arc::new(replacer)), bytes, lints: Vec::new() });
     }
     let Some(source) = literal(PATTERN).known() else {
-        return Ok(Preparation { prepared: Some(Box::new(replacer)), ..Preparation::default() });
+        return Ok(Preparation { prepared: Some(Arc::new(replacer)), ..Preparation::default() });
     };
     let pattern = Pattern::compile(source).map_err(|error| pattern_error(error, PATTERN))?;
     let slip = |lint: &PatternLint, code, argument| ArgumentFinding {
@@ -120,7 +120,7 @@ pub(super) fn prepare(literals: &[Literal<'_>]) -> Result<Preparation, ArgumentF
         replacer.template = Some(template);
     }
     replacer.pattern = Some(pattern);
-    Ok(Preparation { prepared: Some(Box::new(replacer)), bytes, lints })
+    Ok(Preparation { prepared: Some(Arc::new(replacer)), bytes, lints })
 }
 
 fn pattern_error(error: PatternError, argument: usize) -> ArgumentFinding {
@@ -170,6 +170,30 @@ impl Prepared for Replacer {
     fn call<'a>(&self, context: &Context<'a>, arguments: &[Value<'a>], out: &mut Value<'a>) -> Fallible<()> {
         *out = self.value(context, arguments)?;
         Ok(())
+    }
+
+    fn is_quick(&self) -> bool {
+        self.mode == Mode::Pattern && self.template.is_some()
+    }
+
+    fn quick<'a>(&self, context: &Context<'a>, source: &'a str) -> Option<&'a str> {
+        let (Mode::Pattern, Some(pattern), Some(template)) = (self.mode, &self.pattern, &self.template) else {
+            return None;
+        };
+        if template.is_empty()
+            && let Some(rest) = pattern.without_prefix(source)
+        {
+            return Some(rest);
+        }
+        if pattern.tries() || source.len() > QUICK_TEXT {
+            return None;
+        }
+        let mut out = context.arena.builder(source.len());
+        match pattern.replace_all(source, template, QUICK_TEXT.min(context.env.limits.output), &mut out) {
+            Ok(true) => Some(out.into_bump_str()),
+            Ok(false) => Some(source),
+            Err(_) => None,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{BitOr, Range};
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -271,13 +272,24 @@ impl<'t> Literal<'t> {
 pub trait Prepared: Send + Sync {
     /// Runs it on the arguments, the constants among them.
     fn call<'a>(&self, context: &Context<'a>, arguments: &[Value<'a>], out: &mut Value<'a>) -> Fallible<()>;
+
+    /// Whether [`Prepared::quick`] may have answers.
+    fn is_quick(&self) -> bool {
+        false
+    }
+
+    /// What it makes of a text as its first argument, when all others are constants and nothing goes wrong. `None` decides
+    /// nothing: then [`Prepared::call`] has the answer.
+    fn quick<'a>(&self, _: &Context<'a>, _: &'a str) -> Option<&'a str> {
+        None
+    }
 }
 
 /// What came of making constants ready.
 #[derive(Default)]
 pub struct Preparation {
     /// The function made ready; `None` when nothing could be done ahead.
-    pub prepared: Option<Box<dyn Prepared>>,
+    pub prepared: Option<Arc<dyn Prepared>>,
     /// What becomes of the first argument, when it is a text of ASCII; then the call does nothing else.
     pub bytes: Option<Bytes>,
     /// Probable slips seen on the way.

@@ -1,9 +1,13 @@
 //! A record to a payload.
 
+use std::sync::Arc;
+
 use crate::function::{Context, Fallible};
 use crate::language::Program;
-use crate::value::{Ignore, Slot, Value, from_json};
+use crate::language::entra::Quick;
+use crate::value::{Arena, Ignore, Slot, Value, from_json};
 
+use super::coerce::Coercion;
 use super::merge;
 use super::shape::Writer;
 use super::{Mapping, OnError, Rule, RuleBody};
@@ -74,17 +78,23 @@ impl<'a> Payload<'a> {
 
     /// Writes the payload as JSON.
     pub fn write_json(&self, out: &mut Vec<u8>) {
+        self.write_json_of("", out);
+    }
+
+    /// Writes the payload as JSON, of a record that was read from this JSON text: what values have borrowed from it has no
+    /// escapes, and needs none.
+    pub fn write_json_of(&self, record: &str, out: &mut Vec<u8>) {
         if self.script.is_some() {
             // Writing to a Vec does not fail.
             let _ = serde_json::to_writer(out, &self.to_json());
             return;
         }
-        self.write_rules(self.values, out);
+        self.write_rules(self.values, record, out);
     }
 
     /// What the rules made, without the script.
-    fn write_rules(&self, values: &[Value<'_>], out: &mut Vec<u8>) {
-        let writer = self.mapping.writer(values);
+    fn write_rules(&self, values: &[Value<'_>], record: &str, out: &mut Vec<u8>) {
+        let writer = self.mapping.writer(values, record);
         self.mapping.shape.write_top(&self.mapping.schemas, &writer, out);
     }
 
@@ -107,7 +117,7 @@ impl<'a> Payload<'a> {
 
     fn json(&self, values: &[Value<'_>], script: Option<Value<'_>>) -> serde_json::Value {
         let mut out = Vec::new();
-        self.write_rules(values, &mut out);
+        self.write_rules(values, "", &mut out);
         let mut payload = serde_json::from_slice(&out).unwrap_or_default();
         if let Some(script) = script {
             merge::merge(&mut payload, script, self.mapping.send_empty);
@@ -117,8 +127,10 @@ impl<'a> Payload<'a> {
 }
 
 impl Mapping {
-    pub(super) fn writer<'w>(&'w self, values: &'w [Value<'w>]) -> Writer<'w> {
-        Writer { values, constants: &self.constants, send_empty: self.send_empty }
+    pub(super) fn writer<'w>(&'w self, values: &'w [Value<'w>], record: &str) -> Writer<'w> {
+        let record = record.as_bytes().as_ptr_range();
+        let record = record.start.addr()..record.end.addr();
+        Writer { values, constants: &self.constants, send_empty: self.send_empty, record }
     }
 
     /// The map of the script, when there is one, or what its end makes of the record.
@@ -157,7 +169,7 @@ impl Mapping {
         let mut borne = Vec::new();
         let blocks = self.blocks.iter().zip(self.rules.chunks(BLOCK)).zip(values.chunks_mut(BLOCK));
         for (number, ((block, rules), values)) in blocks.enumerate() {
-            let mut pending = block.copy(slots, values);
+            let mut pending = block.fill(slots, context, apply, values);
             while pending != 0 {
                 let index = pending.trailing_zeros() as usize;
                 pending &= pending - 1;
@@ -179,10 +191,16 @@ impl Mapping {
 /// How many rules a block has.
 const BLOCK: usize = 64;
 
-/// What is done of some rules ahead of the others: half of them only copy, and need no look at the rule for it.
+/// What is done of some rules ahead of the others: half of them only copy or are constants, and most programs have a short way.
+/// None of this needs a look at the rule, and none of it decides what becomes of the record.
 #[derive(Debug, Default)]
 pub(super) struct Block {
     copies: Vec<Copy>,
+    /// A bit for each of them.
+    copied: u64,
+    /// The numbers and booleans that are the same for every record, each with its place in the block.
+    constants: Vec<(u8, Value<'static>)>,
+    steps: Vec<Step>,
     /// A bit for each other rule.
     programs: u64,
 }
@@ -192,9 +210,38 @@ pub(super) struct Block {
 struct Copy {
     /// Its place in the block.
     index: u8,
+    /// Its bit, when nothing is a value too: there is no default, and nothing is required.
+    optional: u64,
+    slot: Slot,
+}
+
+/// A rule whose program has a short way.
+#[derive(Debug)]
+struct Step {
+    /// Its place in the block.
+    index: u8,
+    create_only: bool,
+    /// Whether a text that is not empty is its value, as it is.
+    takes_text: bool,
     /// Whether nothing is a value too: there is no default, and nothing is required.
     optional: bool,
-    slot: Slot,
+    coercion: Coercion,
+    quick: Arc<Quick>,
+}
+
+impl Step {
+    /// Fills the rule's place; `false` when the rule is still to be looked at.
+    #[inline]
+    fn fill<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, place: &mut Value<'a>) -> bool {
+        if !self.quick.run(slots, context, place) {
+            return false;
+        }
+        match *place {
+            Value::Text(text) => self.takes_text && !text.is_empty() || self.coercion.takes_flag(text, place),
+            Value::Absent | Value::Null => self.optional,
+            _ => false,
+        }
+    }
 }
 
 impl Block {
@@ -203,12 +250,17 @@ impl Block {
         let block = |rules: &[Rule]| {
             let mut block = Block::default();
             for (index, rule) in (0..).zip(rules) {
-                match rule.copies() {
-                    Some(slot) => {
-                        let optional = rule.default.is_none() && !rule.required;
-                        block.copies.push(Copy { index, optional, slot });
-                    }
-                    None => block.programs |= 1 << index,
+                let optional = rule.default.is_none() && !rule.required;
+                if let Some(slot) = rule.copies() {
+                    block.copied |= 1 << index;
+                    block.copies.push(Copy { index, optional: u64::from(optional) << index, slot });
+                } else if let Some(value) = rule.constant() {
+                    block.constants.push((index, value));
+                } else if let Some(quick) = rule.quick() {
+                    let &Rule { create_only, takes_text, coercion, .. } = rule;
+                    block.steps.push(Step { index, create_only, takes_text, optional, coercion, quick });
+                } else {
+                    block.programs |= 1 << index;
                 }
             }
             block
@@ -216,10 +268,21 @@ impl Block {
         rules.chunks(BLOCK).map(block).collect()
     }
 
-    /// Copies what is to be copied, and gives a bit for each rule that is still to be looked at.
+    /// Fills what can be filled, and gives a bit for each rule that is still to be looked at.
     #[inline]
-    fn copy<'a>(&self, slots: &[Value<'a>], values: &mut [Value<'a>]) -> u64 {
-        let mut pending = self.programs;
+    fn fill<'a>(
+        &'a self,
+        slots: &'a [Value<'a>],
+        context: &Context<'a>,
+        apply: Apply,
+        values: &mut [Value<'a>],
+    ) -> u64 {
+        for (index, value) in &self.constants {
+            if let Some(place) = values.get_mut(usize::from(*index)) {
+                *place = *value;
+            }
+        }
+        let mut done = 0;
         for Copy { index, optional, slot } in &self.copies {
             let (Some(value), Some(place)) = (slots.get(slot.index()), values.get_mut(usize::from(*index))) else {
                 continue;
@@ -228,14 +291,40 @@ impl Block {
             // changes from record to record: no branch here, it would be guessed wrong.
             let text = u64::from(matches!(value, Value::Text(text) if !text.is_empty()));
             let nothing = u64::from(matches!(value, Value::Absent | Value::Null));
-            pending |= (1 ^ (text | (nothing & u64::from(*optional)))) << index;
+            done |= (text << index) | (nothing * optional);
             *place = *value;
+        }
+        let mut pending = self.programs | (self.copied & !done);
+        for step in &self.steps {
+            let Some(place) = values.get_mut(usize::from(step.index)) else { continue };
+            let filled = !(step.create_only && apply == Apply::Update) && step.fill(slots, context, place);
+            pending |= u64::from(!filled) << step.index;
         }
         pending
     }
 }
 
 impl Rule {
+    fn quick(&self) -> Option<Arc<Quick>> {
+        match &self.body {
+            RuleBody::Program { program: Program::Entra(expression), .. } => expression.quick(),
+            _ => None,
+        }
+    }
+
+    /// The number or boolean that is its value for every record.
+    fn constant(&self) -> Option<Value<'static>> {
+        let RuleBody::Constant(constant) = &self.body else { return None };
+        let arena = Arena::new();
+        match self.coercion.apply(from_json(constant, &arena), &arena) {
+            _ if self.create_only => None,
+            Ok(Value::Bool(flag)) => Some(Value::Bool(flag)),
+            Ok(Value::Integer(number)) => Some(Value::Integer(number)),
+            Ok(Value::Decimal(number)) => Some(Value::Decimal(number)),
+            _ => None,
+        }
+    }
+
     /// Fills the rule's place; what becomes of the record, when this rule decides it.
     fn fill<'a>(
         &'a self,

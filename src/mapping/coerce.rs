@@ -33,6 +33,20 @@ impl Coercion {
         self.kind == Kind::Keep || self.kind == Kind::Text && !self.multi_valued
     }
 
+    /// Writes the boolean that a text is to `place`, where it takes one and the text is as .NET writes it; else `false`.
+    #[inline]
+    pub(super) fn takes_flag(self, text: &str, place: &mut Value<'_>) -> bool {
+        if self.kind != Kind::Boolean || self.multi_valued {
+            return false;
+        }
+        match text {
+            "True" => *place = Value::Bool(true),
+            "False" => *place = Value::Bool(false),
+            _ => return false,
+        }
+        true
+    }
+
     /// For a place in a SCIM payload.
     pub(super) fn scim(kind: AttributeType, multi_valued: bool) -> Coercion {
         let kind = match kind {

@@ -1,7 +1,9 @@
 //! [`Shape`]: the payload's skeleton, built once. Writing a payload walks it and fills in the rules' values.
 
+use std::ops::Range;
+
 use crate::scim::{ConstValue, Step};
-use crate::value::{Value, write_json, write_json_string};
+use crate::value::{Value, write_json, write_json_string, write_plain_json_string};
 
 /// A node of the skeleton.
 #[derive(Debug)]
@@ -187,6 +189,8 @@ pub(super) struct Writer<'w> {
     pub(super) constants: &'w [bool],
     /// Whether `""` is sent.
     pub(super) send_empty: bool,
+    /// Where the record's text lies, if it is one of JSON.
+    pub(super) record: Range<usize>,
 }
 
 impl Writer<'_> {
@@ -200,10 +204,43 @@ impl Writer<'_> {
         }
     }
 
+    #[inline]
+    fn value(&self, value: Value<'_>, out: &mut Vec<u8>) {
+        match value {
+            Value::Text(text) if self.record.contains(&text.as_ptr().addr()) => {
+                write_plain_json_string(text, out);
+            }
+            value => write_json(value, out),
+        }
+    }
+
+    /// The value of a rule, and whether it is sent: then the part is kept.
+    #[inline]
+    fn leaf(&self, rule: usize) -> (Value<'_>, Written) {
+        let value = self.values.get(rule).copied().unwrap_or_default();
+        let constant = self.constants.get(rule).copied().unwrap_or_default();
+        let sent = self.sends(value);
+        (value, Written { program: sent && !constant, constant: sent && constant, missing: !sent && !constant })
+    }
+
     fn members(&self, members: &[Member], comma: bool, out: &mut Vec<u8>) -> Written {
         let mut comma = comma;
         let mut all = Written::default();
         for member in members {
+            if let Shape::Rule(rule) = member.shape {
+                // Most members: whether there is a value is known before anything is written.
+                let (value, written) = self.leaf(rule);
+                if written.keep() {
+                    if comma {
+                        out.push(b',');
+                    }
+                    out.extend_from_slice(&member.key);
+                    self.value(value, out);
+                    comma = true;
+                }
+                all = all.and(written);
+                continue;
+            }
             let before = out.len();
             if comma {
                 out.push(b',');
@@ -223,13 +260,11 @@ impl Writer<'_> {
     fn shape(&self, shape: &Shape, out: &mut Vec<u8>) -> Written {
         match shape {
             Shape::Rule(rule) => {
-                let value = self.values.get(*rule).copied().unwrap_or_default();
-                let constant = self.constants.get(*rule).copied().unwrap_or_default();
-                let sent = self.sends(value);
-                if sent {
-                    write_json(value, out);
+                let (value, written) = self.leaf(*rule);
+                if written.keep() {
+                    self.value(value, out);
                 }
-                Written { program: sent && !constant, constant: sent && constant, missing: !sent && !constant }
+                written
             }
             Shape::Object(members) => {
                 out.push(b'{');

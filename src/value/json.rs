@@ -52,20 +52,42 @@ pub fn to_json(value: Value<'_>) -> Json {
     }
 }
 
+/// Whether a byte of a text is asked for; sixteen at once, and the last sixteen once more.
+#[inline]
+pub(crate) fn any_byte(text: &str, asked: impl Fn(u8) -> bool) -> bool {
+    let bytes = text.as_bytes();
+    let Some(last) = bytes.len().checked_sub(16) else {
+        return bytes.iter().fold(0, |any, byte| any | u8::from(asked(*byte))) != 0;
+    };
+    let (mut at, mut found) = (0, 0);
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        found |= block.iter().fold(0, |any, byte| any | u8::from(asked(*byte)));
+        if at == last {
+            break;
+        }
+        at = last.min(at + 16);
+    }
+    found != 0
+}
+
 /// Writes a text as a JSON string.
 pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
-    // Names and addresses rarely need an escape: look once, copy once. Folding looks at every byte, and so at many at once.
-    let escape = |byte: u8| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\');
-    let escapes = text.bytes().fold(0, |any, byte| any | escape(byte));
-    if escapes == 0 {
-        out.reserve(text.len() + 2);
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else {
+    // Names and addresses rarely need an escape: look once, copy once.
+    if any_byte(text, |byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
         // Writing to a Vec does not fail.
         let _ = serde_json::to_writer(&mut *out, text);
+    } else {
+        write_plain_json_string(text, out);
     }
+}
+
+/// Writes a text that has nothing to escape as a JSON string.
+#[inline]
+pub(crate) fn write_plain_json_string(text: &str, out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }
 
 /// Writes a value as JSON, without a detour over [`Json`].

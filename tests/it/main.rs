@@ -38,6 +38,7 @@ mod log;
 mod newcomer;
 mod programs;
 mod properties;
+mod quick;
 mod readme;
 mod removal;
 mod rfc;

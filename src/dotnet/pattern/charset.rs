@@ -66,6 +66,11 @@ impl CharSet {
         inside
     }
 
+    /// Whether all characters beyond ASCII are in the set.
+    pub(super) fn has_all_wide(&self) -> bool {
+        self.table.get(0xFF) == Some(&IN)
+    }
+
     #[inline]
     fn wide_contains(&self, c: char) -> bool {
         let after = self.wide.partition_point(|range| range.0 <= c);

@@ -201,6 +201,22 @@ impl Pattern {
         }
     }
 
+    /// What is left of the text without its matches, when the pattern is a plain text at the start, such as `(?i)^smtp:`.
+    pub fn without_prefix<'t>(&self, text: &'t str) -> Option<&'t str> {
+        match self.shape(text)? {
+            Shape::Prefix(_, start) => start.strip(text),
+            _ => None,
+        }
+    }
+
+    /// Whether each character beyond ASCII is one match, or part of a run of them.
+    pub fn takes_all_wide(&self) -> bool {
+        match self.shape.as_ref() {
+            Some(Shape::One(set) | Shape::Run(set)) => self.line_feed.is_none() && set.has_all_wide(),
+            _ => false,
+        }
+    }
+
     /// Writes the text with a group replaced in every match; the rest of the match stays.
     ///
     /// A match in which the group took no part stays whole. Gives `false`, and writes nothing, if no group was

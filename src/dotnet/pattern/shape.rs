@@ -28,7 +28,7 @@ pub(super) enum Shape {
     /// A text: `&amp;`.
     Literal(Box<str>),
     /// A text at the start, each letter in some of its cases: `(?i)^smtp:`.
-    Prefix(Box<[Letter]>),
+    Prefix(Box<[Letter]>, AsciiPrefix),
     /// The same at the end: `(?i)@contoso\.com$`.
     Suffix(Box<[Letter]>),
     /// From a text to the end of the last line: `@.*$`.
@@ -57,6 +57,41 @@ impl Letter {
     #[inline]
     fn takes(&self, c: char) -> bool {
         self.0.contains(&c)
+    }
+}
+
+/// What of a [`Shape::Prefix`] can be said by the byte: what of ASCII may stand at each place, padded with the last.
+#[derive(Debug)]
+pub(super) struct AsciiPrefix(Option<Box<[[u8; 4]]>>);
+
+impl AsciiPrefix {
+    fn of(letters: &[Letter]) -> AsciiPrefix {
+        let place = |letter: &Letter| {
+            let mut ascii = letter.0.iter().filter_map(|c| u8::try_from(*c).ok()).filter(u8::is_ascii);
+            let mut places = [ascii.next()?; 4];
+            places.iter_mut().zip(ascii).for_each(|(place, byte)| *place = byte);
+            Some(places)
+        };
+        AsciiPrefix(letters.iter().map(place).collect())
+    }
+
+    /// The text without the prefix, or whole when its first bytes are of ASCII and another text; `None` when this cannot say.
+    #[inline]
+    pub(super) fn strip<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let places = self.0.as_deref()?;
+        let Some(head) = text.as_bytes().get(..places.len()) else {
+            // Each place takes a byte at least.
+            return Some(text);
+        };
+        // Without an early end: it would come at another place in each text, and be guessed wrong.
+        let fold = |(same, ascii): (bool, bool), (byte, place): (&u8, &[u8; 4])| {
+            (same & place.contains(byte), ascii & byte.is_ascii())
+        };
+        match head.iter().zip(places).fold((true, true), fold) {
+            (true, _) => text.get(places.len()..),
+            (false, true) => Some(text),
+            (false, false) => None,
+        }
     }
 }
 
@@ -113,7 +148,10 @@ impl Shape {
             [run, last] if look(last, Look::End) && is_repetition(run) => {
                 Counted::of(run, false, true).map(Shape::Counted)
             }
-            [first, rest @ ..] if look(first, Look::Start) => letters(rest).map(Shape::Prefix),
+            [first, rest @ ..] if look(first, Look::Start) => letters(rest).map(|letters| {
+                let start = AsciiPrefix::of(&letters);
+                Shape::Prefix(letters, start)
+            }),
             [rest @ .., last] if look(last, Look::End) => letters(rest).map(Shape::Suffix),
             parts => Shape::of_literal(parts),
         }
@@ -142,7 +180,7 @@ impl Shape {
                 let leading = if from == 0 { start.run_end(text, 0) } else { 0 };
                 if leading > 0 { Some((0, leading)) } else { run_at_end(end, text, from) }
             }
-            Shape::Prefix(letters) if from == 0 => prefix_end(text, letters).map(|end| (0, end)),
+            Shape::Prefix(letters, _) if from == 0 => prefix_end(text, letters).map(|end| (0, end)),
             Shape::Suffix(letters) => {
                 suffix_start(text, letters).filter(|&start| start >= from).map(|start| (start, text.len()))
             }
@@ -155,7 +193,7 @@ impl Shape {
                 let start = text.get(..line)?.rfind(&**literal)?;
                 Some((0, start + literal.len()))
             }
-            Shape::RunAtStart(_) | Shape::Prefix(_) | Shape::Head(_) => None,
+            Shape::RunAtStart(_) | Shape::Prefix(..) | Shape::Head(_) => None,
         }
     }
 }

@@ -79,6 +79,11 @@ impl Template {
         &self.lints
     }
 
+    /// Whether matches are taken out.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
     /// The replacement, if it is the same for each match.
     pub fn constant(&self) -> Option<&str> {
         match self.pieces.as_slice() {

@@ -1,6 +1,8 @@
 //! Tree to running tree: names are resolved, counts and kinds checked, constants made ready. Every finding is kept; only
 //! when none is an error does a program come out.
 
+use std::sync::Arc;
+
 use crate::function::{Body, Bytes, Form, Kinds, Literal, Param, Placement, Repeat, Spec, foreign, lookup};
 use crate::language::names::SourceNames;
 use crate::text::{Code, Diagnostic, Span, closest, shorten};
@@ -8,6 +10,7 @@ use crate::value::{Ignore, Layout, Slot, parse_integer};
 
 use super::ast::{Argument, Expr, ExprKind, Text};
 use super::node::{Constant, Node, NodeKind};
+use super::quick::Quick;
 use super::{Expression, Surroundings, lint, parse};
 
 pub(super) fn compile(
@@ -26,7 +29,11 @@ pub(super) fn compile(
     let unique = matches!(root.kind, NodeKind::Unique(_));
     let Compiler { found, reads, redacted, replaces, .. } = compiler;
     let failed = found.iter().any(Diagnostic::is_error);
-    ((!failed).then_some(Expression { root, reads, kinds, redacted, unique, replaces }), found)
+    let expression = || {
+        let quick = Quick::of(&root).map(Arc::new);
+        Expression { root, quick, reads, kinds, redacted, unique, replaces }
+    };
+    ((!failed).then(expression), found)
 }
 
 /// Where an expression stands, which decides what it may be.
@@ -398,7 +405,7 @@ impl Compiler<'_, '_> {
 
     fn node(&mut self, spec: &'static Spec, span: Span, arguments: &[Argument], nodes: Vec<Node>) -> NodeKind {
         match spec.body {
-            Body::Plain(call) => NodeKind::Call { call, arguments: nodes.into() },
+            Body::Plain(call) => NodeKind::Call { spec, call, arguments: nodes.into() },
             Body::Prepared { prepare, call } => {
                 let literals: Vec<Literal<'_>> = nodes
                     .iter()
@@ -415,8 +422,8 @@ impl Compiler<'_, '_> {
                             self.report(Diagnostic::new(lint.code, lint.message, span).help_if(lint.help));
                         }
                         let own = move |nodes: Vec<Node>| match preparation.prepared {
-                            Some(prepared) => NodeKind::Prepared { prepared, arguments: nodes.into() },
-                            None => NodeKind::Call { call, arguments: nodes.into() },
+                            Some(prepared) => NodeKind::Prepared { spec, prepared, arguments: nodes.into() },
+                            None => NodeKind::Call { spec, call, arguments: nodes.into() },
                         };
                         match preparation.bytes {
                             Some(bytes) => chain(bytes, nodes, span, Box::new(own)),

@@ -1,17 +1,20 @@
 //! Microsoft Entra's attribute-mapping expressions.
 //!
 //! `parse` makes a tree with spans of the text, `compile` checks it against the function table and turns it into one
-//! that runs (`node`, `run`), `lint` finds what is legal and probably not meant.
+//! that runs (`node`, `run`), `quick` has a short way for what most expressions are, `lint` finds what is legal and probably not
+//! meant.
 
 mod ast;
 mod compile;
 mod lint;
 mod node;
 mod parse;
+mod quick;
 mod run;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::function::{Context, Fallible, Fault, Kinds};
 use crate::text::{Diagnostic, Span};
@@ -20,6 +23,7 @@ use crate::value::{Layout, Slot, Value};
 use super::TraceStep;
 use super::names::SourceNames;
 use node::{Node, NodeKind};
+pub(crate) use quick::Quick;
 use run::Frame;
 
 /// The longest expression Entra takes, in characters (known issues of app provisioning).
@@ -41,6 +45,8 @@ pub struct Surroundings<'s> {
 /// A compiled expression.
 pub struct Expression {
     root: Node,
+    /// The short way, when it has one.
+    quick: Option<Arc<Quick>>,
     reads: Vec<Slot>,
     kinds: Kinds,
     redacted: bool,
@@ -62,6 +68,21 @@ impl Expression {
     /// Runs on the slots of one record and writes the value to `out`.
     #[inline]
     pub fn run<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, out: &mut Value<'a>) -> Fallible<()> {
+        if let Some(quick) = &self.quick
+            && quick.run(slots, context, out)
+        {
+            return Ok(());
+        }
+        self.run_tree(slots, context, out)
+    }
+
+    /// The short way, when there is one.
+    pub(crate) fn quick(&self) -> Option<Arc<Quick>> {
+        self.quick.clone()
+    }
+
+    /// Runs the tree, which has an answer for everything.
+    fn run_tree<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, out: &mut Value<'a>) -> Fallible<()> {
         if self.replaces {
             context.restart();
         }

@@ -1,6 +1,8 @@
 //! The tree that runs: names resolved, constants made ready, every node with its span for faults and traces.
 
-use crate::function::{Bytes, Call, Order, Prepared};
+use std::sync::Arc;
+
+use crate::function::{Bytes, Call, Order, Prepared, Spec};
 use crate::text::Span;
 use crate::value::{Ignore, Slot, Value};
 
@@ -27,11 +29,13 @@ pub(super) enum NodeKind {
         length: usize,
     },
     Call {
+        spec: &'static Spec,
         call: Call,
         arguments: Box<[Node]>,
     },
     Prepared {
-        prepared: Box<dyn Prepared>,
+        spec: &'static Spec,
+        prepared: Arc<dyn Prepared>,
         arguments: Box<[Node]>,
     },
     If {
@@ -54,7 +58,7 @@ pub(super) enum NodeKind {
 }
 
 /// A constant; owned by the program, lent to each record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Constant {
     Null,
     Bool(bool),
