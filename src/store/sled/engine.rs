@@ -189,11 +189,12 @@ impl Engine {
         let mut writes: Vec<_> = writes.into_iter().collect();
         let number = keys::meta(keys::BATCH);
         writes.sort_by_key(|(key, value)| match (Space::of(key), value) {
-            (Some(Space::Piece), Some(_)) => 0,
-            (Some(Space::Piece), None) => 2,
-            (Some(Space::Outbox | Space::Log), _) => 3,
             _ if *key == number => 5,
-            (Some(Space::Meta), _) => 4,
+            (Some(Space::Piece), Some(_)) => 0,
+            (Some(Space::Outbox | Space::Log), _) => 2,
+            (Some(Space::Meta), _) => 3,
+            // When no row leads to it any more.
+            (Some(Space::Piece), None) => 4,
             _ => 1,
         });
         guarded(|| {
