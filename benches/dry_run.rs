@@ -20,13 +20,14 @@ mod measure;
 #[allow(dead_code, reason = "a part of the workload, shared with the other benchmark")]
 #[path = "workload/people.rs"]
 mod people;
+mod served;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -50,23 +51,9 @@ impl Server {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-dry-run-{}", std::process::id()));
         drop(fs::remove_dir_all(&root));
         fs::create_dir_all(&root).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_provisor"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(root.join("data"))
-            .env("PROVISOR_ADMIN_TOKEN", TOKEN)
-            .env("PROVISOR_LOG_LEVEL", "warn")
-            .env("PROVISOR_LIMITS_BODY", "100000000")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut greeting = String::new();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        while !greeting.contains("SCIM endpoint:") {
-            assert!(out.read_line(&mut greeting).unwrap() > 0, "the server ended: {greeting}");
-        }
-        let at = greeting.find("127.0.0.1:").unwrap() + "127.0.0.1:".len();
-        let port = greeting[at..].split('/').next().unwrap().parse().unwrap();
+        let variables =
+            [("PROVISOR_ADMIN_TOKEN", TOKEN), ("PROVISOR_LOG_LEVEL", "warn"), ("PROVISOR_LIMITS_BODY", "100000000")];
+        let (child, _, port) = served::process::spawn(&root.join("data"), &variables);
         Self { child, port, root }
     }
 

@@ -17,6 +17,7 @@
 
 #[path = "../tests/support/graph/mod.rs"]
 mod graph;
+mod served;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -33,8 +34,8 @@ use provisor::store::{Options, SledStore};
 use provisor::sync::{RunOptions, Sync, SyncSettings};
 use serde_json::{Value, json};
 
-/// The SCIM token of the second server.
-const TOKEN: &str = "the-token-of-the-bench";
+use self::served::client::TOKEN;
+
 /// Of so many users one is changed behind the back of the sync.
 const EVERY: usize = 100;
 /// The ticks of `/proc` in a second.
@@ -264,22 +265,7 @@ impl Far {
     fn scim(root: &Path) -> Self {
         let data = root.join("far");
         fs::write(root.join("token"), TOKEN).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_provisor"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(&data)
-            .envs([("PROVISOR_SCIM_TOKEN", TOKEN), ("PROVISOR_ADMIN_TOKEN", "the-admin-of-the-bench")])
-            .envs([("PROVISOR_LIMITS_RATE", "1000000"), ("PROVISOR_LIMITS_BURST", "1000000")])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut answers = BufReader::new(child.stdout.take().unwrap());
-        let mut greeting = String::new();
-        while !greeting.contains("SCIM endpoint:") {
-            assert!(answers.read_line(&mut greeting).unwrap() > 0, "the server ended: {greeting}");
-        }
-        let at = greeting.find("127.0.0.1:").unwrap() + "127.0.0.1:".len();
-        let port: u16 = greeting[at..].split('/').next().unwrap().parse().unwrap();
+        let (child, answers, port) = served::process::spawn(&data, &served::process::UNBOUNDED);
         let url = format!("http://127.0.0.1:{port}/scim/default/v2");
         let settings = json!({"kind": "scim", "url": url, "token": {"file": "token"}, "timeout": 60});
         Self { child, settings, asks: None, answers, port, _data: data }

@@ -23,7 +23,7 @@ use super::registry::{Registry, RegistryError};
 use super::syncs::{__path_status, Handle, Syncs, status};
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
-use crate::store::{Operation, Table, Transaction, When};
+use crate::store::{Operation, Record, Table, Transaction, When};
 use crate::sync::{SyncSettings, Tender};
 use crate::target::{Secret, TargetSettings};
 
@@ -217,23 +217,28 @@ fn start(settings: &SyncSettings, directory: &Directory, registry: &Registry, be
     Ok(Handle { sync, asks, is_stored: true })
 }
 
-/// The names of the stored syncs that read a source.
-///
-/// # Errors
-/// The store fails.
-pub async fn readers(directory: &Directory, slug: &str) -> Result<Vec<String>, RegistryError> {
+/// The records of all stored syncs; there are at most [`MOST`].
+async fn records(directory: &Directory) -> Result<Vec<Record>, RegistryError> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let page = directory.store().records(Table::Settings, KEY.as_bytes(), after, PAGE).await?;
-        let settings =
-            page.items.iter().filter_map(|record| serde_json::from_slice::<SyncSettings>(&record.value).ok());
-        let reading = settings.filter(|settings| settings.source.as_deref() == Some(slug));
-        found.extend(reading.map(|settings| settings.name));
+        found.extend(page.items);
         after = page.next;
         if after.is_none() {
             return Ok(found);
         }
     }
+}
+
+/// The names of the stored syncs that read a source.
+///
+/// # Errors
+/// The store fails.
+pub async fn readers(directory: &Directory, slug: &str) -> Result<Vec<String>, RegistryError> {
+    let records = records(directory).await?;
+    let settings = records.iter().filter_map(|record| serde_json::from_slice::<SyncSettings>(&record.value).ok());
+    let reading = settings.filter(|settings| settings.source.as_deref() == Some(slug));
+    Ok(reading.map(|settings| settings.name).collect())
 }
 
 /// The stored sync of that name, for a command that works on the data while no server does; `None` when there is none. `beside`: where
@@ -258,16 +263,9 @@ pub async fn stored(
 /// # Errors
 /// The store fails.
 pub async fn stored_names(directory: &Directory) -> Result<Vec<String>, RegistryError> {
-    let (mut names, mut after) = (Vec::new(), None);
-    loop {
-        let page = directory.store().records(Table::Settings, KEY.as_bytes(), after, PAGE).await?;
-        let keys = page.items.iter().filter_map(|record| record.key.strip_prefix(KEY.as_bytes()));
-        names.extend(keys.map(|name| String::from_utf8_lossy(name).into_owned()));
-        after = page.next;
-        if after.is_none() {
-            return Ok(names);
-        }
-    }
+    let records = records(directory).await?;
+    let keys = records.iter().filter_map(|record| record.key.strip_prefix(KEY.as_bytes()));
+    Ok(keys.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
 }
 
 /// Takes up the stored syncs beside those of the configuration. One whose name is in the configuration waits, and so does one that
@@ -276,28 +274,21 @@ pub async fn stored_names(directory: &Directory) -> Result<Vec<String>, Registry
 /// # Errors
 /// The store fails.
 pub async fn take_up(syncs: &Syncs, directory: &Directory, registry: &Registry) -> Result<(), RegistryError> {
-    let mut after = None;
-    loop {
-        let page = directory.store().records(Table::Settings, KEY.as_bytes(), after, PAGE).await?;
-        for record in page.items {
-            let settings = serde_json::from_slice::<SyncSettings>(&record.value).map_err(|error| error.to_string());
-            let started = settings.and_then(|settings| {
-                if syncs.find(&settings.name).is_some() {
-                    return Err(format!("the configuration has a [[sync]] called {:?} as well", settings.name));
-                }
-                start(&settings, directory, registry, syncs.beside())
-            });
-            match started {
-                Ok(handle) => syncs.put(handle),
-                Err(why) => {
-                    let key = String::from_utf8_lossy(&record.key).into_owned();
-                    tracing::error!(target: "sync", key, why, "a stored sync was not taken up");
-                }
+    for record in records(directory).await? {
+        let settings = serde_json::from_slice::<SyncSettings>(&record.value).map_err(|error| error.to_string());
+        let started = settings.and_then(|settings| {
+            if syncs.find(&settings.name).is_some() {
+                return Err(format!("the configuration has a [[sync]] called {:?} as well", settings.name));
+            }
+            start(&settings, directory, registry, syncs.beside())
+        });
+        match started {
+            Ok(handle) => syncs.put(handle),
+            Err(why) => {
+                let key = String::from_utf8_lossy(&record.key).into_owned();
+                tracing::error!(target: "sync", key, why, "a stored sync was not taken up");
             }
         }
-        after = page.next;
-        if after.is_none() {
-            return Ok(());
-        }
     }
+    Ok(())
 }

@@ -70,6 +70,31 @@ pub(crate) fn any_byte(text: &str, asked: impl Fn(u8) -> bool) -> bool {
     found != 0
 }
 
+/// How many bytes there are before the first that is a quote, a backslash or a control character: what a JSON string holds as it is.
+/// Eight are looked at at once, for most of a record is text.
+#[inline]
+pub(crate) fn plain_run(text: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xFF;
+    let mut at = 0;
+    while let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*eight);
+        // A byte is zero where it was the one sought; where a byte becomes less than none, its highest bit is set.
+        let is = |byte: u8| {
+            let other = word ^ (ONES * u64::from(byte));
+            other.wrapping_sub(ONES) & !other
+        };
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (is(b'"') | is(b'\\') | control) & (ONES * 0x80);
+        if found != 0 {
+            // What is borrowed can only come from a lower byte: the lowest bit is right.
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len())
+}
+
 /// Writes a text as a JSON string.
 pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
     // Names and addresses rarely need an escape: look once, copy once.

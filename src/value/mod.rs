@@ -15,7 +15,7 @@ use std::fmt;
 
 use crate::text::shorten;
 
-pub(crate) use json::{any_byte, write_plain_json_string};
+pub(crate) use json::{any_byte, plain_run, write_plain_json_string};
 pub use json::{from_json, to_json, write_json, write_json_string};
 pub use layout::{Layout, Slot};
 pub use number::{decimal_text, parse_integer};

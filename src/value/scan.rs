@@ -7,12 +7,10 @@
 use serde::de::IgnoredAny;
 
 use super::reader::{RecordReader, number};
-use super::{Arena, Layout, MAX_LIST, Value};
+use super::{Arena, Layout, MAX_LIST, Value, plain_run};
 
 /// How deep a value may nest here; `serde_json` has its own bound.
 const DEPTH: usize = 16;
-/// A byte in each place of a word.
-const ONES: u64 = u64::MAX / 0xFF;
 
 /// A record's text, and how far it is read.
 pub(super) struct Scan<'a> {
@@ -110,31 +108,8 @@ impl<'a> Scan<'a> {
     /// Goes to the next quote, backslash or control character at or after here, and gives it.
     #[inline]
     fn special(&mut self) -> Option<u8> {
-        let mut rest = self.rest();
-        while let Some((word, behind)) = rest.split_first_chunk::<8>() {
-            let word = u64::from_le_bytes(*word);
-            // A byte is zero where it was the one sought; where a byte becomes less than none, its highest bit is set.
-            let is = |byte: u8| {
-                let other = word ^ (ONES * u64::from(byte));
-                other.wrapping_sub(ONES) & !other
-            };
-            let control = word.wrapping_sub(ONES * 0x20) & !word;
-            let found = (is(b'"') | is(b'\\') | control) & (ONES * 0x80);
-            if found != 0 {
-                // What is borrowed can only come from a lower byte: the lowest bit is right.
-                self.at += found.trailing_zeros() as usize / 8;
-                return self.peek();
-            }
-            self.at += 8;
-            rest = behind;
-        }
-        while let Some(byte) = self.peek() {
-            if byte < 0x20 || byte == b'"' || byte == b'\\' {
-                return Some(byte);
-            }
-            self.at += 1;
-        }
-        None
+        self.at += plain_run(self.rest());
+        self.peek()
     }
 
     /// Reads past a text whose opening quote is read: where it begins and ends, and whether it has escapes.

@@ -1,6 +1,8 @@
 //! A walk over JSON text that keeps nothing: where its fields begin and end. What is stored was written by us, compact and
 //! whole, so that nothing else is taken here; but all of it is looked at, because it goes out as it is.
 
+use crate::value::plain_run;
+
 /// How deep values may nest.
 const DEEPEST: usize = 128;
 
@@ -96,7 +98,7 @@ fn items(text: &[u8], at: usize, left: usize, close: u8) -> Option<usize> {
 fn string(text: &[u8], at: usize) -> Option<usize> {
     let mut at = (text.get(at)? == &b'"').then_some(at + 1)?;
     loop {
-        at += plain(text.get(at..)?);
+        at += plain_run(text.get(at..)?);
         match text.get(at)? {
             b'"' => return Some(at + 1),
             b'\\' => match text.get(at + 1)? {
@@ -110,30 +112,9 @@ fn string(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// How many bytes there are before the first that is a quote, a backslash or a control character. Eight are looked at at once:
-/// most of a resource is text.
-fn plain(text: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    // The lowest bit set is right; those above it need not be.
-    let less = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word & HIGH;
-    let mut at = 0;
-    while let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk) {
-        let word = u64::from_le_bytes(*eight);
-        let is_marked =
-            less(word, 0x20) | less(word ^ (ONES * u64::from(b'"')), 1) | less(word ^ (ONES * u64::from(b'\\')), 1);
-        if is_marked != 0 {
-            return at + (is_marked.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    let rest = text.get(at..).unwrap_or_default();
-    at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len())
-}
-
 /// Whether a text stands in JSON as it is, between quotes.
 pub fn is_plain(text: &str) -> bool {
-    plain(text.as_bytes()) == text.len()
+    plain_run(text.as_bytes()) == text.len()
 }
 
 fn word(text: &[u8], at: usize, word: &[u8]) -> Option<usize> {

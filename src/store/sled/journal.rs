@@ -183,7 +183,7 @@ impl Journal {
     /// The number of the last record in the file that is not in use; all up to it must be in the database for good before
     /// [`Journal::turn`].
     pub(super) fn behind(&self) -> u64 {
-        self.sides.iter().enumerate().filter(|(at, _)| *at != self.active).map(|(_, side)| side.last).max().unwrap_or(0)
+        self.sides.get(1 - self.active).map_or(0, |side| side.last)
     }
 
     /// Goes on in the other file, from its beginning.
