@@ -1,5 +1,5 @@
-//! [`Ids`]: ids of records and objects as a run holds them: 16 bytes for a UUID as Microsoft Entra and we write them, any other text
-//! once in one long text. A run over many holds little more of each.
+//! [`Ids`]: ids of records and objects as a run holds them: 16 bytes for a UUID as Microsoft Entra and we write them, and for a text that
+//! is no longer; any other once in one long text. A run over many holds little more of each.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,6 +10,8 @@ use super::index::Index;
 
 /// How many bytes a UUID's text has.
 const LETTERS: usize = 36;
+/// How many bytes an id has as it is held, and a text that needs no other place.
+const BYTES: usize = 16;
 
 /// An id, as it is held.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,19 +20,56 @@ pub(super) enum Id {
     #[default]
     None,
     /// A UUID in lower case with its dashes.
-    Uuid([u8; 16]),
+    Uuid([u8; BYTES]),
+    /// A text with its length.
+    Short([u8; BYTES], u8),
     /// Where a text begins in [`Ids`], and its length.
-    Text([u8; 8], [u8; 4]),
+    Text(u64, u32),
 }
 
 impl Id {
+    /// How many bytes [`Id::bytes`] gives.
+    pub(super) const WIDTH: usize = 1 + BYTES;
+
+    /// It as bytes.
+    pub(super) fn bytes(self) -> [u8; Self::WIDTH] {
+        let (tag, bytes) = match self {
+            Self::None => (0, [0; BYTES]),
+            Self::Uuid(bytes) => (1, bytes),
+            Self::Text(start, length) => (2, (u128::from(start) | u128::from(length) << 64).to_le_bytes()),
+            Self::Short(bytes, length) => (SHORT + length, bytes),
+        };
+        let mut all = [0; Self::WIDTH];
+        let (first, rest) = all.split_at_mut(1);
+        first.fill(tag);
+        rest.copy_from_slice(&bytes);
+        all
+    }
+
+    /// It out of bytes.
+    pub(super) fn of(bytes: [u8; Self::WIDTH]) -> Self {
+        let [tag, bytes @ ..] = bytes;
+        match tag {
+            0 => Self::None,
+            1 => Self::Uuid(bytes),
+            2 => {
+                let both = u128::from_le_bytes(bytes);
+                Self::Text(both as u64, (both >> 64) as u32)
+            }
+            tag => Self::Short(bytes, tag - SHORT),
+        }
+    }
+
     /// Whether there is one.
     pub(super) fn is_some(self) -> bool {
         self != Self::None
     }
 }
 
-/// The texts of ids that are no UUIDs.
+/// What the first byte of a short text is, its length added.
+const SHORT: u8 = 3;
+
+/// The texts of ids that are long and no UUIDs.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     texts: String,
@@ -45,9 +84,14 @@ impl Ids {
         {
             return Id::Uuid(uuid.into_bytes());
         }
+        let mut bytes = [0; BYTES];
+        if let Some(place) = bytes.get_mut(..text.len()) {
+            place.copy_from_slice(text.as_bytes());
+            return Id::Short(bytes, text.len() as u8);
+        }
         let start = self.texts.len() as u64;
         self.texts.push_str(text);
-        Id::Text(start.to_ne_bytes(), u32::try_from(text.len()).unwrap_or(u32::MAX).to_ne_bytes())
+        Id::Text(start, u32::try_from(text.len()).unwrap_or(u32::MAX))
     }
 
     /// The text of an id that was held here; empty for none.
@@ -55,9 +99,10 @@ impl Ids {
         match id {
             Id::None => IdText::Text(""),
             Id::Uuid(bytes) => spelt(Uuid::from_bytes(bytes)),
+            Id::Short(bytes, length) => IdText::Short(bytes, length),
             Id::Text(start, length) => {
-                let start = usize::try_from(u64::from_ne_bytes(start)).unwrap_or(usize::MAX);
-                let end = start.saturating_add(u32::from_ne_bytes(length) as usize);
+                let start = usize::try_from(start).unwrap_or(usize::MAX);
+                let end = start.saturating_add(length as usize);
                 IdText::Text(self.texts.get(start..end).unwrap_or_default())
             }
         }
@@ -87,7 +132,7 @@ impl Pool {
             let number = u32::try_from(self.held.len()).unwrap_or(Self::NONE);
             let id = self.ids.hold(text);
             self.held.push(id);
-            self.index.add(number, text, |number| text_of(&self.held, &self.ids, number));
+            self.index.add(number, text);
             number
         })
     }
@@ -112,6 +157,8 @@ fn text_of<'i>(held: &[Id], ids: &'i Ids, number: u32) -> IdText<'i> {
 pub(super) enum IdText<'t> {
     /// Of a UUID.
     Uuid([u8; LETTERS]),
+    /// Of a text that is held with its id, and its length.
+    Short([u8; BYTES], u8),
     /// Of anything else.
     Text(&'t str),
 }
@@ -123,6 +170,10 @@ impl Deref for IdText<'_> {
         match self {
             // Digits and dashes always are text.
             Self::Uuid(letters) => std::str::from_utf8(letters).unwrap_or_default(),
+            // It was text when it was taken.
+            Self::Short(letters, length) => {
+                letters.get(..usize::from(*length)).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+            }
             Self::Text(text) => text,
         }
     }
@@ -174,12 +225,16 @@ mod tests {
             "ünï",
             "",
             "ada@contoso.com",
+            "ada.l@contoso.eu",
+            "lovelace@contoso.com",
         ];
         let held: Vec<Id> = texts.iter().map(|text| ids.hold(text)).collect();
         for (text, id) in texts.iter().zip(&held) {
             assert_eq!(&*ids.text(*id), *text);
+            assert_eq!(Id::of(id.bytes()), *id);
         }
-        let packed = held.iter().filter(|id| matches!(id, Id::Uuid(_))).count();
-        assert_eq!((packed, ids.text(Id::None).len(), size_of::<Id>()), (1, 0, 17));
+        let of = |wanted: fn(&Id) -> bool| held.iter().filter(|id| wanted(id)).count();
+        let (packed, short) = (of(|id| matches!(id, Id::Uuid(_))), of(|id| matches!(id, Id::Short(..))));
+        assert_eq!((packed, short, ids.text(Id::None).len(), Id::of(Id::None.bytes())), (1, 5, 0, Id::None));
     }
 }

@@ -1,21 +1,22 @@
-//! [`Lines`]: a file of JSON lines whose records are read when they are needed. Held of each is where it stands and a hash of its
-//! key, 16 bytes and its number in an index. The file stays open: one that is put in its place is of no concern to a run, one that is written over is told.
+//! [`Lines`]: a file of JSON lines whose records are read when they are needed. Held of each is where it stands and half a hash of its
+//! key, 12 bytes in [`Rows`], and its number in an index. The file stays open: one that is put in its place is of no concern to a
+//! run, one that is written over is told.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
-use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use hashbrown::HashTable;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::SyncError;
 use super::difference::at;
+use super::index::Index;
 use super::records::{Record, named};
+use super::rows::{Row, Rows};
 use crate::target::Object;
 
 /// The largest file of records, in bytes.
@@ -30,19 +31,34 @@ pub(super) struct Lines {
     name: String,
     /// The attribute that names a record.
     key: String,
-    places: Vec<Place>,
-    /// The places by the hash of the key.
-    index: HashTable<u32>,
-    hasher: RandomState,
+    places: Rows<Place>,
+    /// The places by the key.
+    index: Index,
 }
 
 /// Where a record stands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Place {
-    hash: u64,
+    /// Half of the hash of its key.
+    half: u32,
     /// No file is longer than [`MAX_FILE`].
     offset: u32,
     length: u32,
+}
+
+impl Row for Place {
+    const WIDTH: usize = 12;
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        for number in [self.half, self.offset, self.length] {
+            bytes.extend(number.to_le_bytes());
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let mut numbers = bytes.chunks_exact(4).filter_map(|four| Some(u32::from_le_bytes(*four.first_chunk()?)));
+        Some(Self { half: numbers.next()?, offset: numbers.next()?, length: numbers.next()? })
+    }
 }
 
 impl Lines {
@@ -60,9 +76,8 @@ impl Lines {
             file: Mutex::new(file),
             name: name.clone(),
             key: key.to_owned(),
-            places: Vec::new(),
-            index: HashTable::new(),
-            hasher: RandomState::new(),
+            places: Rows::default(),
+            index: Index::default(),
         };
         let (mut line, mut offset, mut number) = (String::new(), 0, 0_u64);
         loop {
@@ -83,23 +98,16 @@ impl Lines {
 
     fn add(&mut self, line: &str, offset: u64) -> Result<(), String> {
         let id = key_of(line, &self.key)?;
-        let hash = self.hasher.hash_one(&id);
+        let half = self.index.half(&id);
         let offset = u32::try_from(offset).map_err(|_| "it begins too far in the file".to_owned())?;
         let length = u32::try_from(line.len()).map_err(|_| "the line is too long".to_owned())?;
         let number = u32::try_from(self.places.len()).map_err(|_| "there are too many records".to_owned())?;
-        if self.numbers(hash).any(|other| self.at(other).is_ok_and(|other| other.id == id)) {
+        if self.index.candidates(half).any(|other| self.at(other).is_ok_and(|other| other.id == id)) {
             return Err(format!("there is another record with {} {id:?}", self.key));
         }
-        self.places.push(Place { hash, offset, length });
-        let Self { places, index, .. } = self;
-        index.insert_unique(hash, number, |number| places.get(*number as usize).map_or(0, |place| place.hash));
+        self.places.push(Place { half, offset, length });
+        self.index.add(number, &id);
         Ok(())
-    }
-
-    /// Records whose key may have this hash.
-    fn numbers(&self, hash: u64) -> impl Iterator<Item = usize> {
-        let is_it = move |number: &usize| self.places.get(*number).is_some_and(|place| place.hash == hash);
-        self.index.iter_hash(hash).map(|number| *number as usize).filter(is_it)
     }
 
     /// How many records there are.
@@ -109,20 +117,21 @@ impl Lines {
 
     /// Some records from a place on.
     pub(super) fn page(&self, from: usize) -> Result<Vec<Record>, SyncError> {
-        let places: Vec<Place> = self.places.iter().skip(from).take(PAGE).copied().collect();
+        let to = self.len().min(from.saturating_add(PAGE));
+        let places: Vec<Place> = (from..to).map(|number| self.places.get(number)).collect();
         let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(Vec::new()) };
         let text = self.text(first.offset, u64::from(last.offset - first.offset) + u64::from(last.length))?;
         let record = |place: &Place| {
             let start = (place.offset - first.offset) as usize;
             let line = text.get(start..start.saturating_add(place.length as usize)).ok_or_else(|| self.other())?;
-            self.record(line, place)
+            self.record(line, *place)
         };
         places.iter().map(record).collect()
     }
 
     /// A record by its key; `None` when there is none.
     pub(super) fn one(&self, id: &str) -> Result<Option<Record>, SyncError> {
-        for number in self.numbers(self.hasher.hash_one(id)) {
+        for number in self.index.candidates(self.index.half(id)) {
             let record = self.at(number)?;
             if record.id == id {
                 return Ok(Some(record));
@@ -131,14 +140,15 @@ impl Lines {
         Ok(None)
     }
 
-    fn at(&self, number: usize) -> Result<Record, SyncError> {
-        let place = self.places.get(number).ok_or_else(|| self.other())?;
+    fn at(&self, number: u32) -> Result<Record, SyncError> {
+        let place = self.places.get(number as usize);
         self.record(&self.text(place.offset, u64::from(place.length))?, place)
     }
 
-    fn record(&self, line: &str, place: &Place) -> Result<Record, SyncError> {
+    fn record(&self, line: &str, place: Place) -> Result<Record, SyncError> {
+        self.places.intact().map_err(SyncError::Settings)?;
         let id = key_of(line, &self.key).map_err(|_| self.other())?;
-        if self.hasher.hash_one(&id) != place.hash {
+        if self.index.half(&id) != place.half {
             return Err(self.other());
         }
         Ok(Record { id, text: line.trim_end().to_owned() })

@@ -30,6 +30,7 @@ mod progress;
 mod records;
 mod references;
 mod report;
+mod rows;
 mod runs;
 mod schedule;
 mod settings;
@@ -546,6 +547,12 @@ impl Sync {
             None => None,
         };
         self.plan_references(stage, with_referrers.as_deref(), &surveys, &mut plan).await?;
+        for survey in surveys.values() {
+            survey.intact().map_err(Stop::Failed)?;
+        }
+        for states in stage.states.values() {
+            states.intact().map_err(Stop::store)?;
+        }
         Ok((plan, surveys))
     }
 

@@ -1,6 +1,5 @@
 //! What a sync remembers of each record: its object in the target (the link), what was sent last, how it went. Kept in the
-//! store. A run holds of each what it asks for often, ids and a digest, at most 100 bytes and the ids that are no UUIDs; the rest
-//! stays in the store.
+//! store. A run holds of each what it asks for often, ids and a digest, 63 bytes in [`Rows`]; the rest stays in the store.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::begun::Begun;
 use super::ids::{Id, IdText, Ids, Pool};
 use super::index::Index;
+use super::rows::{Row, Rows};
 use crate::clock::Millis;
 use crate::store::{Operation, Store, StoreError, Table, Transaction, When};
 use crate::target::Kind;
@@ -61,6 +61,7 @@ pub struct State {
 pub(super) type Short = [u8; 16];
 
 /// What is held of a state.
+#[derive(Clone, Copy)]
 struct Kept {
     /// None for the place of one that was forgotten.
     record: Id,
@@ -72,6 +73,57 @@ struct Kept {
     manager: u32,
     /// When.
     at: Millis,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self {
+            record: Id::None,
+            target: Id::None,
+            sent: None,
+            last: Last::Done,
+            is_begun: false,
+            manager: Pool::NONE,
+            at: 0,
+        }
+    }
+}
+
+/// What was sent is known, in the byte that also has [`Last`].
+const SENT: u8 = 1 << 7;
+/// It is begun, in the same.
+const BEGUN: u8 = 1 << 6;
+
+impl Row for Kept {
+    const WIDTH: usize = 2 * Id::WIDTH + size_of::<Short>() + 1 + 4 + 8;
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.record.bytes());
+        bytes.extend(self.target.bytes());
+        bytes.extend(self.sent.unwrap_or_default());
+        let (sent, begun) = (if self.sent.is_some() { SENT } else { 0 }, if self.is_begun { BEGUN } else { 0 });
+        bytes.push(self.last as u8 | sent | begun);
+        bytes.extend(self.manager.to_le_bytes());
+        bytes.extend(self.at.to_le_bytes());
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (record, rest) = bytes.split_first_chunk()?;
+        let (target, rest) = rest.split_first_chunk()?;
+        let (sent, rest) = rest.split_first_chunk()?;
+        let (flags, rest) = rest.split_first()?;
+        let (manager, rest) = rest.split_first_chunk()?;
+        let last = [Last::Made, Last::Failed, Last::Left, Last::Ended, Last::Done];
+        Some(Self {
+            record: Id::of(*record),
+            target: Id::of(*target),
+            sent: (flags & SENT != 0).then_some(*sent),
+            last: last.into_iter().find(|last| *last as u8 == flags & !(SENT | BEGUN))?,
+            is_begun: flags & BEGUN != 0,
+            manager: u32::from_le_bytes(*manager),
+            at: Millis::from_le_bytes(*rest.first_chunk()?),
+        })
+    }
 }
 
 /// What was done last, as far as it is asked for.
@@ -94,7 +146,7 @@ pub(super) struct States {
     store: Arc<dyn Store>,
     sync: String,
     kind: Kind,
-    kept: Vec<Kept>,
+    kept: Rows<Kept>,
     ids: Ids,
     free: Vec<u32>,
     records: Index,
@@ -116,7 +168,7 @@ impl States {
             store: Arc::clone(&store),
             sync: sync.to_owned(),
             kind,
-            kept: Vec::new(),
+            kept: Rows::default(),
             ids: Ids::default(),
             free: Vec::new(),
             records: Index::default(),
@@ -154,13 +206,22 @@ impl States {
         self.records.find(record, |number| record_of(&self.kept, &self.ids, number))
     }
 
-    fn kept(&self, record: &str) -> Option<&Kept> {
-        self.kept.get(self.number(record)? as usize)
+    fn kept(&self, record: &str) -> Option<Kept> {
+        Some(self.kept.get(self.number(record)? as usize))
     }
 
     /// All that are held, with their numbers.
-    fn all(&self) -> impl Iterator<Item = (u32, &Kept)> {
-        (0..).zip(&self.kept).filter(|(_, kept)| kept.record.is_some())
+    fn all(&self) -> impl Iterator<Item = (u32, Kept)> {
+        let all = (0..).zip(0..self.kept.len()).map(|(number, place)| (number, self.kept.get(place)));
+        all.filter(|(_, kept)| kept.record.is_some())
+    }
+
+    /// That all is there still.
+    ///
+    /// # Errors
+    /// It is not: nothing that was said of any record may be used.
+    pub(super) fn intact(&self) -> Result<(), StoreError> {
+        self.kept.intact().map_err(StoreError::Io)
     }
 
     /// The object of a record.
@@ -228,7 +289,7 @@ impl States {
     /// Objects that were shut when their records went, and these records.
     pub(super) fn shut(&self) -> impl Iterator<Item = (&str, IdText<'_>)> {
         let all = self.shut.iter();
-        all.filter_map(|(number, id)| Some((&**id, self.ids.text(self.kept.get(*number as usize)?.record))))
+        all.map(|(number, id)| (&**id, record_of(&self.kept, &self.ids, *number)))
     }
 
     /// The record of an object.
@@ -254,6 +315,7 @@ impl States {
 
     /// Stores that objects are about to be made for these records, with what people call them.
     pub(super) async fn begin(&mut self, records: &[(&str, &str)], at: Millis) -> Result<(), StoreError> {
+        self.intact()?;
         if records.is_empty() {
             return Ok(());
         }
@@ -271,6 +333,7 @@ impl States {
 
     /// Stores several in one transaction; `None` forgets a record.
     pub(super) async fn put(&mut self, changes: Vec<(String, Option<State>)>) -> Result<(), StoreError> {
+        self.intact()?;
         let mut transaction = Transaction::new("");
         for (record, state) in &changes {
             let (key, when) = (key(&self.sync, self.kind, record), When::Always);
@@ -324,41 +387,30 @@ impl States {
             Some(gathered) => drop(self.gathered.insert(number, gathered)),
             None => drop(self.gathered.remove(&number)),
         }
-        if let Some(kept) = self.kept.get_mut(number as usize) {
-            kept.sent = state.sent.as_deref().and_then(short);
-            kept.manager = manager;
-            kept.last = last;
-            kept.at = state.at;
-            kept.is_begun = state.intent.is_some();
-        }
+        let known = self.kept.get(number as usize);
+        let sent = state.sent.as_deref().and_then(short);
+        let is_begun = state.intent.is_some();
+        self.kept.set(number as usize, Kept { sent, manager, last, at: state.at, is_begun, ..known });
     }
 
     /// Makes a place for a record.
     fn add(&mut self, record: &str) -> u32 {
         let id = self.ids.hold(record);
-        let kept = Kept {
-            record: id,
-            target: Id::None,
-            sent: None,
-            last: Last::Done,
-            is_begun: false,
-            manager: Pool::NONE,
-            at: 0,
-        };
+        let kept = Kept { record: id, ..Kept::default() };
         let free = self.free.pop();
         let number = free.unwrap_or_else(|| u32::try_from(self.kept.len()).unwrap_or(u32::MAX));
-        match self.kept.get_mut(number as usize) {
-            Some(place) => *place = kept,
+        match free {
+            Some(_) => self.kept.set(number as usize, kept),
             None => self.kept.push(kept),
         }
-        self.records.add(number, record, |number| record_of(&self.kept, &self.ids, number));
+        self.records.add(number, record);
         number
     }
 
     /// Holds which object is a record's.
     fn link(&mut self, number: u32, target: Option<&str>) {
-        let Some(known) = self.kept.get(number as usize).map(|kept| kept.target) else { return };
-        let text = self.ids.some(known);
+        let known = self.kept.get(number as usize);
+        let text = self.ids.some(known.target);
         if text.as_deref() == target {
             return;
         }
@@ -366,16 +418,13 @@ impl States {
             self.targets.remove(number, &text);
         }
         let id = target.map_or(Id::None, |target| self.ids.hold(target));
-        if let Some(kept) = self.kept.get_mut(number as usize) {
-            kept.target = id;
-        }
+        self.kept.set(number as usize, Kept { target: id, ..known });
         if let Some(target) = target {
             // Of two records with one object the later is its record, as ever.
-            let target_of = |number| target_of(&self.kept, &self.ids, number);
-            if let Some(other) = self.targets.find(target, target_of) {
+            if let Some(other) = self.targets.find(target, |number| target_of(&self.kept, &self.ids, number)) {
                 self.targets.remove(other, target);
             }
-            self.targets.add(number, target, target_of);
+            self.targets.add(number, target);
         }
     }
 
@@ -386,9 +435,7 @@ impl States {
         self.shut.remove(&number);
         self.told.remove(&number);
         self.gathered.remove(&number);
-        if let Some(kept) = self.kept.get_mut(number as usize) {
-            kept.record = Id::None;
-        }
+        self.kept.set(number as usize, Kept::default());
         self.free.push(number);
     }
 }
@@ -410,12 +457,12 @@ pub(super) fn short(digest: &str) -> Option<Short> {
     u128::from_str_radix(digest, 16).ok().map(u128::to_be_bytes)
 }
 
-fn record_of<'i>(kept: &[Kept], ids: &'i Ids, number: u32) -> IdText<'i> {
-    ids.text(kept.get(number as usize).map_or(Id::None, |kept| kept.record))
+fn record_of<'i>(kept: &Rows<Kept>, ids: &'i Ids, number: u32) -> IdText<'i> {
+    ids.text(kept.get(number as usize).record)
 }
 
-fn target_of<'i>(kept: &[Kept], ids: &'i Ids, number: u32) -> IdText<'i> {
-    ids.text(kept.get(number as usize).map_or(Id::None, |kept| kept.target))
+fn target_of<'i>(kept: &Rows<Kept>, ids: &'i Ids, number: u32) -> IdText<'i> {
+    ids.text(kept.get(number as usize).target)
 }
 
 pub(super) fn read(value: &[u8]) -> Result<State, StoreError> {

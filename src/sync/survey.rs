@@ -1,16 +1,16 @@
 //! [`Survey`]: all records of a kind, mapped before anything is written. Of each one that is wanted it holds the id and its
-//! manager, at most 40 bytes and the ids that are no UUIDs; of one without an object also what it is found by. Payloads are made
-//! again where they are needed.
+//! manager, 22 bytes in [`Rows`]; of one without an object also what it is found by. Payloads are made again where they are needed.
 
 use std::collections::{HashMap, HashSet};
 
-use super::Stop;
 use super::ids::{Id, IdText, Ids, Pool};
 use super::index::Index;
 use super::part::{Made, Part, Wanted};
 use super::plan::{MAX_NAMED, Plan, Skipped};
 use super::records::Scope;
+use super::rows::{Row, Rows};
 use super::state::{States, short};
+use super::{Stop, SyncError};
 use crate::mapping::{Apply, Rule};
 use crate::target::Kind;
 
@@ -20,9 +20,11 @@ const MOST_MADE: usize = 10_000;
 /// What a run wants of one kind.
 #[derive(Default)]
 pub(super) struct Survey {
-    held: Vec<Held>,
+    held: Rows<Held>,
     ids: Ids,
     index: Index,
+    /// Of those without an object, by their places.
+    briefs: HashMap<u32, Brief>,
     managers: Pool,
     /// Records that are left out this time; their objects are left alone.
     left: HashSet<String>,
@@ -33,12 +35,29 @@ pub(super) struct Survey {
 }
 
 /// A wanted record, in few bytes.
+#[derive(Clone, Copy, Default)]
 struct Held {
     record: Id,
     is_as_sent: bool,
     /// Which of the managers, or [`Pool::NONE`].
     manager: u32,
-    brief: Option<Box<Brief>>,
+}
+
+impl Row for Held {
+    const WIDTH: usize = Id::WIDTH + 5;
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.record.bytes());
+        bytes.push(self.is_as_sent.into());
+        bytes.extend(self.manager.to_le_bytes());
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (record, rest) = bytes.split_first_chunk()?;
+        let (is_as_sent, rest) = rest.split_first()?;
+        let manager = u32::from_le_bytes(*rest.first_chunk()?);
+        Some(Self { record: Id::of(*record), is_as_sent: *is_as_sent != 0, manager })
+    }
 }
 
 /// A wanted record.
@@ -94,7 +113,7 @@ impl Survey {
                             survey.made.insert(record.id.clone(), (*wanted).clone());
                         }
                         let Wanted { digest, matches, name, manager, .. } = *wanted;
-                        let brief = (!is_linked).then(|| Box::new(Brief { matches, name }));
+                        let brief = (!is_linked).then_some(Brief { matches, name });
                         let sent = states.sent(&record.id);
                         let is_as_sent = sent.is_some() && sent == short(&digest);
                         survey.add(&record.id, manager.as_deref(), is_as_sent, brief);
@@ -109,22 +128,36 @@ impl Survey {
         }
     }
 
-    fn add(&mut self, record: &str, manager: Option<&str>, is_as_sent: bool, brief: Option<Box<Brief>>) {
+    fn add(&mut self, record: &str, manager: Option<&str>, is_as_sent: bool, brief: Option<Brief>) {
         let Ok(number) = u32::try_from(self.held.len()) else { return };
         let manager = manager.map_or(Pool::NONE, |manager| self.managers.number(manager));
         let id = self.ids.hold(record);
-        self.held.push(Held { record: id, is_as_sent, manager, brief });
-        self.index.add(number, record, |number| record_of(&self.held, &self.ids, number));
+        self.held.push(Held { record: id, is_as_sent, manager });
+        self.index.add(number, record);
+        if let Some(brief) = brief {
+            self.briefs.insert(number, brief);
+        }
     }
 
     /// The wanted records, in their order.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.held.iter().map(|held| Entry {
-            record: self.ids.text(held.record),
-            is_as_sent: held.is_as_sent,
-            manager: self.managers.text(held.manager),
-            brief: held.brief.as_deref(),
+        (0..).zip(0..self.held.len()).map(|(number, place)| {
+            let Held { record, is_as_sent, manager } = self.held.get(place);
+            Entry {
+                record: self.ids.text(record),
+                is_as_sent,
+                manager: self.managers.text(manager),
+                brief: self.briefs.get(&number),
+            }
         })
+    }
+
+    /// That all is there still.
+    ///
+    /// # Errors
+    /// It is not: nothing that it said may be used.
+    pub(super) fn intact(&self) -> Result<(), SyncError> {
+        self.held.intact().map_err(SyncError::Settings)
     }
 
     /// How many they are.
@@ -153,6 +186,6 @@ impl Survey {
     }
 }
 
-fn record_of<'i>(held: &[Held], ids: &'i Ids, number: u32) -> IdText<'i> {
-    ids.text(held.get(number as usize).map_or(Id::None, |held| held.record))
+fn record_of<'i>(held: &Rows<Held>, ids: &'i Ids, number: u32) -> IdText<'i> {
+    ids.text(held.get(number as usize).record)
 }

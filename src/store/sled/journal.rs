@@ -146,7 +146,7 @@ impl Journal {
     pub(super) fn after(&mut self, known: u64) -> Result<Vec<(u64, Writes)>, StoreError> {
         let mut found = Vec::new();
         for side in &mut self.sides {
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(side.size.min(CAPACITY) as usize);
             side.file.seek(SeekFrom::Start(0))?;
             (&mut side.file).take(CAPACITY).read_to_end(&mut bytes)?;
             collect(&bytes, known, &mut found)?;
