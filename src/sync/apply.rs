@@ -1,22 +1,23 @@
-//! A plan carried out: users, groups, references, members, and last what is taken away. After each wave of writes the links and
+//! A plan carried out: users and groups made, linked and changed (the rest is in `relations`). After each wave of writes the links and
 //! outcomes are in the store, so that a run that ends in the middle goes on where it was.
 
 use std::collections::{HashMap, HashSet};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
+use super::Stop;
 use super::part::{Made, Part, Wanted};
 use super::patient::Patient;
-use super::plan::{Action, Verb, YOUNG};
+use super::plan::{Action, Verb};
+use super::planner::{YOUNG, reopened};
 use super::report::{Counts, Tally};
 use super::state::{State, States};
-use super::{Stop, SyncError};
 use crate::clock::{Clock, Millis};
 use crate::mapping::Apply;
 use crate::target::{Abilities, Difference, Done, Found, Kind, Target, TargetError, Write};
 
 /// How many objects are done between two writes to the store: five rounds of four batches of twenty.
-const WAVE: usize = 400;
+pub(super) const WAVE: usize = 400;
 /// How many managers above one are looked for.
 const MAX_LEVELS: usize = 50;
 
@@ -30,13 +31,13 @@ pub(super) struct Applier<'a> {
 }
 
 /// An action with what it needs.
-struct Job {
-    action: Action,
-    wanted: Wanted,
+pub(super) struct Job {
+    pub(super) action: Action,
+    pub(super) wanted: Wanted,
     /// The digest of what an update would send, by which a later run knows that nothing changed.
-    sent: String,
+    pub(super) sent: String,
     /// The manager that somebody is made with, by the id in the target.
-    manager: Option<String>,
+    pub(super) manager: Option<String>,
 }
 
 /// What became of one.
@@ -109,7 +110,7 @@ impl Applier<'_> {
 
     /// The payload of a record as it is now. It was mapped before anything was written; what changed since then and fails now
     /// stops the run all the same.
-    async fn job(&self, action: Action) -> Result<Option<Job>, Stop> {
+    pub(super) async fn job(&self, action: Action) -> Result<Option<Job>, Stop> {
         let found = self.part.records.one(&self.part.mapping, &action.record).await.map_err(Stop::Failed)?;
         let Some(record) = found else { return Ok(None) };
         let makes = matches!(action.verb, Verb::Create | Verb::Recreate);
@@ -233,7 +234,10 @@ impl Applier<'_> {
     }
 
     /// Sends writes in batches, several at once.
-    async fn in_batches(&self, writes: Vec<(usize, Write)>) -> Result<Vec<(usize, Result<Done, TargetError>)>, Stop> {
+    pub(super) async fn in_batches(
+        &self,
+        writes: Vec<(usize, Write)>,
+    ) -> Result<Vec<(usize, Result<Done, TargetError>)>, Stop> {
         let mut answers = Vec::with_capacity(writes.len());
         let batch = self.abilities.batch.max(1);
         let mut batches: Vec<Vec<(usize, Write)>> = Vec::new();
@@ -310,7 +314,7 @@ impl Applier<'_> {
 
     /// What is remembered of what was brought up to date in parts: its manager, its members. What was made a moment ago stays
     /// remembered as that, for the target need not know it everywhere yet.
-    fn touched(&self, action: &Action, known: State) -> State {
+    pub(super) fn touched(&self, action: &Action, known: State) -> State {
         let is_made = matches!(known.outcome.as_str(), "created" | "recreated");
         if is_made && known.at.saturating_add(YOUNG) > self.now() {
             return State { attempts: 0, ..known };
@@ -320,7 +324,7 @@ impl Applier<'_> {
     }
 
     /// What is remembered for a while of an object that is the sync's no more.
-    fn was(&self, action: &Action, outcome: &str) -> State {
+    pub(super) fn was(&self, action: &Action, outcome: &str) -> State {
         State {
             outcome: outcome.to_owned(),
             reason: Some(action.reason.clone()),
@@ -331,11 +335,11 @@ impl Applier<'_> {
     }
 
     /// What is remembered of who was shut, to be let in again.
-    fn shut(&self, action: &Action) -> State {
+    pub(super) fn shut(&self, action: &Action) -> State {
         State { shut: action.target.clone(), ..self.was(action, "disabled") }
     }
 
-    async fn did_not(
+    pub(super) async fn did_not(
         &self,
         action: &Action,
         error: &TargetError,
@@ -350,7 +354,7 @@ impl Applier<'_> {
     }
 
     /// What is remembered of what the target refused: its words without values.
-    fn failed(&self, action: &Action, why: &str, known: State) -> State {
+    pub(super) fn failed(&self, action: &Action, why: &str, known: State) -> State {
         State {
             outcome: "failed".to_owned(),
             reason: Some(crate::directory::without_values(why)),
@@ -412,7 +416,7 @@ impl Applier<'_> {
         job.action.target = Some(found.id.clone());
         job.action.changes = if self.part.settings.update { self.differences(&job.wanted, &found) } else { Vec::new() };
         let of = (job.action.record.as_str(), &job.wanted.payload);
-        let opened = super::plan::reopened(self.part.kind, states, self.target, of, &found);
+        let opened = reopened(self.part.kind, states, self.target, of, &found);
         job.action.changes.extend(opened);
         Ok(job)
     }
@@ -445,199 +449,15 @@ impl Applier<'_> {
         }
         .differences()
     }
-
-    /// Sets managers, when everybody who is to be there is there. `with`: the records that were made with theirs.
-    pub(super) async fn managers(
-        &self,
-        actions: &[&Action],
-        with: &HashMap<String, String>,
-        states: &mut States,
-    ) -> Result<(), Stop> {
-        let Some(path) = self.part.manager_path().map(str::to_owned) else { return Ok(()) };
-        for wave in actions.chunks(WAVE) {
-            let (mut writes, mut meant) = (Vec::new(), Vec::new());
-            for action in wave {
-                let Some(id) = states.target(&action.record).map(String::from) else { continue };
-                let Some(Job { wanted, .. }) = self.job((*action).clone()).await? else { continue };
-                let manager = match wanted.manager {
-                    None => None,
-                    Some(record) => match states.target(&record) {
-                        Some(target) => Some(String::from(target)),
-                        // Not in the target, so not to be named: the next run looks again.
-                        None => continue,
-                    },
-                };
-                if with.get(&action.record) == manager.as_ref() && manager.is_some() {
-                    self.part.progress.add(1);
-                    continue;
-                }
-                let new = manager.clone().map_or(serde_json::Value::Null, serde_json::Value::String);
-                let change = Difference { path: path.clone(), old: serde_json::Value::Null, new: new.clone() };
-                let mut payload = wanted.payload;
-                super::difference::set(&mut payload, &path, new);
-                writes.push((meant.len(), Write::Update { kind: self.part.kind, id, changes: vec![change], payload }));
-                meant.push((*action, manager));
-            }
-            let (mut changes, mut weather) = (Vec::new(), None);
-            let answers = self.in_batches(writes).await?;
-            let stop = denied(answers.iter().map(|(_, answer)| answer.as_ref().map(|_| ())));
-            for (place, answer) in answers {
-                let Some((action, manager)) = meant.get(place) else { continue };
-                match answer {
-                    Ok(_) => {
-                        self.tally.add(|counts| counts.updated += 1);
-                        let known = known(states, &action.record).await?;
-                        let known = State { manager: manager.clone(), ..known };
-                        changes.push((action.record.clone(), Some(self.touched(action, known))));
-                    }
-                    Err(error @ TargetError::Weather { .. }) => weather = Some(Stop::Weather(error.to_string())),
-                    Err(error) => changes.push(self.did_not(action, &error, states).await?),
-                }
-            }
-            states.put(changes).await.map_err(Stop::store)?;
-            if let Some(stop) = stop.or(weather) {
-                return Err(stop);
-            }
-        }
-        Ok(())
-    }
-
-    /// Brings members in and out of groups. `people`: the links of those who may be members.
-    pub(super) async fn members(
-        &self,
-        actions: &[&Action],
-        states: &mut States,
-        people: &HashMap<String, String>,
-    ) -> Result<(), Stop> {
-        for wave in actions.chunks(WAVE) {
-            let (mut writes, mut meant) = (Vec::new(), Vec::new());
-            for action in wave {
-                let Some(group) = states.target(&action.record).map(String::from) else { continue };
-                let add: Vec<String> = action.add.iter().filter_map(|record| people.get(record).cloned()).collect();
-                for add in add.chunks(Write::MEMBERS) {
-                    let (id, add) = (group.clone(), add.to_vec());
-                    writes.push((meant.len(), Write::Members { id, add, remove: Vec::new() }));
-                    meant.push(*action);
-                }
-                for remove in action.remove.chunks(Write::MEMBERS) {
-                    let (id, remove) = (group.clone(), remove.to_vec());
-                    writes.push((meant.len(), Write::Members { id, add: Vec::new(), remove }));
-                    meant.push(*action);
-                }
-            }
-            let said: Vec<(Vec<String>, Vec<String>)> = writes
-                .iter()
-                .map(|(_, write)| match write {
-                    Write::Members { add, remove, .. } => (add.clone(), remove.clone()),
-                    _ => <_>::default(),
-                })
-                .collect();
-            let (mut changes, mut weather) = (Vec::new(), None);
-            let mut written: HashMap<String, (&Action, Vec<String>)> = HashMap::new();
-            let answers = self.in_batches(writes).await?;
-            let stop = denied(answers.iter().map(|(_, answer)| answer.as_ref().map(|_| ())));
-            for (place, answer) in answers {
-                let Some(action) = meant.get(place) else { continue };
-                let Some((add, remove)) = said.get(place) else { continue };
-                match answer {
-                    Ok(done) => {
-                        let refused = |id: &String| done.refused.iter().any(|(member, _)| member == id);
-                        let added: Vec<String> = add.iter().filter(|id| !refused(id)).cloned().collect();
-                        let removed: Vec<&String> = remove.iter().filter(|id| !refused(id)).collect();
-                        self.tally.add(|counts| {
-                            counts.members_added += added.len() as u64;
-                            counts.members_removed += removed.len() as u64;
-                        });
-                        if !written.contains_key(&action.record) {
-                            let known = known(states, &action.record).await?;
-                            written.insert(action.record.clone(), (*action, known.members));
-                        }
-                        if let Some((_, members)) = written.get_mut(&action.record)
-                            && !self.target.shows_members()
-                        {
-                            members.retain(|member| !removed.contains(&member) && !added.contains(member));
-                            members.extend(added);
-                        }
-                        for (member, why) in &done.refused {
-                            self.tally.failed(action, &format!("member {member:?}: {why}"));
-                        }
-                        if let Some((member, why)) = done.refused.first() {
-                            let why = format!("member {member:?}: {why}");
-                            let known = known(states, &action.record).await?;
-                            changes.push((action.record.clone(), Some(self.failed(action, &why, known))));
-                        }
-                    }
-                    Err(error @ TargetError::Weather { .. }) => weather = Some(Stop::Weather(error.to_string())),
-                    Err(error) => changes.push(self.did_not(action, &error, states).await?),
-                }
-            }
-            let refused: std::collections::HashSet<String> = changes.iter().map(|(record, _)| record.clone()).collect();
-            states.put(changes).await.map_err(Stop::store)?;
-            let mut changes = Vec::new();
-            for (record, (action, members)) in written {
-                let known = State { members, gathered: None, ..known(states, &record).await? };
-                let state = if refused.contains(&record) { known } else { self.touched(action, known) };
-                changes.push((record, Some(state)));
-            }
-            states.put(changes).await.map_err(Stop::store)?;
-            if let Some(stop) = stop.or(weather) {
-                return Err(stop);
-            }
-        }
-        Ok(())
-    }
-
-    /// Shuts, removes, and gives up links.
-    pub(super) async fn take_away(&self, actions: &[&Action], states: &mut States) -> Result<(), Stop> {
-        for wave in actions.chunks(WAVE) {
-            let (mut writes, mut changes) = (Vec::new(), Vec::new());
-            for (place, action) in wave.iter().enumerate() {
-                let (kind, id) = (self.part.kind, action.target.clone().unwrap_or_default());
-                match action.verb {
-                    Verb::Disable => writes.push((place, Write::Disable { kind, id })),
-                    Verb::Delete => writes.push((place, Write::Delete { kind, id })),
-                    _ => {
-                        self.tally.add(|counts| counts.unlinked += 1);
-                        changes.push((action.record.clone(), Some(self.was(action, "unlinked"))));
-                    }
-                }
-            }
-            let answers = self.in_batches(writes).await?;
-            let mut stop = denied(answers.iter().map(|(_, answer)| answer.as_ref().map(|_| ())));
-            for (place, answer) in answers {
-                let Some(action) = wave.get(place) else { continue };
-                match answer {
-                    // What is gone already is as it is to be.
-                    Ok(_) | Err(TargetError::Missing { .. }) => {
-                        self.tally.add(|counts| match action.verb {
-                            Verb::Disable => counts.disabled += 1,
-                            _ => counts.deleted += 1,
-                        });
-                        let is_shut = action.verb == Verb::Disable && answer.is_ok();
-                        let state = if is_shut { self.shut(action) } else { self.was(action, "deleted") };
-                        changes.push((action.record.clone(), Some(state)));
-                    }
-                    // The link stays until the target has said that it is done.
-                    Err(error @ TargetError::Weather { .. }) => stop = Some(Stop::Weather(error.to_string())),
-                    Err(error) => changes.push(self.did_not(action, &error, states).await?),
-                }
-            }
-            states.put(changes).await.map_err(Stop::store)?;
-            if let Some(stop) = stop {
-                return Err(stop);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What is remembered of a record.
-async fn known(states: &States, record: &str) -> Result<State, Stop> {
+pub(super) async fn known(states: &States, record: &str) -> Result<State, Stop> {
     Ok(states.whole(record).await.map_err(Stop::store)?.unwrap_or_default())
 }
 
 /// Why the run ends, when all of several writes are denied: then it is not about the objects.
-fn denied<'a>(results: impl Iterator<Item = Result<(), &'a TargetError>>) -> Option<Stop> {
+pub(super) fn denied<'a>(results: impl Iterator<Item = Result<(), &'a TargetError>>) -> Option<Stop> {
     let mut last = None;
     let mut count = 0;
     for result in results {
@@ -648,12 +468,6 @@ fn denied<'a>(results: impl Iterator<Item = Result<(), &'a TargetError>>) -> Opt
         count += 1;
     }
     last.filter(|_| count > 1).map(|error| Stop::target(error.clone()))
-}
-
-impl Stop {
-    pub(super) fn store(error: crate::store::StoreError) -> Self {
-        Self::Failed(SyncError::Store(error))
-    }
 }
 
 /// Counts of nothing, for a plan that is only shown.

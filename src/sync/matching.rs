@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use super::difference::at;
 use super::listing::Listing;
-use super::plan::{Plan, Planner};
+use super::plan::Plan;
+use super::planner::Planner;
 use super::survey::Survey;
 use crate::scim::compare::fold;
 use crate::target::{Found, Kind, Target};

@@ -1,10 +1,10 @@
 //! The sync: a directory or a file pushed through mappings into a target, and stopped before harm.
 //!
-//! A run maps every record in scope first (`part`, `plan::survey`), so that a mapping that fails on the last one fails before
-//! anything is written. It then looks at the target, decides for every record and object what is to be done (`plan`), and
-//! does it (`apply`): users, groups, references, members, and last what is taken away. What it remembers of each record is
-//! in the store (`state`). Weather is borne (`patient`); a target that is down ends the run *degraded*, and the next one goes
-//! on, for what is done already is then unchanged.
+//! A run maps every record in scope first (`part`, `survey`), so that a mapping that fails on the last one fails before
+//! anything is written. It then looks at the target, decides for every record and object what is to be done (`planner`
+//! makes a `plan`), and does it: users and groups (`apply`), then references, members, and last what is taken away
+//! (`relations`). What it remembers of each record is in the store (`state`). Weather is borne (`patient`); a target that is
+//! down ends the run *degraded*, and the next one goes on, for what is done already is then unchanged.
 
 mod apply;
 mod begun;
@@ -12,6 +12,7 @@ mod check;
 mod demand;
 mod difference;
 mod direct;
+mod error;
 mod halt;
 mod ids;
 mod index;
@@ -25,10 +26,12 @@ mod objects;
 mod part;
 mod patient;
 mod plan;
+mod planner;
 mod preview;
 mod progress;
 mod records;
 mod references;
+mod relations;
 mod report;
 mod rows;
 mod runs;
@@ -36,25 +39,23 @@ mod schedule;
 mod settings;
 mod sheet;
 mod state;
+mod status;
 mod survey;
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
-
-use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, Millis};
 use crate::directory::token::hash;
 use crate::directory::{Directory, Source};
-use crate::mapping::Told;
-use crate::store::{Operation, Store, StoreError, Table, Transaction, When};
-use crate::target::{Abilities, Kind, Target, TargetError};
+use crate::store::{Operation, Store, Table, Transaction, When};
+use crate::target::{Abilities, Kind, Target};
 
 pub use check::Checkup;
 pub use demand::{Demand, DemandStep};
+pub use error::{PlanError, SyncError};
 pub use halt::SyncHalt;
 pub use objects::{OBJECTS_CSV_HEADER, OUTCOMES, ObjectPage, ObjectQuery, ObjectView};
 pub use patient::Patient;
@@ -68,10 +69,12 @@ pub use settings::{
     ScopeSettings, ServiceAccounts, SyncSettings, WeatherSettings,
 };
 pub use state::State;
+pub use status::Status;
 
 use apply::Applier;
+use error::Stop;
 use part::{Part, Wanted, environment};
-use plan::Planner;
+use planner::Planner;
 use progress::{Progress, Watched};
 use records::Scope;
 use report::Tally;
@@ -81,55 +84,6 @@ use survey::Survey;
 
 /// How long a run holds its lease without renewing it: after a crash another may begin then, in milliseconds.
 const LEASE: Millis = 60_000;
-
-/// Why a sync cannot run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SyncError {
-    /// What was configured cannot be used.
-    Settings(String),
-    /// The directory cannot be read.
-    Directory(String),
-    /// The store failed.
-    Store(StoreError),
-    /// The target refuses us, or cannot be understood.
-    Target(TargetError),
-    /// Another run of this sync is under way.
-    Busy,
-    /// The plan is not what would be done now; what changed since, a line each.
-    Changed(Vec<String>),
-}
-
-impl fmt::Display for SyncError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Settings(what) | Self::Directory(what) => f.write_str(what),
-            Self::Store(error) => error.fmt(f),
-            Self::Target(error) => error.fmt(f),
-            Self::Busy => f.write_str("another run of this sync is under way"),
-            Self::Changed(lines) => write!(f, "the plan is not what would be done now:\n  {}", lines.join("\n  ")),
-        }
-    }
-}
-
-impl std::error::Error for SyncError {}
-
-impl From<StoreError> for SyncError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// Why a run ends before its plan does.
-enum Stop {
-    /// It was halted before, and nothing is mended.
-    Standing(Box<SyncHalt>),
-    /// A mapping failed.
-    Halt { mapping: String, digest: String, record: Option<(Kind, String)>, told: Box<Told> },
-    /// The weather.
-    Weather(String),
-    /// Everything else.
-    Failed(SyncError),
-}
 
 /// A sync, ready to run.
 pub struct Sync {
@@ -162,30 +116,6 @@ pub struct RunOptions {
     pub kind: Option<&'static str>,
     /// Only these records, by kind and id.
     pub only: Option<Vec<(Kind, String)>>,
-}
-
-/// How a sync stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Status {
-    /// The sync.
-    pub sync: String,
-    /// Why it stands still.
-    pub halt: Option<SyncHalt>,
-    /// Until when a run holds it.
-    pub running_until: Option<Millis>,
-    /// The last runs, the newest first.
-    pub runs: Vec<Report>,
-    /// Linked users and groups.
-    pub linked: [u64; 2],
-    /// The quarantine that it is in, because too much failed.
-    pub quarantine: Option<Quarantine>,
-    /// How far the run is that is under way in this process.
-    #[serde(skip_deserializing)]
-    pub progress: Option<Now>,
-    /// When the next full run is, where a server looks after it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub next_full: Option<Millis>,
 }
 
 /// All that a run has at hand.
@@ -632,66 +562,5 @@ impl Sync {
         let share = linked > 20 && taken * 100 > linked * u64::from(self.settings.guard.share);
         // Records of a kind that are all gone at once are more likely a mishap than meant.
         taken > 0 && (plan.counts.without_records > 0 || taken > self.settings.guard.deletes || share)
-    }
-
-    /// Lets a halted sync run again; false when it was not halted.
-    ///
-    /// # Errors
-    /// The store fails.
-    pub async fn resume(&self) -> Result<bool, SyncError> {
-        let halted = halt::read(self.store(), self.name()).await?.is_some();
-        halt::lift(self.store(), self.name()).await?;
-        Ok(halted)
-    }
-
-    /// The records of a kind that have an object.
-    async fn linked(&self, kind: Kind) -> Result<Vec<String>, SyncError> {
-        let records = |states: &States| states.linked().map(|(record, _)| record.into()).collect();
-        if let Some((states, _)) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-            && let Some(states) = states.get(&kind)
-        {
-            return Ok(records(states));
-        }
-        Ok(records(&States::load(Arc::clone(self.store()), self.name(), kind).await?))
-    }
-
-    /// How it stands. `runs`: how many of the last runs are told.
-    ///
-    /// # Errors
-    /// The store fails.
-    pub async fn status(&self, runs: usize) -> Result<Status, SyncError> {
-        let linked = [self.linked(Kind::User).await?.len() as u64, self.linked(Kind::Group).await?.len() as u64];
-        let all = self.runs(&RunQuery { limit: runs, ..RunQuery::default() }).await?.runs;
-        let lease = self.store().record(Table::Leases, &self.lease_key()).await?;
-        Ok(Status {
-            sync: self.name().to_owned(),
-            halt: halt::read(self.store(), self.name()).await?,
-            running_until: lease.and_then(|lease| self.held_until(&lease)),
-            runs: all,
-            linked,
-            quarantine: self.quarantined().await?,
-            progress: self.progress.now(),
-            next_full: Some(self.next_full.load(Ordering::Relaxed)).filter(|at| *at > 0),
-        })
-    }
-}
-
-/// Why there is no plan.
-#[derive(Debug)]
-pub enum PlanError {
-    /// A mapping fails; the run would halt. The finding, with carets.
-    Mapping(String),
-    /// The weather, or anything else.
-    Other(SyncError),
-}
-
-impl From<Stop> for PlanError {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Halt { told, .. } => Self::Mapping(told.report),
-            Stop::Standing(halt) => Self::Mapping(halt.report),
-            Stop::Weather(what) => Self::Other(SyncError::Target(TargetError::Weather { what, wait: None })),
-            Stop::Failed(error) => Self::Other(error),
-        }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Sync;
 use super::part::wanted;
-use super::plan::new_values;
+use super::planner::new_values;
 use super::state::State;
 use crate::mapping::Mapping;
 use crate::target::{Kind, Object, Target, Write};
