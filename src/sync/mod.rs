@@ -97,6 +97,8 @@ pub struct Sync {
     is_of_library: bool,
     /// Links and what the target can do, of the run before: a run is alone with them.
     kept: Mutex<Option<(HashMap<Kind, States>, Abilities)>>,
+    /// How many users and groups are linked, as far as it is known while no links are kept.
+    counted: Mutex<Option<[u64; 2]>>,
     /// How far the run is that is under way.
     progress: Arc<Progress>,
     /// How far what is only planned is.
@@ -149,6 +151,7 @@ impl Sync {
             clock,
             is_of_library: false,
             kept: Mutex::new(None),
+            counted: Mutex::new(None),
             next_full: AtomicU64::new(0),
             progress: Arc::default(),
             planning: Arc::default(),
@@ -305,6 +308,7 @@ impl Sync {
             }
             Err(Stop::Failed(error)) => (Ended::Failed, Some(error.to_string()), 0),
         };
+        self.count_again();
         let (counts, failures, calls) = tally.taken();
         let report = Report {
             sync: self.name().to_owned(),
@@ -333,7 +337,7 @@ impl Sync {
             self.mended(halt).await?;
         }
         // A full run looks at everything anew.
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = self.take_kept();
         let started = self.clock.now();
         let mut stage = self.stage(kept.filter(|_| options.only.is_some()), &self.progress).await?;
         let (plan, mut surveys) = self.planned(&mut stage, options.only.as_deref(), options.plan.is_none()).await?;
