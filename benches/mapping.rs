@@ -4,7 +4,8 @@
 //! cargo bench                          about a minute
 //! cargo bench -- --quick               some seconds, for a first look
 //! cargo bench -- --rounds 15           more rounds
-//! cargo bench -- --no-processes        the engine and JSONL in memory only
+//! cargo bench -- --no-processes        without whole processes
+//! cargo bench -- --no-growth           without what grows
 //! cargo bench -- --people 2000 > x     only writes the input, as JSONL
 //! cargo bench -- --spin provisor       only the engine of one row for some seconds, under a profiler
 //! ```
@@ -30,7 +31,7 @@ use workload::engine::Engine;
 use workload::json::Json;
 use workload::measure::{Goal, Table, nanoseconds};
 use workload::process::{self, Directory, Program};
-use workload::{people, typed, value};
+use workload::{growth, people, typed, value};
 
 /// One allocator for all rows, and not the slowest: the value floor allocates for every text.
 #[global_allocator]
@@ -54,6 +55,7 @@ struct Effort {
     /// People in the file during which memory is watched.
     watched: usize,
     processes: bool,
+    grows: bool,
 }
 
 fn main() {
@@ -75,12 +77,27 @@ fn main() {
         return;
     }
     let mut effort = if has("--quick") {
-        Effort { rounds: 3, budget: Duration::from_millis(60), timed: 40_000, watched: 200_000, processes: true }
+        Effort {
+            rounds: 3,
+            budget: Duration::from_millis(60),
+            timed: 40_000,
+            watched: 200_000,
+            processes: true,
+            grows: true,
+        }
     } else {
-        Effort { rounds: 7, budget: Duration::from_millis(300), timed: 200_000, watched: 1_000_000, processes: true }
+        Effort {
+            rounds: 7,
+            budget: Duration::from_millis(300),
+            timed: 200_000,
+            watched: 1_000_000,
+            processes: true,
+            grows: true,
+        }
     };
     effort.rounds = number_of("--rounds").unwrap_or(effort.rounds);
     effort.processes = !has("--no-processes");
+    effort.grows = !has("--no-growth");
 
     let engine = Engine::new();
     if let Some(at) = arguments.iter().position(|argument| argument == "--spin") {
@@ -94,6 +111,9 @@ fn main() {
     for round in 1..=effort.rounds {
         eprintln!("round {round} of {}", effort.rounds);
         in_memory(&engine, &effort, &mut table);
+        if effort.grows {
+            growth::grow(&engine, SEED, effort.budget / 4, &mut table);
+        }
         if let Some(files) = &files {
             files.time(&effort, &mut table);
         }

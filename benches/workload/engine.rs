@@ -19,7 +19,12 @@ pub(crate) struct Engine {
 impl Engine {
     /// Compiles the workload's mapping.
     pub(crate) fn new() -> Self {
-        let compiled = Mapping::compile(&Source::new("benches/workload/mapping.toml", MAPPING));
+        Self::of("benches/workload/mapping.toml", MAPPING)
+    }
+
+    /// Compiles any mapping.
+    pub(crate) fn of(name: &str, text: &str) -> Self {
+        let compiled = Mapping::compile(&Source::new(name, text));
         let Some(mapping) = compiled.mapping else {
             panic!("the mapping:\n{}", render::all(&compiled.diagnostics, render::Format::Human, false));
         };

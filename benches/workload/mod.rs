@@ -1,6 +1,7 @@
 //! The workload: made-up people, the mapping, the two hand-written floors, Provisor, and the means to measure them.
 
 pub(crate) mod engine;
+pub(crate) mod growth;
 pub(crate) mod json;
 pub(crate) mod measure;
 pub(crate) mod people;
