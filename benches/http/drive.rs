@@ -17,12 +17,14 @@ pub(crate) struct Ask<T> {
 }
 
 /// What a step came to.
-#[derive(Clone)]
+#[derive(Default)]
 pub(crate) struct Pace {
     /// How long each answer took, in microseconds, in the order of the answers.
     pub(crate) times: Vec<f64>,
     /// From the first request to the last answer.
     pub(crate) elapsed: Duration,
+    /// Of all bodies together.
+    pub(crate) bytes: usize,
 }
 
 /// Sends what `make` gives over so many connections until `time` is over or `make` has no more, and has `check` look at each answer.
@@ -41,6 +43,7 @@ pub(crate) fn drive<T>(
         lines.push((Connection::open(address, Token(number), &registry)?, None));
     }
     let (mut events, mut times) = (Events::with_capacity(connections), Vec::new());
+    let mut bytes = 0;
     let (begun, mut last) = (Instant::now(), Instant::now());
     let mut open = 0;
     for (connection, under_way) in &mut lines {
@@ -67,6 +70,7 @@ pub(crate) fn drive<T>(
             let Some((about, sent)) = under_way.take() else { continue };
             last = Instant::now();
             times.push((last - sent).as_secs_f64() * 1e6);
+            bytes += reply.body.len();
             check(about, reply)?;
             open -= 1;
             if begun.elapsed() < time
@@ -79,7 +83,7 @@ pub(crate) fn drive<T>(
             }
         }
     }
-    Ok(Pace { times, elapsed: last - begun })
+    Ok(Pace { times, elapsed: last - begun, bytes })
 }
 
 /// One request on a connection of its own.

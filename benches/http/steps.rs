@@ -45,6 +45,8 @@ pub(crate) struct Figure {
     pub(crate) slowest: f64,
     /// Microseconds of processor of the server for a request.
     pub(crate) work: f64,
+    /// Bytes of the body of an answer.
+    pub(crate) size: f64,
 }
 
 /// One server, once through all steps.
@@ -170,7 +172,7 @@ impl Session<'_> {
     }
 
     fn get(&mut self) -> Result<Figure, String> {
-        self.read(&|session, number| format!("/Users/{}", session.ids[number]), &|_, number, look, reply| {
+        self.read(&|session, number| format!("/Users/{}", escaped(&session.ids[number])), &|_, number, look, reply| {
             if look && read(reply)?["userName"] != name(number) {
                 return Err("another userName than asked for".to_owned());
             }
@@ -217,7 +219,7 @@ impl Session<'_> {
         let mut answers = Vec::new();
         let mut taken = None;
         for (op, value) in &ways {
-            let path = format!("/Users/{}", self.ids[0]);
+            let path = format!("/Users/{}", escaped(&self.ids[0]));
             let reply = self.once("PATCH", &path, &active(op, value))?;
             let stored = read(&self.once("GET", &path, "")?)?["active"].clone();
             if matches!(reply.status, 200 | 204) && stored == json!(false) {
@@ -242,7 +244,7 @@ impl Session<'_> {
             next += 1;
             let body = active(op, &values[next % 2]);
             Some(Ask {
-                request: session.request("PATCH", &format!("/Users/{}", session.ids[number]), &body),
+                request: session.request("PATCH", &format!("/Users/{}", escaped(&session.ids[number])), &body),
                 about: (),
             })
         };
@@ -254,14 +256,17 @@ impl Session<'_> {
     fn add(&mut self, told: &mut Vec<String>, group: &mut Option<(String, usize)>) -> Result<Figure, String> {
         let op = self.way_to_add(told)?;
         let full = MEMBERS.min(self.ids.len()) / PAGE;
-        let (mut times, mut spent, mut left) = (Vec::new(), 0.0, self.effort.time);
+        let (mut whole, mut spent, mut left) = (Pace::default(), 0.0, self.effort.time);
         while left > Duration::ZERO {
-            let id = self.empty_group(&format!("Group {}", times.len()))?;
+            let id = self.empty_group(&format!("Group {}", whole.times.len()))?;
             let (begun, time) = (Instant::now(), if group.is_none() { PATIENCE } else { left });
             let mut pages = self.ids.chunks_exact(PAGE).take(full);
             let mut make = || {
                 let page = pages.next()?;
-                Some(Ask { request: self.request("PATCH", &format!("/Groups/{id}"), &members(op, page)), about: () })
+                Some(Ask {
+                    request: self.request("PATCH", &format!("/Groups/{}", escaped(&id)), &members(op, page)),
+                    about: (),
+                })
             };
             let before = self.running.worked();
             let check = &mut |(), reply: Reply| status(&reply, &[200, 204]);
@@ -270,7 +275,7 @@ impl Session<'_> {
             left = left.saturating_sub(begun.elapsed());
             if group.is_none() {
                 let expected = pace.times.len() * PAGE;
-                let body = read(&self.once("GET", &format!("/Groups/{id}"), "")?)?;
+                let body = read(&self.once("GET", &format!("/Groups/{}", escaped(&id)), "")?)?;
                 let found = body["members"].as_array().map_or(0, Vec::len);
                 if found != expected {
                     return Err(format!("{found} members in a group that was given {expected}"));
@@ -278,16 +283,17 @@ impl Session<'_> {
                 *group = Some((id, expected));
                 told.extend(growth(&pace.times, full));
             }
-            times.append(&mut pace.times);
+            whole.times.append(&mut pace.times);
+            // Without what lies between two groups.
+            whole.elapsed += pace.elapsed;
+            whole.bytes += pace.bytes;
         }
-        // Of one connection, so that what lies between two groups is not in it.
-        let elapsed = Duration::from_secs_f64(times.iter().sum::<f64>() / 1e6);
-        Ok(figure(Pace { times, elapsed }, spent))
+        Ok(figure(whole, spent))
     }
 
     /// How the server takes new members: as Entra writes it, or else in small letters.
     fn way_to_add(&self, told: &mut Vec<String>) -> Result<&'static str, String> {
-        let path = format!("/Groups/{}", self.empty_group("Probe")?);
+        let path = format!("/Groups/{}", escaped(&self.empty_group("Probe")?));
         let reply = self.once("PATCH", &path, &members("Add", &self.ids[..1]))?;
         if matches!(reply.status, 200 | 204) {
             return Ok("Add");
@@ -306,7 +312,8 @@ impl Session<'_> {
 
     /// A group with or without its members.
     fn group(&mut self, id: &str, members: Option<usize>) -> Result<Figure, String> {
-        let path = format!("/Groups/{id}{}", if members.is_some() { "" } else { "?excludedAttributes=members" });
+        let path =
+            format!("/Groups/{}{}", escaped(id), if members.is_some() { "" } else { "?excludedAttributes=members" });
         self.read(&|_, _| path.clone(), &|_, _, look, reply| {
             if look {
                 let body = read(reply)?;
@@ -349,6 +356,7 @@ fn figure(mut pace: Pace, worked: f64) -> Figure {
         middle: at(50),
         slowest: at(99),
         work: worked / count as f64,
+        size: pace.bytes as f64 / count as f64,
     }
 }
 
@@ -367,6 +375,12 @@ fn read(reply: &Reply) -> Result<Value, String> {
 fn contains(reply: &Reply, text: &str) -> Result<(), String> {
     let found = reply.body.windows(text.len()).any(|piece| piece == text.as_bytes());
     if found { Ok(()) } else { Err(format!("an answer without {text}")) }
+}
+
+/// An `id` in a path: some servers make it of a name.
+fn escaped(id: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte);
+    id.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn name(number: usize) -> String {

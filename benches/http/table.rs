@@ -27,10 +27,11 @@ impl Row {
         median(self.courses.iter().filter_map(|course| course.figures[step].as_ref().map(&of)).collect())
     }
 
-    /// Our rate as a multiple of this one's, a figure a round.
-    fn ratios(&self, ours: &Self, step: usize) -> Vec<f64> {
+    /// What a figure of ours is to this one's, a ratio a round.
+    fn ratios(&self, ours: &Self, step: usize, of: impl Fn(&Figure, &Figure) -> f64) -> Vec<f64> {
         let pairs = ours.courses.iter().zip(&self.courses);
-        pairs.filter_map(|(ours, peer)| Some(ours.figures[step]?.rate / peer.figures[step]?.rate)).collect()
+        let both = pairs.filter_map(|(ours, peer)| ours.figures[step].as_ref().zip(peer.figures[step].as_ref()));
+        both.map(|(ours, peer)| of(ours, peer)).collect()
     }
 }
 
@@ -45,11 +46,16 @@ pub(crate) fn tables(rows: &[Row]) -> String {
     });
     let work = |figure: &Figure| figure.work;
     table(&mut out, "us of the server's processor", rows, |row, step| row.median(step, work).map(shown));
+    let size = |figure: &Figure| figure.size;
+    table(&mut out, "bytes of an answer", rows, |row, step| row.median(step, size).map(shown));
     if let Some((ours, peers)) = rows.split_first()
         && ours.server.kind == Kind::Ours
         && !peers.is_empty()
     {
         ratios(&mut out, ours, peers);
+        table(&mut out, "processor of the peer / of provisor", peers, |peer, step| {
+            median(peer.ratios(ours, step, |ours, peer| peer.work / ours.work)).map(shown)
+        });
     }
     out.push('\n');
     for row in rows {
@@ -88,7 +94,7 @@ fn ratios(out: &mut String, ours: &Row, peers: &[Row]) {
         let _ = write!(out, "  {name:<24}");
         let (mut least, mut ahead) = (None::<f64>, None::<f64>);
         for peer in peers {
-            let found = peer.ratios(ours, step);
+            let found = peer.ratios(ours, step, |ours, peer| ours.rate / peer.rate);
             let Some(middle) = median(found.clone()) else {
                 let _ = write!(out, "{:>26}", "-");
                 continue;
