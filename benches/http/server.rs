@@ -30,7 +30,7 @@ pub(crate) struct Server {
     /// Behind the program; `PORT` and `DATA` are put in.
     arguments: Vec<String>,
     folder: PathBuf,
-    /// Where nothing needs to be told about what it lacks.
+    /// What is to be known when its figures are read.
     pub(crate) note: &'static str,
 }
 
@@ -138,7 +138,7 @@ impl Running {
         ticks as f64 * 1e4
     }
 
-    /// MiB resident, it and its children together.
+    /// MiB resident, it and its children together, in pages of 4 KiB.
     pub(crate) fn resident(&self) -> u64 {
         self.family().values().map(|process| process.pages).sum::<u64>() * 4 / 1024
     }

@@ -85,23 +85,26 @@ fn table(out: &mut String, title: &str, rows: &[Row], cell: impl Fn(&Row, usize)
 
 /// How many times as many requests a second ours answers: within a round; the median, the smallest and the largest are shown.
 fn ratios(out: &mut String, ours: &Row, peers: &[Row]) {
-    let _ = write!(out, "\n{:<26}", "provisor / peer");
+    let several = ours.courses.len() > 1;
+    let width = if several { 26 } else { 17 };
+    let _ = write!(out, "\n{:<42}", "provisor / peer");
     for peer in peers {
-        let _ = write!(out, "{:>26}", peer.server.name);
+        let _ = write!(out, "{:>width$}", peer.server.name);
     }
     let _ = writeln!(out, "   goal");
     for (step, (name, goal)) in STEPS.iter().enumerate() {
-        let _ = write!(out, "  {name:<24}");
+        let _ = write!(out, "  {name:<40}");
         let (mut least, mut ahead) = (None::<f64>, None::<f64>);
         for peer in peers {
             let found = peer.ratios(ours, step, |ours, peer| ours.rate / peer.rate);
             let Some(middle) = median(found.clone()) else {
-                let _ = write!(out, "{:>26}", "-");
+                let _ = write!(out, "{:>width$}", "-");
                 continue;
             };
             let bound = |pick: fn(f64, f64) -> f64| found.iter().copied().reduce(pick).unwrap_or(middle);
-            let cell = format!("{} ({} .. {})", shown(middle), shown(bound(f64::min)), shown(bound(f64::max)));
-            let _ = write!(out, "{cell:>26}");
+            let spread = format!(" ({} .. {})", shown(bound(f64::min)), shown(bound(f64::max)));
+            let cell = shown(middle) + if several { &spread } else { "" };
+            let _ = write!(out, "{cell:>width$}");
             let worst = if peer.server.kind == Kind::Rust { &mut ahead } else { &mut least };
             *worst = Some(worst.map_or(middle, |worst| worst.min(middle)));
         }
