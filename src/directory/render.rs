@@ -15,6 +15,8 @@ use crate::store::Stored;
 
 /// How many members are read at once.
 const PAGE: usize = 1_000;
+/// How many bytes a member mostly has as text, beside the base of its location.
+const MEMBER: usize = 128;
 
 impl Directory {
     /// Appends a resource as an answer has it, as text. Of one that is `alone` it is known that no group has it.
@@ -29,13 +31,14 @@ impl Directory {
     ) -> Result<(), ScimError> {
         let wants = |name: &str| !(alone && name == "groups") && projection.wants(name, &kind.schema);
         if *projection == Projection::DEFAULT && verbatim::begin(out, &stored.body, &stored.id, &kind.schema) {
-            let mut relations = Map::new();
-            self.add_relations(call, kind, stored, &mut relations, wants).await?;
-            if !relations.is_empty() {
-                let relations = projection.apply(&relations, &kind.schema);
-                for (name, values) in relations {
+            if has_members(kind, stored) {
+                self.push_members(out, call, kind, &stored.id).await?;
+            }
+            if kind.name() == "User" && wants("groups") {
+                let groups = self.groups(call, kind, &stored.id).await?;
+                if !groups.is_empty() {
                     // Writing to a String does not fail.
-                    let _ = write!(out, ",\"{name}\":{values}");
+                    let _ = write!(out, ",\"groups\":{}", Value::Array(groups));
                 }
             }
             out.push_str(",\"meta\":");
@@ -65,7 +68,7 @@ impl Directory {
         resource: &mut Map<String, Value>,
         wants: impl Fn(&str) -> bool,
     ) -> Result<(), ScimError> {
-        if kind.name() == "Group" && stored.members > 0 && wants("members") {
+        if has_members(kind, stored) && wants("members") {
             let members = self.members(call, kind, &stored.id).await?;
             resource.insert("members".into(), Value::Array(members));
         }
@@ -76,6 +79,44 @@ impl Directory {
             }
         }
         Ok(())
+    }
+
+    /// Appends the members of a group as [`Directory::members`] gives them, without making values of them first: groups of
+    /// thousands are read whole.
+    async fn push_members(
+        &self,
+        out: &mut String,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        group: &str,
+    ) -> Result<(), ScimError> {
+        let (begins, mut after) = (out.len(), None);
+        loop {
+            let page = self
+                .store
+                .members(&call.source.slug, group, after, PAGE)
+                .await
+                .map_err(|error| refused(error, kind))?;
+            out.reserve(page.items.len() * (call.base.len() + MEMBER));
+            for member in &page.items {
+                out.push_str(if out.len() == begins { ",\"members\":[{\"value\":" } else { ",{\"value\":" });
+                push_text(out, &member.id);
+                if let Some(kind) = &member.kind {
+                    out.push_str(",\"$ref\":");
+                    push_location(out, call, call.source.named(kind), &member.id);
+                    out.push_str(",\"type\":");
+                    push_text(out, kind);
+                }
+                out.push('}');
+            }
+            after = page.next;
+            if after.is_none() {
+                if out.len() > begins {
+                    out.push(']');
+                }
+                return Ok(());
+            }
+        }
     }
 
     async fn members(&self, call: &Call<'_>, kind: &ResourceType, group: &str) -> Result<Vec<Value>, ScimError> {
@@ -161,10 +202,30 @@ fn answer(status: u16, call: &Call<'_>, kind: &ResourceType, stored: Stored, bod
     }
 }
 
+/// Whether a group has members, as far as its row knows.
+fn has_members(kind: &ResourceType, stored: &Stored) -> bool {
+    kind.name() == "Group" && stored.members > 0
+}
+
 /// The URI of a resource.
 pub(super) fn location(call: &Call<'_>, kind: Option<&ResourceType>, id: &str) -> String {
-    let endpoint = kind.map_or("/Users", |kind| kind.endpoint.as_str());
-    [call.base, endpoint, "/", id].concat()
+    [call.base, endpoint(kind), "/", id].concat()
+}
+
+/// Appends what [`location`] gives, as JSON has it.
+fn push_location(out: &mut String, call: &Call<'_>, kind: Option<&ResourceType>, id: &str) {
+    // Of the parts of a location, what a client sent is plain more often than not.
+    if [call.base, endpoint(kind), id].into_iter().all(is_plain) {
+        for part in ["\"", call.base, endpoint(kind), "/", id, "\""] {
+            out.push_str(part);
+        }
+    } else {
+        push_text(out, &location(call, kind, id));
+    }
+}
+
+fn endpoint(kind: Option<&ResourceType>) -> &str {
+    kind.map_or("/Users", |kind| kind.endpoint.as_str())
 }
 
 pub(super) fn meta(call: &Call<'_>, kind: &ResourceType, stored: &Stored) -> Meta {
@@ -186,14 +247,7 @@ fn push_meta(out: &mut String, call: &Call<'_>, kind: &ResourceType, stored: &St
     out.push_str("\",\"lastModified\":\"");
     push_time(out, stored.modified);
     out.push_str("\",\"location\":");
-    // Of the parts of a location, what a client sent is plain more often than not.
-    if [call.base, &kind.endpoint, &stored.id].into_iter().all(is_plain) {
-        for part in ["\"", call.base, &kind.endpoint, "/", &stored.id, "\""] {
-            out.push_str(part);
-        }
-    } else {
-        push_text(out, &location(call, Some(kind), &stored.id));
-    }
+    push_location(out, call, Some(kind), &stored.id);
     // Writing to a String does not fail.
     let _ = write!(out, ",\"version\":\"W/\\\"{}\\\"\"}}", stored.version);
 }

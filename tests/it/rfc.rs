@@ -163,3 +163,30 @@ fn every_request_of_the_set_is_answered_as_documented() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(right >= 40, "only {right} requests");
 }
+
+#[test]
+fn members_are_written_the_same_whether_a_group_is_asked_for_whole_or_for_them() {
+    let data = Data::new();
+    let server = Server::start(&data.0);
+    let (ada, inner) = (server.user("ada"), server.group("Inner"));
+    let odd = "nobody \"é\"\u{7}/\\";
+    let group = json!({"schemas": [GROUP], "displayName": "All",
+        "members": [{"value": ada}, {"value": odd}, {"value": inner, "type": "Group"}]});
+    let made = server.scim("POST", "/Groups", Some(&group)).json();
+    let path = format!("/Groups/{}", made["id"].as_str().unwrap());
+    let whole = server.scim("GET", &path, None).json();
+    let named = server.scim("GET", &format!("{path}?attributes=members"), None).json();
+    assert_eq!(whole["members"], named["members"]);
+    let members = whole["members"].as_array().unwrap();
+    let of = |id: &str| members.iter().find(|member| member["value"] == id).unwrap();
+    assert!(of(&ada)["$ref"].as_str().unwrap().ends_with(&format!("/Users/{ada}")) && of(&ada)["type"] == "User");
+    assert!(
+        of(&inner)["$ref"].as_str().unwrap().ends_with(&format!("/Groups/{inner}")) && of(&inner)["type"] == "Group"
+    );
+    assert_eq!((members.len(), of(odd)), (3, &json!({"value": odd})));
+    let listed = server.scim("GET", "/Groups?filter=displayName%20eq%20%22All%22", None).json();
+    assert_eq!(listed["Resources"], json!([whole]));
+    // Nobody left: no `members` at all.
+    server.patch(&path, json!([{"op": "remove", "path": "members"}]));
+    assert_eq!(server.scim("GET", &path, None).json().get("members"), None);
+}
