@@ -182,9 +182,15 @@ fn push_meta(out: &mut String, call: &Call<'_>, kind: &ResourceType, stored: &St
     out.push_str("{\"resourceType\":");
     push_text(out, kind.name());
     out.push_str(",\"created\":\"");
+    let begins = out.len();
     push_time(out, stored.created);
+    let ends = out.len();
     out.push_str("\",\"lastModified\":\"");
-    push_time(out, stored.modified);
+    if stored.modified == stored.created {
+        out.extend_from_within(begins..ends);
+    } else {
+        push_time(out, stored.modified);
+    }
     out.push_str("\",\"location\":");
     // Of the parts of a location, what a client sent is plain more often than not.
     if [call.base, &kind.endpoint, &stored.id].into_iter().all(is_plain) {
