@@ -2,6 +2,7 @@
 //!
 //! A line names attributes and never holds their values, but for the one name by which a person knows the object.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::clock::Millis;
 use crate::scim::compare::field;
 use crate::scim::error::ScimError;
+use crate::scim::quick::Quick;
 use crate::scim::verbatim::push_text;
 use crate::store::{LogEntry, Operation, Table, When};
 use crate::text::shorten;
@@ -138,7 +140,7 @@ pub(super) struct Deed<'d> {
     /// What a person calls it.
     pub(super) name: Option<String>,
     /// The attributes that changed, by name; their values stay where they are.
-    pub(super) attributes: &'d [String],
+    pub(super) attributes: &'d [&'d str],
     /// The status of the answer.
     pub(super) status: u16,
 }
@@ -164,17 +166,51 @@ impl Deed<'_> {
         &self,
         source: &str,
         actor: &Actor,
-        mapping: Option<String>,
+        mapping: Option<&str>,
         members: &[&String],
         at: Millis,
     ) -> Vec<Operation> {
-        let told = Told { attributes: self.attributes.to_vec(), mapping, ..self.told(actor) };
-        let mut operations = vec![outbox(self.verb, self.kind, self.id, members), told.entry(at, Some(self.id), false)];
+        let log = Operation::Log(LogEntry {
+            at,
+            resource: Some(self.id).filter(|id| id.len() <= MAX_ID).map(str::to_owned),
+            failed: false,
+            body: self.line(actor, mapping).into_bytes(),
+        });
+        let mut operations = vec![outbox(self.verb, self.kind, self.id, members), log];
         if self.verb == "delete" {
             let key = note_key(source, self.id);
             operations.push(Operation::Erase { table: Table::Requests, key, when: When::Always });
         }
         operations
+    }
+
+    /// Its line, as [`Told`] has it.
+    fn line(&self, actor: &Actor, mapping: Option<&str>) -> String {
+        fn text(line: &mut String, name: &str, text: &str) {
+            line.push_str(name);
+            push_text(line, text);
+        }
+        let mut line = String::with_capacity(384);
+        text(&mut line, "{\"operation\":", self.verb);
+        line.push_str(if actor.bulk { ",\"bulk\":true" } else { "" });
+        text(&mut line, ",\"resource\":", self.kind);
+        if let Some(name) = &self.name {
+            text(&mut line, ",\"name\":", name);
+        }
+        for (place, name) in self.attributes.iter().enumerate() {
+            text(&mut line, if place == 0 { ",\"attributes\":[" } else { "," }, name);
+        }
+        line.push_str(if self.attributes.is_empty() { "" } else { "]" });
+        // Writing to a String does not fail.
+        let _ = write!(line, ",\"status\":{}", self.status);
+        text(&mut line, ",\"token\":", &actor.token);
+        text(&mut line, ",\"label\":", &actor.label);
+        text(&mut line, ",\"request\":", &actor.request);
+        if let Some(mapping) = mapping {
+            text(&mut line, ",\"mapping\":", mapping);
+        }
+        line.push('}');
+        line
     }
 
     /// What its line tells, without attributes.
@@ -187,6 +223,13 @@ impl Deed<'_> {
 pub(super) fn name(kind: &str, resource: &Map<String, Value>) -> Option<String> {
     let order = if kind == "User" { ["userName", "displayName"] } else { ["displayName", "userName"] };
     let name = order.into_iter().find_map(|name| field(resource, name)?.as_str().filter(|text| !text.is_empty()));
+    name.map(|name| shorten(name).into_owned())
+}
+
+/// The same of a resource that is a text still.
+pub(super) fn quick_name(kind: &str, resource: &Quick<'_, '_>) -> Option<String> {
+    let order = if kind == "User" { ["userName", "displayName"] } else { ["displayName", "userName"] };
+    let name = order.into_iter().find_map(|name| resource.text_of(name));
     name.map(|name| shorten(name).into_owned())
 }
 
@@ -240,6 +283,21 @@ fn without_quoted(sentence: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_of_a_deed_is_what_it_tells() {
+        let actor = Actor { token: "t".into(), label: "a \"label\"".into(), request: "r".into(), bulk: false };
+        for (attributes, name, mapping, bulk) in
+            [(&["userName", "urn:x"][..], Some("é \"1\""), Some("people 3"), true), (&[], None, None, false)]
+        {
+            let (name, mapping) = (name.map(str::to_owned), mapping.map(str::to_owned));
+            let (actor, status) = (Actor { bulk, ..actor.clone() }, 201);
+            let deed = Deed { verb: "create", kind: "User", id: "1", name, attributes, status };
+            let attributes = attributes.iter().map(|name| (*name).to_owned()).collect();
+            let told = Told { attributes, mapping: mapping.clone(), ..deed.told(&actor) };
+            assert_eq!(deed.line(&actor, mapping.as_deref()), serde_json::to_string(&told).unwrap());
+        }
+    }
 
     #[test]
     fn sentences_lose_their_values() {

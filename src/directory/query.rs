@@ -220,7 +220,15 @@ impl Directory {
         }
         if let Some((index, value)) = equal(&|index| super::index::stored(index, kind.name()).is_some()) {
             let Some((name, _)) = index::stored(index, kind.name()) else { return Ok(None) };
-            return self.scan(call, kind, name, Span::Exact(value.into_bytes())).await.map(Some);
+            // Whose name an address is has no key for the address.
+            let named = match name {
+                index::EMAIL => self.store.find(source, kind.name(), index::USER_NAME, value.as_bytes()).await,
+                _ => Ok(None),
+            };
+            let mut ids = self.scan(call, kind, name, Span::Exact(value.into_bytes())).await?;
+            let named = named.map_err(|error| refused(error, kind))?.filter(|id| !ids.contains(id));
+            ids.extend(named);
+            return Ok(Some(ids));
         }
         if let Some((_, member)) = equal(&|index| index == Index::Member) {
             let (mut ids, mut after) = (Vec::new(), None);
@@ -358,7 +366,8 @@ impl Question {
     /// Reads a filter over resources of a kind.
     pub(super) fn read(filter: &str, kind: &ResourceType, tolerances: Tolerances) -> Result<Self, ScimError> {
         let found = probe(filter, &kind.schema, tolerances);
-        if let Some((index, value)) = found.filter(|(index, _)| *index != Index::WorkEmail) {
+        // For addresses the index finds some more than there are.
+        if let Some((index, value)) = found.filter(|(index, _)| ![Index::Email, Index::WorkEmail].contains(index)) {
             let keys = vec![Key::Equal { index, value: value.into_owned() }];
             return Ok(Self { matcher: None, plan: FilterPlan { keys, complete: true } });
         }

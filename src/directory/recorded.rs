@@ -86,6 +86,20 @@ impl Directory {
         done
     }
 
+    /// Carries out a POST of this body when it is as most clients send it; `None` when it has to be read first, for
+    /// [`Directory::write`].
+    ///
+    /// # Errors
+    /// As [`Directory::write`].
+    pub async fn post(&self, call: &Call<'_>, kind: &ResourceType, body: &[u8]) -> Result<Option<Answer>, ScimError> {
+        let done = self.create_quick(call, kind, body).await;
+        if let Err(error) = &done {
+            let body: Value = serde_json::from_slice(body).unwrap_or_default();
+            self.log_refusal(call, &Write::Create(&body).attempt(kind), error).await;
+        }
+        done
+    }
+
     /// Logs a write that was refused before or by [`Directory::write`].
     pub async fn log_refusal(&self, call: &Call<'_>, attempt: &Attempt<'_>, error: &ScimError) {
         let source = call.source.slug.as_str();

@@ -243,9 +243,15 @@ fn push_meta(out: &mut String, call: &Call<'_>, kind: &ResourceType, stored: &St
     out.push_str("{\"resourceType\":");
     push_text(out, kind.name());
     out.push_str(",\"created\":\"");
+    let begins = out.len();
     push_time(out, stored.created);
+    let ends = out.len();
     out.push_str("\",\"lastModified\":\"");
-    push_time(out, stored.modified);
+    if stored.modified == stored.created {
+        out.extend_from_within(begins..ends);
+    } else {
+        push_time(out, stored.modified);
+    }
     out.push_str("\",\"location\":");
     push_location(out, call, Some(kind), &stored.id);
     // Writing to a String does not fail.

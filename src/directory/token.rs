@@ -195,11 +195,15 @@ impl Refusal {
 
 /// The hash under which a token is kept.
 pub fn hash(token: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digest = Sha256::digest(token.as_bytes());
-    let mut hash = String::with_capacity(2 * digest.len());
-    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    hash.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
-    hash
+    let mut hash = Vec::with_capacity(2 * digest.len());
+    let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or_default();
+    for byte in digest {
+        hash.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    // Digits are text.
+    String::from_utf8(hash).unwrap_or_default()
 }
 
 /// Makes a token of random bytes; the first part is its id.

@@ -16,8 +16,11 @@ use crate::scim::etag;
 use crate::scim::members::{Member, MemberChange};
 use crate::scim::patch::Patch;
 use crate::scim::peer::Tolerance;
+use crate::scim::project::Projection;
+use crate::scim::quick;
 use crate::scim::resource;
-use crate::store::{Applied, Change, Committed, Expected, Operation, StoreError, Stored, Transaction, Unknown};
+use crate::scim::verbatim::marked;
+use crate::store::{Applied, Change, Committed, Expected, Keys, Operation, StoreError, Stored, Transaction, Unknown};
 
 /// A group with more members is not sent back after a change.
 const FEW_MEMBERS: u64 = 100;
@@ -35,33 +38,92 @@ impl Directory {
         } else {
             None
         };
-        let names: Vec<String> = attributes.keys().cloned().collect();
-        let (kind_name, body) = (kind.name().to_owned(), bytes(&attributes));
-        let mut transaction = Transaction::new(&call.source.slug).with(Operation::Create {
-            kind: kind_name.clone(),
-            id: id.clone(),
-            at,
-            keys: index::keys(call.source, kind, &attributes),
-            body: body.clone(),
-            profile,
-        });
-        // As it is before its creation: at version 0.
-        let stored = Stored { kind: kind_name, id: id.clone(), created: at, body, ..Stored::default() };
+        let (mut more, body) = (Vec::new(), bytes(&attributes));
         if !members.is_empty() {
             let changes = [Change::Replace(members)];
+            // As it is before its creation: at version 0.
+            let (kind_name, body) = (kind.name().to_owned(), body.clone());
+            let stored = Stored { kind: kind_name, id: id.clone(), created: at, body, ..Stored::default() };
             let write = GroupWrite { stored: &stored, name: attributes.get("displayName"), changes: &changes };
             let profiles = self.member_profiles(call, kind, write).await?;
             let [change] = changes;
-            transaction = transaction.with(member_operation(call, &id, Expected::Any, at, change));
-            transaction.operations.extend(profiles);
+            more.push(member_operation(call, &id, Expected::Any, at, change));
+            more.extend(profiles);
         }
-        let name = log::name(kind.name(), &attributes);
+        let made = New {
+            id,
+            at,
+            names: attributes.keys().map(String::as_str).collect(),
+            name: log::name(kind.name(), &attributes),
+            keys: index::keys(call.source, kind, &attributes),
+            body,
+            profile,
+            more,
+        };
+        self.created(call, kind, &projection, made).await
+    }
+
+    /// Creates a resource whose body is as most clients send it, without reading it into values. `None` when it has to be read.
+    ///
+    /// # Errors
+    /// As [`Directory::create`].
+    pub(super) async fn create_quick(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        body: &[u8],
+    ) -> Result<Option<Answer>, ScimError> {
+        // A mapping reads values.
+        if call.source.mapping(kind.name()).is_some() || index::has_own_keys(kind.name()) {
+            return Ok(None);
+        }
+        let Some(quick) = quick::create(body, &kind.schema, call.source.tolerances) else { return Ok(None) };
+        self.check_halt(call)?;
+        let projection = projection(call, kind)?;
+        let keys = index::quick_keys(call.source, kind, &quick);
+        let made = New {
+            id: Uuid::now_v7().to_string(),
+            at: self.now(),
+            name: log::quick_name(kind.name(), &quick),
+            names: quick.names,
+            keys,
+            body: marked(quick.text).into_bytes(),
+            profile: None,
+            more: Vec::new(),
+        };
+        self.created(call, kind, &projection, made).await.map(Some)
+    }
+
+    /// Stores a new resource, and answers with it.
+    async fn created(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        projection: &Projection,
+        made: New<'_>,
+    ) -> Result<Answer, ScimError> {
+        let New { id, at, names, name, keys, body, profile, more } = made;
+        let kind_name = kind.name().to_owned();
+        let mut transaction = Transaction::new(&call.source.slug);
+        // With the entries of outbox and log.
+        transaction.operations.reserve(3 + more.len());
+        transaction.operations.push(Operation::Create {
+            kind: kind_name.clone(),
+            id: id.clone(),
+            at,
+            keys,
+            body: body.clone(),
+            profile,
+        });
+        transaction.operations.extend(more);
         let deed = Deed { verb: "create", kind: kind.name(), id: &id, name, attributes: &names, status: 201 };
         let steps = Steps::of(&transaction, &id);
         let committed = self.commit(call, transaction, &deed, at).await.map_err(|error| refused(error, kind))?;
-        let stored = self.left(call, kind, stored, &steps, &committed, at).await?;
+        // As it is before its creation: at version 0.
+        let stored = Stored { kind: kind_name, id: id.clone(), created: at, body, ..Stored::default() };
+        let stored = self.left(call, kind, stored, steps, &committed, at).await?;
         let is_member = committed.applied.iter().any(|done| matches!(done, Applied::Created { is_member: true, .. }));
-        self.created_answer(call, kind, stored, &projection, is_member).await
+        self.created_answer(call, kind, stored, projection, is_member).await
     }
 
     /// Replaces a resource (RFC 7644, section 3.5.1).
@@ -89,10 +151,10 @@ impl Directory {
             }
             let transaction = self.change(call, kind, &stored, &attributes, differs, changes, at).await?;
             let name = log::name(kind.name(), &attributes);
-            let deed = Deed { verb: "replace", kind: kind.name(), id, name, attributes: &changed, status: 200 };
+            let deed = Deed { verb: "replace", kind: kind.name(), id, name, attributes: &texts(&changed), status: 200 };
             let steps = Steps::of(&transaction, id);
             if let Some(committed) = self.written(call, kind, transaction, &deed, at).await? {
-                let stored = self.left(call, kind, stored, &steps, &committed, at).await?;
+                let stored = self.left(call, kind, stored, steps, &committed, at).await?;
                 return self.resource_answer(200, call, kind, stored, &projection).await;
             }
         }
@@ -135,10 +197,10 @@ impl Directory {
             let silent = unasked && (many || patch.is_silent(call.entra));
             let name = log::name(kind.name(), &attributes);
             let status = if silent { 204 } else { 200 };
-            let deed = Deed { verb: "patch", kind: kind.name(), id, name, attributes: &names, status };
+            let deed = Deed { verb: "patch", kind: kind.name(), id, name, attributes: &texts(&names), status };
             let steps = Steps::of(&transaction, id);
             if let Some(committed) = self.written(call, kind, transaction, &deed, at).await? {
-                let stored = self.left(call, kind, stored, &steps, &committed, at).await?;
+                let stored = self.left(call, kind, stored, steps, &committed, at).await?;
                 if silent {
                     return Ok(Answer { etag: Some(etag::weak(stored.version)), ..Answer::empty(204) });
                 }
@@ -269,11 +331,14 @@ impl Directory {
     ) -> Result<Committed, StoreError> {
         let mapping = self.mapping_revision(call, deed.kind);
         let members: Vec<&String> = named_members(&transaction.operations).collect();
-        let more = deed.operations(&call.source.slug, call.actor, mapping, &members, at);
+        let more = deed.operations(&call.source.slug, call.actor, mapping.as_deref(), &members, at);
         transaction.operations.extend(more);
         let leaves_work = transaction.operations.iter().any(super::remap::is_wanted);
         let committed = self.store.commit(transaction).await?;
-        self.written.send_modify(|writes| *writes += 1);
+        // Who begins to follow later reads the outbox first.
+        if self.written.receiver_count() > 0 {
+            self.written.send_modify(|writes| *writes += 1);
+        }
         if leaves_work {
             self.remap.notify_one();
         }
@@ -287,7 +352,7 @@ impl Directory {
         call: &Call<'_>,
         kind: &ResourceType,
         before: Stored,
-        steps: &Steps,
+        steps: Steps,
         committed: &Committed,
         at: Millis,
     ) -> Result<Stored, ScimError> {
@@ -315,8 +380,8 @@ impl Directory {
                 (stored.version, stored.modified) = (version, at);
             }
         }
-        if let Some(body) = &steps.body {
-            stored.body.clone_from(body);
+        if let Some(body) = steps.body {
+            stored.body = body;
         }
         Ok(stored)
     }
@@ -398,11 +463,26 @@ impl Directory {
     }
 }
 
+/// A resource that is to be created.
+struct New<'a> {
+    id: String,
+    at: Millis,
+    /// The names of its attributes.
+    names: Vec<&'a str>,
+    /// What a person calls it.
+    name: Option<String>,
+    keys: Keys,
+    body: Vec<u8>,
+    profile: Option<Vec<u8>>,
+    /// What is stored with it.
+    more: Vec<Operation>,
+}
+
 /// What of a transaction changes one resource.
 struct Steps {
     /// The places of its operations.
     own: Vec<usize>,
-    /// Its attributes from now on, when they change.
+    /// Its attributes from now on, when they are replaced.
     body: Option<Vec<u8>>,
 }
 
@@ -411,7 +491,8 @@ impl Steps {
         let (mut own, mut attributes) = (Vec::new(), None);
         for (place, operation) in transaction.operations.iter().enumerate() {
             match operation {
-                Operation::Create { id, body, .. } | Operation::Replace { id, body, .. } if id == resource => {
+                Operation::Create { id, .. } if id == resource => own.push(place),
+                Operation::Replace { id, body, .. } if id == resource => {
                     attributes = Some(body.clone());
                     own.push(place);
                 }
@@ -454,13 +535,17 @@ fn named_members(operations: &[Operation]) -> impl Iterator<Item = &String> {
     ids.take(FEW_MEMBERS as usize)
 }
 
+fn texts(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
 fn ids(members: Vec<Member>) -> Vec<String> {
     members.into_iter().map(|member| member.value).collect()
 }
 
 fn bytes(attributes: &Map<String, Value>) -> Vec<u8> {
     // A map of texts and values always is JSON.
-    serde_json::to_vec(attributes).unwrap_or_default()
+    marked(serde_json::to_string(attributes).unwrap_or_default()).into_bytes()
 }
 
 /// The top-level attributes in which two resources differ.

@@ -3,11 +3,13 @@
 //! The tables themselves are in `schema/tables.rs`. Names match without regard to case (RFC 7643, section 2.1) and are
 //! given back as the schema spells them.
 
+mod look;
 mod tables;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use look::Looks;
 pub use tables::{common, enterprise_user, group, user};
 
 /// The URN of the core User schema (RFC 7643, section 4.1).
@@ -365,6 +367,8 @@ struct Withheld {
     core: Vec<Text>,
     /// Of the extensions, in their order.
     extensions: Vec<Vec<Text>>,
+    /// All of them, to be looked for in a text.
+    looks: Looks,
 }
 
 impl Withheld {
@@ -376,10 +380,10 @@ impl Withheld {
                 .filter(|attribute| is_withheld(attribute) || attribute.sub_attributes.iter().any(is_withheld));
             withheld.map(|attribute| attribute.name.clone()).collect()
         };
-        Arc::new(Self {
-            core: [names(common()), names(&core.attributes)].concat(),
-            extensions: extensions.iter().map(|schema| names(&schema.attributes)).collect(),
-        })
+        let core = [names(common()), names(&core.attributes)].concat();
+        let extensions: Vec<Vec<Text>> = extensions.iter().map(|schema| names(&schema.attributes)).collect();
+        let looks = Looks::new(core.iter().chain(extensions.iter().flatten()));
+        Arc::new(Self { core, extensions, looks })
     }
 }
 
@@ -435,6 +439,11 @@ impl ResourceSchema {
     pub(super) fn withheld_of(&self, urn: &str) -> Option<&[Text]> {
         let place = self.extensions.iter().position(|schema| schema.id == urn)?;
         self.withheld.extensions.get(place).map(Vec::as_slice)
+    }
+
+    /// What might have to be left out of a text.
+    pub(super) fn looks(&self) -> &Looks {
+        &self.withheld.looks
     }
 
     /// The schema of that URN.

@@ -3,6 +3,10 @@
 
 mod walk;
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::schema::{ResourceSchema, Text};
 
 use walk::Fields;
@@ -12,6 +16,27 @@ pub use walk::is_plain;
 const ADDED: [&str; 4] = ["id", "meta", "members", "groups"];
 /// Bytes that the caller adds to most resources.
 const ROOM: usize = 384;
+/// How what we store begins.
+const FIRST: &str = "{\"schemas\":[";
+
+/// What a marked text begins with; to who reads JSON it is nothing.
+const MARK: char = ' ';
+/// What a marked text has nowhere, so that of its fields none is added by the service, and none has no value.
+static TROUBLE: LazyLock<[Finder<'static>; 7]> = LazyLock::new(|| {
+    ["\":null", "\":{}", "\"schemas\":", "\"id\":", "\"meta\":", "\"members\":", "\"groups\":"].map(Finder::new)
+});
+
+/// A resource as text, to be stored. It is marked when it begins with `schemas` and whatever an answer has by default is put into
+/// it without a walk over its fields.
+pub fn marked(text: String) -> String {
+    let rest = text.strip_prefix(FIRST).map(str::as_bytes);
+    if rest.is_some_and(|rest| TROUBLE.iter().all(|finder| finder.find(rest).is_none())) {
+        let mut marked = text;
+        marked.insert(0, MARK);
+        return marked;
+    }
+    text
+}
 
 /// Appends the beginning of a resource as an answer has it by default: `schemas`, `id`, and the other attributes as they are
 /// stored. The brace at its end is left to the caller, who adds the rest. False, with nothing appended, when something is not
@@ -46,6 +71,31 @@ struct Parts<'t> {
 impl<'t> Parts<'t> {
     fn of(stored: &'t [u8], resource: &ResourceSchema) -> Option<Self> {
         let text = std::str::from_utf8(stored).ok()?;
+        match text.strip_prefix(MARK) {
+            Some(text) => Self::looked(text, resource).or_else(|| Self::walked(text, resource)),
+            None => Self::walked(text, resource),
+        }
+    }
+
+    /// The parts of a text that was marked, when no attribute that is withheld may be in it.
+    fn looked(text: &'t str, resource: &ResourceSchema) -> Option<Self> {
+        let end = text.len().checked_sub(1).filter(|_| text.ends_with('}'))?;
+        let from = FIRST.len();
+        let close = from + text.get(from..)?.find(']').filter(|_| text.starts_with(FIRST))? + 1;
+        // A bracket in a URN ends the list too early for what has to come behind it.
+        let behind = match text.get(close..end)? {
+            "" => "",
+            rest => rest.strip_prefix(",\"")?,
+        };
+        let is_shown = !resource.looks().find(text.get(from..)?);
+        is_shown.then(|| Self {
+            schemas: text.get(1..close).unwrap_or_default(),
+            before: "",
+            behind: if behind.is_empty() { "" } else { text.get(close + 1..end).unwrap_or_default() },
+        })
+    }
+
+    fn walked(text: &'t str, resource: &ResourceSchema) -> Option<Self> {
         let mut fields = Fields::of(text)?;
         let (mut schemas, mut end) = (None, 1);
         while let Some(field) = fields.step().ok()? {
@@ -136,9 +186,25 @@ mod tests {
             (json!({"userName": "a", "urn:x": {"other": null}}), false),
             (json!({"userName": "a", "id": "2"}), false),
             (json!({"userName": "a", "own \"name\"": "2"}), false),
+            (json!({"schemas": [], "userName": "a"}), true),
+            (json!({"schemas": ["urn:a"]}), true),
+            (json!({"schemas": ["urn:a]", "urn:b"], "userName": "a"}), true),
+            (
+                json!({"schemas": ["urn:a"], "userName": ":null", "emails": [null, {"id": "password", "type": null}]}),
+                true,
+            ),
+            (json!({"schemas": ["urn:a"], "userName": "a", "PASSWORD": "x"}), false),
+            (json!({"schemas": ["urn:a"], "userName": "a", "urn:x": {"Badge": "7", "other": 1}}), false),
+            (json!({"schemas": ["urn:a"], "userName": "a", "urn:x": {"lock": 1}}), false),
+            (json!({"schemas": ["urn:a"], "userName": "a", "urn:x": {}}), false),
+            (json!({"schemas": ["urn:a"], "userName": "a", "members": []}), false),
+            (json!({"schemas": ["urn:a"], "userName": "a", "title": null}), false),
         ] {
             let mut text = "as it was".to_owned();
             assert_eq!(begin(&mut text, stored.to_string().as_bytes(), "1", &user), is_taken, "{stored}");
+            let mut again = "as it was".to_owned();
+            assert_eq!(begin(&mut again, marked(stored.to_string()).as_bytes(), "1", &user), is_taken, "{stored}");
+            assert_eq!(again, text);
             let Some(text) = text.strip_prefix("as it was").filter(|text| !text.is_empty()) else { continue };
             let mut fields: Map<String, Value> = stored.as_object().unwrap().clone();
             let schemas = fields.shift_remove("schemas").map(|schemas| ("schemas".to_owned(), schemas));

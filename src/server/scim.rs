@@ -17,7 +17,7 @@ use super::door::Visit;
 use crate::directory::token::Refusal;
 use crate::directory::{Actor, Answer, Attempt, Call, Directory, Source, Write};
 use crate::scim::bulk;
-use crate::scim::discovery::{self, Features};
+use crate::scim::discovery::{self, Features, ResourceType};
 use crate::scim::error::ScimError;
 use crate::scim::etag::Tags;
 use crate::scim::list::Query;
@@ -93,6 +93,9 @@ fn place(path: &str) -> Option<Place<'_>> {
 }
 
 fn decoded(part: &str) -> Cow<'_, str> {
+    if !part.contains('%') {
+        return Cow::Borrowed(part);
+    }
     percent_encoding::percent_decode_str(part).decode_utf8_lossy()
 }
 
@@ -187,11 +190,7 @@ async fn route(state: &State, request: Request<Body>, visit: &Visit) -> Result<A
                 .ok_or_else(|| ScimError::not_found(format!("endpoint {:?}", crate::text::shorten(endpoint))))?;
             match (more, &parts.method) {
                 ([], &Method::GET) => Ok(directory.list(&call, kind, &query()?).await?),
-                ([], &Method::POST) => {
-                    let attempt = Attempt { operation: "create", kind: Some(kind), id: None, body: None };
-                    let body = sent(directory, &call, &attempt, read_json(state, &parts.headers, body)).await?;
-                    Ok(Box::pin(directory.write(&call, kind, Write::Create(&body))).await?)
-                }
+                ([], &Method::POST) => Box::pin(create(state, &call, kind, &parts.headers, body)).await,
                 ([], _) => Err(not_allowed("GET, POST")),
                 ([".search"], &Method::POST) => {
                     let body = json(&read(state, &parts.headers, body).await?)?;
@@ -216,6 +215,24 @@ async fn route(state: &State, request: Request<Body>, visit: &Visit) -> Result<A
         }
         [] => Err(ScimError::not_found("this path; try /ServiceProviderConfig:").into()),
     }
+}
+
+/// A POST of a resource.
+async fn create(
+    state: &State,
+    call: &Call<'_>,
+    kind: &ResourceType,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Answer, Refused> {
+    let directory = &state.directory;
+    let attempt = Attempt { operation: "create", kind: Some(kind), id: None, body: None };
+    let body = sent(directory, call, &attempt, read(state, headers, body)).await?;
+    if let Some(answer) = directory.post(call, kind, &body).await? {
+        return Ok(answer);
+    }
+    let body = sent(directory, call, &attempt, async { Ok(json(&body)?) }).await?;
+    Ok(directory.write(call, kind, Write::Create(&body)).await?)
 }
 
 /// Who asks, when it may. `slug` is the name in the path, and `source` the one that is called so.
@@ -323,12 +340,12 @@ async fn read_json(state: &State, headers: &HeaderMap, body: Body) -> Result<Val
 }
 
 /// What a write sends; when it cannot be read, the provisioning log says so.
-async fn sent(
+async fn sent<T>(
     directory: &Directory,
     call: &Call<'_>,
     attempt: &Attempt<'_>,
-    body: impl Future<Output = Result<Value, Refused>>,
-) -> Result<Value, Refused> {
+    body: impl Future<Output = Result<T, Refused>>,
+) -> Result<T, Refused> {
     let body = body.await;
     if let Err(refused) = &body {
         directory.log_refusal(call, attempt, &refused.error).await;

@@ -119,7 +119,6 @@ pub(super) enum Line {
 
 impl Line {
     pub(super) fn resource(source: &str, stored: Stored) -> Self {
-        let octets = |keys: Vec<(String, Vec<u8>)>| keys.into_iter().map(|(index, key)| (index, Octets(key))).collect();
         let Stored { kind, id, version, created, modified, number, members, body, profile, keys } = stored;
         Self::Resource(Box::new(ResourceLine {
             source: source.to_owned(),
@@ -132,8 +131,8 @@ impl Line {
             members,
             body: Octets(body),
             profile: profile.map(Octets),
-            unique: octets(keys.unique),
-            plain: octets(keys.plain),
+            unique: keys.of_unique().map(octets).collect(),
+            plain: keys.of_plain().map(octets).collect(),
         }))
     }
 
@@ -147,12 +146,16 @@ impl Line {
     }
 }
 
+fn octets((index, key): (&str, &[u8])) -> (String, Octets) {
+    (index.to_owned(), Octets(key.to_vec()))
+}
+
 impl ResourceLine {
     /// The source and the resource.
     pub(super) fn into_stored(self) -> (String, Stored) {
-        let plain = |keys: Vec<(String, Octets)>| keys.into_iter().map(|(index, key)| (index, key.0)).collect();
         let Self { source, kind, id, version, created, modified, number, members, body, profile, unique, .. } = self;
-        let keys = Keys { unique: plain(unique), plain: plain(self.plain) };
+        let keys = unique.iter().fold(Keys::default(), |keys, (index, key)| keys.unique(index, &key.0));
+        let keys = self.plain.iter().fold(keys, |keys, (index, key)| keys.plain(index, &key.0));
         let (body, profile) = (body.0, profile.map(|profile| profile.0));
         (source, Stored { kind, id, version, created, modified, number, members, body, profile, keys })
     }

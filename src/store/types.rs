@@ -45,28 +45,103 @@ impl Stored {
     }
 }
 
-/// The keys of a resource. Which attributes have an index, and how values are normalised, is the caller's decision.
+/// The keys of a resource. Which attributes have an index, and how values are normalised, is the caller's decision. They are held
+/// as the bytes of a row, because most who read a resource never look at them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
-    /// Index name and key; among the resources of one kind in a source only one may have it.
-    pub unique: Vec<(String, Vec<u8>)>,
-    /// Index name and key; any number of resources may have it.
-    pub plain: Vec<(String, Vec<u8>)>,
+    pub(super) unique: Packed,
+    pub(super) plain: Packed,
 }
 
 impl Keys {
-    /// Adds a unique key.
+    /// Adds a unique key: among the resources of one kind in a source only one may have it.
     #[must_use]
-    pub fn unique(mut self, index: &str, key: impl Into<Vec<u8>>) -> Self {
-        self.unique.push((index.to_owned(), key.into()));
+    pub fn unique(mut self, index: &str, key: impl AsRef<[u8]>) -> Self {
+        self.unique.push(index, key.as_ref());
         self
     }
 
     /// Adds a key that others may have too.
     #[must_use]
-    pub fn plain(mut self, index: &str, key: impl Into<Vec<u8>>) -> Self {
-        self.plain.push((index.to_owned(), key.into()));
+    pub fn plain(mut self, index: &str, key: impl AsRef<[u8]>) -> Self {
+        self.plain.push(index, key.as_ref());
         self
+    }
+
+    /// Whether there is this key among the unique ones, or among the others.
+    pub fn has(&self, unique: bool, index: &str, key: &[u8]) -> bool {
+        if unique { self.unique.has(index, key) } else { self.plain.has(index, key) }
+    }
+
+    /// The unique keys: index name and key.
+    pub fn of_unique(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.unique.iter()
+    }
+
+    /// The other keys: index name and key.
+    pub fn of_plain(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.plain.iter()
+    }
+}
+
+/// Index names and keys one after another, the length of each before it as rows have it: seven bits a byte, the lowest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Packed {
+    count: u64,
+    bytes: Vec<u8>,
+}
+
+impl Packed {
+    fn push(&mut self, index: &str, key: &[u8]) {
+        self.count += 1;
+        for part in [index.as_bytes(), key] {
+            let mut length = part.len();
+            while length >= 0x80 {
+                self.bytes.push(length as u8 | 0x80);
+                length >>= 7;
+            }
+            self.bytes.push(length as u8);
+            self.bytes.extend_from_slice(part);
+        }
+    }
+
+    /// What a row has: so many pairs, which were looked at.
+    pub(super) fn from_row(count: u64, bytes: &[u8]) -> Self {
+        Self { count, bytes: bytes.to_vec() }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> u64 {
+        self.count
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let mut rest = self.bytes.as_slice();
+        let mut part = move || {
+            let (mut length, mut shift) = (0_usize, 0_u32);
+            loop {
+                let (byte, behind) = rest.split_first()?;
+                rest = behind;
+                length |= usize::from(byte & 0x7F).checked_shl(shift)?;
+                shift += 7;
+                if *byte < 0x80 {
+                    break;
+                }
+            }
+            let (part, behind) = rest.split_at_checked(length)?;
+            rest = behind;
+            Some(part)
+        };
+        std::iter::from_fn(move || Some((std::str::from_utf8(part()?).ok()?, part()?)))
+    }
+
+    /// Whether this pair is one of them.
+    pub(super) fn has(&self, index: &str, key: &[u8]) -> bool {
+        self.iter().any(|pair| pair == (index, key))
     }
 }
 

@@ -32,6 +32,11 @@ fn what_entra_sends() {
 }
 
 #[test]
+fn bodies_that_are_not_read_into_values() {
+    talks("quick.json", 2);
+}
+
+#[test]
 fn what_users_of_other_servers_complain_of() {
     talks("pains.json", 9);
 }

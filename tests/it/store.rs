@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use provisor::store::{
     Answer, Applied, Change, Committed, Expected, Keys, LogEntry, LogQuery, MODIFIED, Operation, Options, Scan,
-    SledStore, Span, Start, Store, StoreError, Table, Transaction, Unknown, When, compact, time_key,
+    SledStore, Span, Start, Store, StoreError, Stored, Table, Transaction, Unknown, When, compact, time_key,
 };
 
 /// A directory that is gone after the test.
@@ -49,6 +49,11 @@ fn create(kind: &str, id: &str, at: u64, body: &[u8], keys: Keys) -> Operation {
 
 fn user(id: &str, name: &str) -> Operation {
     create("User", id, 1, b"{}", Keys::default().unique("userName", name))
+}
+
+/// The key of its first unique index.
+fn name_of(stored: &Stored) -> Vec<u8> {
+    stored.keys.of_unique().next().unwrap().1.to_vec()
 }
 
 fn group(id: &str) -> Operation {
@@ -564,7 +569,7 @@ fn a_backup_beside_writers_is_the_store_of_one_moment() {
                     };
                     let name = |id: usize| {
                         let stored = wait(store.get("s", &format!("u{id}"))).unwrap().unwrap();
-                        String::from_utf8(stored.keys.unique[0].1.clone()).unwrap()
+                        String::from_utf8(name_of(&stored)).unwrap()
                     };
                     let (first, second) = (name(a), name(b));
                     let steps = [rename(a, format!("between{writer}")), rename(b, first), rename(a, second)];
@@ -582,11 +587,47 @@ fn a_backup_beside_writers_is_the_store_of_one_moment() {
     let copy = to.open();
     copy.restore(&mut Bytes::new(&file)).unwrap();
     sound(&copy);
-    let names: BTreeSet<Vec<u8>> = ids(&copy, "User", 100)
-        .iter()
-        .map(|id| wait(copy.get("s", id)).unwrap().unwrap().keys.unique[0].1.clone())
-        .collect();
+    let names: BTreeSet<Vec<u8>> =
+        ids(&copy, "User", 100).iter().map(|id| name_of(&wait(copy.get("s", id)).unwrap().unwrap())).collect();
     assert_eq!(names, (0..800).map(|at| format!("n{at}").into_bytes()).collect());
+}
+
+#[test]
+fn who_is_in_a_group_is_told_however_often_it_was_asked() {
+    let place = Place::new();
+    let groups = |store: &SledStore, id: &str| wait(store.groups("s", id, None, 9)).unwrap().items;
+    // More questions than are answered before memberships are held in memory.
+    let ask = |store: &SledStore| {
+        for _ in 0..200 {
+            assert_eq!(groups(store, "u1"), ["g"]);
+            assert_eq!(groups(store, "u0"), Vec::<String>::new());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    let store = place.open();
+    commit(&store, [user("u0", "n0"), user("u1", "n1"), user("u2", "n2"), group("g")]).unwrap();
+    let known = Change::Add(vec!["u1".into(), "stray".into()]);
+    commit(&store, [change_with("g", known, Unknown::Keep)]).unwrap();
+    ask(&store);
+    commit(&store, [add("g", &["u2"])]).unwrap();
+    assert_eq!(groups(&store, "u2"), ["g"]);
+    drop(store);
+    let store = place.open();
+    ask(&store);
+    for id in ["u2", "stray"] {
+        assert_eq!(groups(&store, id), ["g"]);
+    }
+    commit(&store, [change("g", Change::Remove(vec!["u1".into()]))]).unwrap();
+    assert_eq!(groups(&store, "u1"), Vec::<String>::new());
+    let mut file = Vec::new();
+    store.dump(&mut file).unwrap();
+    let other = Place::new();
+    let copy = other.open();
+    for _ in 0..200 {
+        assert_eq!(groups(&copy, "u2"), Vec::<String>::new());
+    }
+    copy.restore(&mut Bytes::new(&file)).unwrap();
+    assert_eq!(groups(&copy, "u2"), ["g"]);
 }
 
 #[test]

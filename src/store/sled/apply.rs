@@ -91,10 +91,10 @@ fn value_fits(length: usize) -> Result<(), StoreError> {
 }
 
 fn keys_fit(keys: &Keys) -> Result<(), StoreError> {
-    if keys.unique.len() + keys.plain.len() > MAX_KEYS {
+    if keys.unique.len() + keys.plain.len() > MAX_KEYS as u64 {
         return Err(StoreError::TooLarge { what: "the keys of a resource", limit: MAX_KEYS });
     }
-    for (index, _) in keys.unique.iter().chain(&keys.plain) {
+    for (index, _) in keys.unique.iter().chain(keys.plain.iter()) {
         name_fits(index, "the name of an index, in bytes")?;
         if index == MODIFIED {
             return Err(StoreError::TooLarge { what: "keys of meta.lastModified, which the store keeps", limit: 0 });
@@ -149,10 +149,10 @@ fn create(staging: &mut Staging<'_>, source: &str, mut stored: Stored) -> Result
     if staging.has(&keys::resource(source, &stored.id))? {
         return Err(StoreError::Exists { id: stored.id });
     }
-    for (index, key) in &stored.keys.unique {
+    for (index, key) in stored.keys.unique.iter() {
         claim(staging, source, &stored, index, key)?;
     }
-    for (index, key) in &stored.keys.plain {
+    for (index, key) in stored.keys.plain.iter() {
         staging.put(keys::plain(source, &stored.kind, index, key, &stored.id), b"")?;
     }
     staging.put(modified_key(source, &stored), b"")?;
@@ -191,21 +191,21 @@ fn replace(
     let Stored { kind, id, version, created, number, members, .. } = old.clone();
     let new = Stored { kind, id, version: version + 1, created, modified: at, number, members, body, profile, keys };
     // Old keys go first, so that a key may move from one index entry to another of the same resource.
-    for (index, key) in &old.keys.unique {
-        if !new.keys.unique.iter().any(|kept| kept.0 == *index && kept.1 == *key) {
+    for (index, key) in old.keys.unique.iter() {
+        if !new.keys.unique.has(index, key) {
             staging.remove(keys::unique(source, &old.kind, index, key))?;
         }
     }
-    for (index, key) in &old.keys.plain {
-        if !new.keys.plain.iter().any(|kept| kept.0 == *index && kept.1 == *key) {
+    for (index, key) in old.keys.plain.iter() {
+        if !new.keys.plain.has(index, key) {
             staging.remove(keys::plain(source, &old.kind, index, key, &old.id))?;
         }
     }
-    for (index, key) in &new.keys.unique {
+    for (index, key) in new.keys.unique.iter() {
         claim(staging, source, &new, index, key)?;
     }
-    for (index, key) in &new.keys.plain {
-        if !old.keys.plain.iter().any(|kept| kept.0 == *index && kept.1 == *key) {
+    for (index, key) in new.keys.plain.iter() {
+        if !old.keys.plain.has(index, key) {
             staging.put(keys::plain(source, &new.kind, index, key, &new.id), b"")?;
         }
     }
@@ -223,10 +223,10 @@ fn touch(staging: &mut Staging<'_>, source: &str, old: &Stored, new: &Stored) ->
 }
 
 fn delete(staging: &mut Staging<'_>, source: &str, old: &Stored, at: Millis) -> Result<Applied, StoreError> {
-    for (index, key) in &old.keys.unique {
+    for (index, key) in old.keys.unique.iter() {
         staging.remove(keys::unique(source, &old.kind, index, key))?;
     }
-    for (index, key) in &old.keys.plain {
+    for (index, key) in old.keys.plain.iter() {
         staging.remove(keys::plain(source, &old.kind, index, key, &old.id))?;
     }
     staging.remove(modified_key(source, old))?;
@@ -316,6 +316,7 @@ fn members(
             None => return Err(StoreError::MemberNotFound { id: member }),
         };
         staging.put(edge, kind.as_bytes())?;
+        staging.join(&keys::edges(Space::Group, source, &member));
         staging.put(keys::group(source, &member, &old.id), b"")?;
         added.push(member);
     }

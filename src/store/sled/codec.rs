@@ -1,6 +1,7 @@
 //! How values are written: a resource, the rows of the order of creation, entries of outbox and log, counters. Lengths
 //! are checked on the way back; what does not fit is damage, not a panic.
 
+use crate::store::types::Packed;
 use crate::store::{Keys, LogEntry, StoreError, Stored};
 
 use super::keys::Space;
@@ -82,17 +83,16 @@ impl<'r> Reader<'r> {
 }
 
 pub(super) fn write_resource(stored: &Stored) -> Vec<u8> {
-    let mut row = Writer(Vec::with_capacity(64 + stored.body.len() + stored.profile.as_ref().map_or(0, Vec::len)));
+    let keys = stored.keys.unique.as_bytes().len() + stored.keys.plain.as_bytes().len();
+    let content = stored.body.len() + stored.profile.as_ref().map_or(0, Vec::len);
+    let mut row = Writer(Vec::with_capacity(96 + keys + content));
     for number in [stored.version, stored.created, stored.modified, stored.number, stored.members] {
         row.number(number);
     }
     row.bytes(stored.kind.as_bytes());
     for keys in [&stored.keys.unique, &stored.keys.plain] {
-        row.number(keys.len() as u64);
-        for (index, key) in keys {
-            row.bytes(index.as_bytes());
-            row.bytes(key);
-        }
+        row.number(keys.len());
+        row.0.extend_from_slice(keys.as_bytes());
     }
     row.bytes(&stored.body);
     row.byte(u8::from(stored.profile.is_some()));
@@ -127,12 +127,14 @@ pub(super) fn read_kind(row: &[u8]) -> Result<String, StoreError> {
     row.string()
 }
 
-fn read_keys(row: &mut Reader<'_>) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-    let mut keys = Vec::new();
-    for _ in 0..row.number()? {
-        keys.push((row.string()?, row.bytes()?.to_vec()));
+fn read_keys(row: &mut Reader<'_>) -> Result<Packed, StoreError> {
+    let (count, begins) = (row.number()?, row.rest);
+    for _ in 0..count {
+        std::str::from_utf8(row.bytes()?).map_err(|_| row.damage())?;
+        row.bytes()?;
     }
-    Ok(keys)
+    let length = begins.len() - row.rest.len();
+    Ok(Packed::from_row(count, begins.get(..length).unwrap_or_default()))
 }
 
 /// A row of the order of creation: places within the row and the ids there. The first byte is their number, so that pages
@@ -271,10 +273,16 @@ mod tests {
         #[test]
         fn a_resource_is_read_back(
             numbers: [u64; 5], kind in "\\PC{0,9}", body: Vec<u8>, profile: Option<Vec<u8>>,
-            keys in proptest::collection::vec(("[a-z]{1,5}", any::<Vec<u8>>()), 0..4),
+            pairs in proptest::collection::vec(("[a-z]{1,5}", proptest::collection::vec(any::<u8>(), 0..200)), 0..4),
         ) {
             let [version, created, modified, number, members] = numbers;
-            let keys = Keys { unique: keys.clone(), plain: keys };
+            let mut keys = Keys::default();
+            for (index, key) in &pairs {
+                keys = keys.unique(index, key).plain(index, key);
+            }
+            for kept in [keys.of_unique().collect::<Vec<_>>(), keys.of_plain().collect()] {
+                prop_assert_eq!(kept, pairs.iter().map(|(index, key)| (index.as_str(), key.as_slice())).collect::<Vec<_>>());
+            }
             let stored = Stored { kind: kind.clone(), id: "x".into(), version, created, modified, number, members, body, profile, keys };
             let row = write_resource(&stored);
             prop_assert_eq!(read_resource("x", &row), Ok(stored));

@@ -388,15 +388,15 @@ fn derive(engine: &Engine, loader: &mut Loader<'_>) -> Result<(), StoreError> {
 
 fn derive_one(staging: &mut Staging<'_>, source: &str, stored: &Stored) -> Result<(), StoreError> {
     let Stored { kind, id, number, .. } = stored;
-    for (index, key) in &stored.keys.unique {
+    for (index, key) in stored.keys.unique.iter() {
         let at = keys::unique(source, kind, index, key);
         if let Some(holder) = staging.load(&at)?.filter(|holder| **holder != *id.as_bytes()) {
             let holder = String::from_utf8_lossy(&holder).into_owned();
-            return Err(StoreError::Duplicate { index: index.clone(), key: key.clone(), holder });
+            return Err(StoreError::Duplicate { index: index.to_owned(), key: key.to_vec(), holder });
         }
         staging.put(at, id.as_bytes())?;
     }
-    for (index, key) in &stored.keys.plain {
+    for (index, key) in stored.keys.plain.iter() {
         staging.put(keys::plain(source, kind, index, key, id), b"")?;
     }
     staging.put(keys::plain(source, kind, MODIFIED, &time_key(stored.modified), id), b"")?;

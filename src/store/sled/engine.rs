@@ -9,6 +9,7 @@ use ::sled::{Batch, Db, IVec, Tree};
 
 use crate::store::StoreError;
 
+use super::joined::Joined;
 use super::keys::{self, Space};
 use super::staging::Writes;
 
@@ -27,6 +28,8 @@ pub(super) struct Engine {
     pub(super) tree: Tree,
     /// Our own handle to the log file, because the database's flush does not sync it.
     pub(super) file: File,
+    /// Who may be a member of a group.
+    pub(super) joined: Joined,
 }
 
 /// Runs something of the database's.

@@ -139,6 +139,10 @@ impl Key {
     }
 
     fn escape(&mut self, text: &[u8]) {
+        if memchr::memchr(0, text).is_none() {
+            self.0.extend_from_slice(text);
+            return;
+        }
         for byte in text {
             self.0.push(*byte);
             if *byte == 0 {
@@ -195,28 +199,25 @@ impl Key {
 
 /// A UUID in its usual spelling as its bytes; other spellings are ids of their own.
 fn uuid_bytes(id: &str) -> Option<[u8; 16]> {
-    let text = id.as_bytes();
-    if text.len() != 36 {
-        return None;
+    // The value of a hexadecimal digit, and more than any of them for all else.
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => 0xFF,
+    };
+    let text: &[u8; 36] = id.as_bytes().try_into().ok()?;
+    let digit = |at: usize| text.get(at).copied().map(value);
+    let mut bytes = [0_u8; 16];
+    let mut seen = 0;
+    // Where the digits of each byte begin.
+    let starts = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    for (byte, start) in bytes.iter_mut().zip(starts) {
+        let (high, low) = (digit(start)?, digit(start + 1)?);
+        seen |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    let (mut bytes, mut digits) = ([0_u8; 16], 0_usize);
-    for (at, letter) in text.iter().enumerate() {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            if *letter != b'-' {
-                return None;
-            }
-            continue;
-        }
-        let digit = match letter {
-            b'0'..=b'9' => letter - b'0',
-            b'a'..=b'f' => letter - b'a' + 10,
-            _ => return None,
-        };
-        let byte = bytes.get_mut(digits / 2)?;
-        *byte = *byte << 4 | digit;
-        digits += 1;
-    }
-    Some(bytes)
+    let dashes = [8, 13, 18, 23].into_iter().all(|at| text.get(at) == Some(&b'-'));
+    (seen < 16 && dashes).then_some(bytes)
 }
 
 fn uuid_text(bytes: &[u8]) -> String {
@@ -281,6 +282,34 @@ impl<'k> Parts<'k> {
                 Some(uuid_text(bytes))
             }
             2 => self.string(),
+            _ => None,
+        }
+    }
+
+    /// Goes behind a text.
+    pub(super) fn skip_text(&mut self) -> Option<()> {
+        loop {
+            let end = memchr::memchr(0, self.0)?;
+            let (mark, rest) = self.0.get(end + 1..)?.split_first()?;
+            self.0 = rest;
+            match mark {
+                0xFF => {}
+                1 => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Goes behind an id.
+    pub(super) fn skip_id(&mut self) -> Option<()> {
+        let (tag, rest) = self.0.split_first()?;
+        self.0 = rest;
+        match tag {
+            1 => {
+                self.0 = self.0.get(16..)?;
+                Some(())
+            }
+            2 => self.skip_text(),
             _ => None,
         }
     }

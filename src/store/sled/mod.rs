@@ -12,6 +12,7 @@ mod committer;
 mod compact;
 mod copy;
 mod engine;
+mod joined;
 mod journal;
 mod keys;
 mod open;
@@ -39,6 +40,7 @@ use super::{
 use self::committer::{Committer, Job, Shared};
 pub use self::compact::compact;
 use self::engine::{Engine, guarded};
+use self::joined::Joined;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +156,7 @@ impl Drop for SledStore {
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
+        self.engine.joined.end();
     }
 }
 
@@ -207,6 +210,7 @@ impl Store for SledStore {
         after: Option<Cursor>,
         limit: usize,
     ) -> Answer<'a, Page<String>> {
+        Joined::asked(&self.engine);
         now(read::groups(&self.engine, source, member, after.as_ref(), limit))
     }
 
@@ -268,6 +272,7 @@ impl Store for SledStore {
 
     fn restore(&self, from: &mut dyn Rewind) -> Result<Dumped, StoreError> {
         let _paused = self.pause()?;
+        self.engine.joined.lose();
         copy::restore(&self.engine, from)
     }
 }

@@ -10,6 +10,7 @@ use crate::store::StoreError;
 
 use super::codec::{Reader, Writer};
 use super::engine::{Engine, Row, Value, encode, guarded};
+use super::joined::Joined;
 use super::journal::Journal;
 use super::keys::{self, Space};
 
@@ -143,7 +144,7 @@ pub(super) fn open(path: &Path, cache: u64) -> Result<Engine, StoreError> {
     let opened = patiently(attempt, is_locked);
     let (db, tree) = opened.map_err(|error| advise(path, error))?;
     let file = OpenOptions::new().read(true).write(true).open(path.join("db"))?;
-    let engine = Engine { db, tree, file };
+    let engine = Engine { db, tree, file, joined: Joined::default() };
     check_schema(&engine)?;
     engine.sync()?;
     // Neither of these does the database sync itself.

@@ -1,5 +1,6 @@
 //! The questions. Each looks at keys one after another while writes go on; what vanished between two looks is left out.
 
+use std::cmp::Ordering;
 use std::ops::Bound;
 
 use crate::store::{
@@ -7,7 +8,7 @@ use crate::store::{
 };
 
 use super::codec;
-use super::engine::{Engine, Value};
+use super::engine::{Engine, Range, Value};
 use super::keys::{self, EXTENT, Key, MAX_INDEX_KEY, NO_KIND, Parts, Space};
 use super::staging::after;
 
@@ -116,6 +117,54 @@ fn page<T>(
     Ok(Page { items, next: None })
 }
 
+/// Resources whose ids mostly rise, which are neighbours then: the next row is often the one that is wanted.
+struct Ascending<'e> {
+    engine: &'e Engine,
+    source: &'e str,
+    rows: Option<Range<'e>>,
+    /// The row that was read last and was behind the one that was wanted.
+    ahead: Option<(::sled::IVec, Value)>,
+}
+
+impl<'e> Ascending<'e> {
+    /// Rows of others that are gone over before it is quicker to look anew.
+    const OTHERS: usize = 4;
+
+    fn new(engine: &'e Engine, source: &'e str) -> Self {
+        Self { engine, source, rows: None, ahead: None }
+    }
+
+    /// The resource of this id.
+    fn get(&mut self, id: &str) -> Result<Option<Stored>, StoreError> {
+        let key = keys::resource(self.source, id);
+        for _ in 0..=Self::OTHERS {
+            let next = match (self.ahead.take(), &mut self.rows) {
+                (Some(row), _) => Some(row),
+                (None, Some(rows)) => rows.next().transpose()?,
+                (None, None) => None,
+            };
+            let Some((at, row)) = next else { break };
+            match (*at).cmp(key.as_slice()) {
+                Ordering::Less => {}
+                Ordering::Equal => return codec::read_resource(id, &row).map(Some),
+                Ordering::Greater => {
+                    self.ahead = Some((at, row));
+                    break;
+                }
+            }
+        }
+        let rows = self.rows.insert(self.engine.range(Bound::Included(key.clone()), None));
+        self.ahead = rows.next().transpose()?;
+        match self.ahead.take() {
+            Some((at, row)) if *at == *key => codec::read_resource(id, &row).map(Some),
+            other => {
+                self.ahead = other;
+                Ok(None)
+            }
+        }
+    }
+}
+
 pub(super) fn list(
     engine: &Engine,
     source: &str,
@@ -137,7 +186,7 @@ pub(super) fn list(
         }
     };
     let start = Bound::Included(keys::extent(source, kind, first));
-    let (mut items, mut last) = (Vec::new(), None);
+    let (mut items, mut last, mut resources) = (Vec::new(), None, Ascending::new(engine, source));
     for row in engine.range(start, keys::after_prefix(&prefix)) {
         let (key, value) = row?;
         let count = u64::from(value.first().copied().unwrap_or_default());
@@ -159,7 +208,7 @@ pub(super) fn list(
                 return Ok(Page { items, next: last });
             }
             // One that was deleted meanwhile, or deleted and made again, is not at this place any more.
-            if let Some(stored) = get(engine, source, &id)?.filter(|stored| stored.number == number) {
+            if let Some(stored) = resources.get(&id)?.filter(|stored| stored.number == number) {
                 items.push(stored);
                 last = Some(Cursor(number.to_be_bytes().to_vec()));
             }
@@ -208,7 +257,11 @@ pub(super) fn groups(
     cursor: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<String>, StoreError> {
-    edges(engine, &keys::edges(Space::Group, source, member), cursor, limit, |id, _| Ok(id))
+    let prefix = keys::edges(Space::Group, source, member);
+    if !engine.joined.may_have(&prefix) {
+        return Ok(Page { items: Vec::new(), next: None });
+    }
+    edges(engine, &prefix, cursor, limit, |id, _| Ok(id))
 }
 
 /// Rows of entries, from the one in which an entry of this number is.

@@ -274,6 +274,11 @@ impl Staging<'_> {
         number
     }
 
+    /// Says that the id whose memberships have keys that begin so becomes a member.
+    pub(super) fn join(&self, edges: &[u8]) {
+        self.engine.joined.join(edges);
+    }
+
     /// Whether there ever was a membership of an id that was no resource.
     pub(super) fn has_strays(&self) -> bool {
         self.top.counters.strays > 0

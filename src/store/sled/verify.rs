@@ -98,14 +98,14 @@ impl Walk<'_> {
         *self.counts.entry((source.to_owned(), kind.clone())).or_default() += 1;
 
         let unique: BTreeSet<Vec<u8>> =
-            stored.keys.unique.iter().map(|(index, key)| keys::unique(source, kind, index, key)).collect();
+            stored.keys.of_unique().map(|(index, key)| keys::unique(source, kind, index, key)).collect();
         for key in &unique {
             if self.engine.get(key)?.is_none_or(|holder| *holder != *id.as_bytes()) {
                 self.find(|| format!("unique keys: one of {kind} {id} does not point to it"));
             }
         }
         let mut plain: BTreeSet<Vec<u8>> =
-            stored.keys.plain.iter().map(|(index, key)| keys::plain(source, kind, index, key, id)).collect();
+            stored.keys.of_plain().map(|(index, key)| keys::plain(source, kind, index, key, id)).collect();
         plain.insert(keys::plain(source, kind, MODIFIED, &time_key(stored.modified), id));
         for key in &plain {
             if !self.has(key)? {
