@@ -194,7 +194,7 @@ impl Mapping {
                     let length = if let Value::Text(text) = value { text.len() } else { 0 };
                     let nothing = matches!(value, Value::Absent | Value::Null);
                     // Whether it is there changes from record to record: one branch for both, which is guessed right.
-                    if (length != 0) | (nothing & optional) {
+                    if length | (usize::from(nothing) & usize::from(*optional)) != 0 {
                         return value;
                     }
                 }
@@ -277,6 +277,7 @@ pub(super) enum Plan {
 
 /// A rule whose program has a short way.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "four answers of the rule, which do not depend on each other")]
 pub(super) struct Step {
     quick: Arc<Quick>,
     create_only: bool,
