@@ -111,6 +111,7 @@ fn keep(kept: &mut Option<&mut Vec<Texts>>, made: Texts) {
 pub(crate) struct Users {
     mapping: Mapping,
     env: Env,
+    #[cfg(feature = "vrl")]
     text: &'static str,
     slots: Vec<Value<'static>>,
     peers: Vec<Box<dyn Peer>>,
@@ -143,6 +144,7 @@ impl Users {
             slots,
             mapping,
             env,
+            #[cfg(feature = "vrl")]
             text,
             peers,
             #[cfg(feature = "vrl")]
