@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo bench --manifest-path benches/peers/Cargo.toml                     about a minute
+//! cargo bench --manifest-path benches/peers/Cargo.toml --features vrl      VRL too, after minutes of building
 //! cargo bench --manifest-path benches/peers/Cargo.toml -- --quick          some seconds, for a first look
 //! cargo bench --manifest-path benches/peers/Cargo.toml -- --rounds 15      more rounds
 //! cargo bench --manifest-path benches/peers/Cargo.toml -- --spin outputs   one side alone for some seconds, under a profiler
@@ -64,7 +65,7 @@ fn main() {
             _ => panic!("the sides are outputs, scripts and templates"),
         });
     }
-    let users = Users::new();
+    let mut users = Users::new();
     users.compare();
     outputs.compare();
     scripts.compare();

@@ -505,7 +505,7 @@ impl Run<'_> {
         match outcome {
             Mapped::Payload(payload) => {
                 piece.counts.payloads += 1;
-                piece.counts.borne += payload.borne().len() as u64;
+                piece.counts.borne += payload.borne() as u64;
                 if !self.trace {
                     payload.write_json_of(text, &mut piece.output);
                     piece.output.push(b'\n');

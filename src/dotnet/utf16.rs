@@ -16,13 +16,22 @@ pub fn left(text: &str, units: usize) -> &str {
 }
 
 /// `units` units from the zero-based unit `start`, or what there is of them.
+#[inline]
 pub fn mid(text: &str, start: usize, units: usize) -> &str {
     let end = start.saturating_add(units);
     // Only the part up to the end matters, and it is often short.
     let bytes = text.as_bytes();
     let head = bytes.get(..end.min(bytes.len())).unwrap_or(bytes);
-    // So short, a look at each byte is faster than a look at many.
-    let ascii = if head.len() < 16 { head.iter().all(u8::is_ascii) } else { head.is_ascii() };
+    let ascii = match bytes.first_chunk::<8>() {
+        // Eight at once, without those behind the end.
+        Some(eight) if end <= 8 => {
+            let behind = 64_u32.saturating_sub(8 * end as u32);
+            (u64::from_le_bytes(*eight) & 0x8080_8080_8080_8080).checked_shl(behind).unwrap_or(0) == 0
+        }
+        // So short, a look at each byte is faster than a look at many.
+        _ if head.len() < 16 => head.iter().all(u8::is_ascii),
+        _ => head.is_ascii(),
+    };
     if ascii {
         return text.get(start.min(head.len())..head.len()).unwrap_or_default();
     }

@@ -90,13 +90,12 @@ impl Bytes {
     /// What becomes of the text; `None` when it is not of ASCII alone, or longer than [`QUICK_TEXT`] and not only of another case.
     #[inline(never)]
     pub fn apply<'a>(&self, arena: &'a Arena, text: &'a str) -> Option<&'a str> {
-        if !text.is_ascii() {
-            return None;
-        }
         match self {
+            // Most texts have nothing to do; then one look says it all.
+            Bytes::Lower if !any_byte(text, |byte| byte.is_ascii_uppercase() || !byte.is_ascii()) => Some(text),
+            Bytes::Upper if !any_byte(text, |byte| byte.is_ascii_lowercase() || !byte.is_ascii()) => Some(text),
+            _ if !text.is_ascii() => None,
             Bytes::Same => Some(text),
-            Bytes::Lower if !any_byte(text, |byte| byte.is_ascii_uppercase()) => Some(text),
-            Bytes::Upper if !any_byte(text, |byte| byte.is_ascii_lowercase()) => Some(text),
             Bytes::Lower => {
                 let mut out = arena.builder(text.len());
                 out.push_str(text);
@@ -115,6 +114,7 @@ impl Bytes {
 }
 
 impl Table {
+    #[inline]
     fn of(&self, byte: u8) -> u8 {
         self.to.get(usize::from(byte)).copied().unwrap_or(GONE)
     }
@@ -129,37 +129,74 @@ impl Table {
         if room > QUICK_TEXT {
             return None;
         }
-        let out = arena.filled(room, 0_u8);
-        let mut length = 0;
-        let mut put = |byte: u8| {
-            let new = self.of(byte);
-            if let Some(place) = out.get_mut(length) {
-                *place = new;
-            }
-            length += usize::from(new != GONE);
-        };
-        for text in texts {
-            for letter in text.chars() {
-                if let Ok(byte) = u8::try_from(letter)
-                    && byte.is_ascii()
-                {
-                    put(byte);
-                    continue;
-                }
-                let mut wide = false;
-                let known = plain
-                    && diacritics::parts(letter, |part| match u8::try_from(part) {
-                        Ok(byte) if byte.is_ascii() => put(byte),
-                        _ => wide = true,
-                    });
-                if !self.wide_goes && (wide || !known) {
-                    return None;
-                }
-            }
+        if room <= ROOM {
+            let out = &mut arena.one(Room([0; ROOM])).0;
+            let length = self.walk_into(texts, plain, out)?;
+            // Zeros behind the text are of ASCII as well: so the look for it has whole words alone.
+            return std::str::from_utf8(out).ok()?.get(..length);
         }
+        let out = arena.filled(room, 0_u8);
+        let length = self.walk_into(texts, plain, out)?;
         std::str::from_utf8(out.get(..length)?).ok()
     }
+
+    /// Writes what becomes of the texts, and gives its length.
+    #[inline]
+    fn walk_into<const N: usize>(&self, texts: [&str; N], plain: bool, out: &mut [u8]) -> Option<usize> {
+        let mut length = 0;
+        for text in texts {
+            let (mut end, mut seen) = (length, 0);
+            for byte in text.bytes() {
+                seen |= byte;
+                end = self.put(byte, out, end);
+            }
+            length = if seen.is_ascii() { end } else { self.walk_wide(text, plain, out, length)? };
+        }
+        Some(length)
+    }
+
+    /// The same of one text that is not of ASCII alone, behind what was written before.
+    #[inline(never)]
+    fn walk_wide(&self, text: &str, plain: bool, out: &mut [u8], mut length: usize) -> Option<usize> {
+        for letter in text.chars() {
+            if let Ok(byte) = u8::try_from(letter)
+                && byte.is_ascii()
+            {
+                length = self.put(byte, out, length);
+                continue;
+            }
+            let mut wide = false;
+            let known = plain
+                && diacritics::parts(letter, |part| match u8::try_from(part) {
+                    Ok(byte) if byte.is_ascii() => length = self.put(byte, out, length),
+                    _ => wide = true,
+                });
+            if !self.wide_goes && (wide || !known) {
+                return None;
+            }
+        }
+        Some(length)
+    }
+
+    /// Writes what becomes of a byte, and gives the length then. What goes is written too, and written over: no branch, which
+    /// would be guessed wrong.
+    #[inline]
+    fn put(&self, byte: u8, out: &mut [u8], length: usize) -> usize {
+        let new = self.of(byte);
+        if let Some(place) = out.get_mut(length) {
+            *place = new & 0x7F;
+        }
+        length + usize::from(new != GONE)
+    }
 }
+
+/// Room for most texts: whole words, and at their borders.
+#[derive(Clone, Copy)]
+#[repr(align(16))]
+struct Room([u8; ROOM]);
+
+/// How many bytes it has.
+const ROOM: usize = 32;
 
 /// A function whose name alone says what becomes of the bytes.
 fn known(bytes: Bytes) -> Preparation {

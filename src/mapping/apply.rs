@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::function::{Context, Fallible};
 use crate::language::Program;
-use crate::language::entra::Quick;
+use crate::language::entra::{Quick, Why};
 use crate::value::{Arena, Ignore, Slot, Value, from_json};
 
 use super::coerce::Coercion;
@@ -63,6 +63,8 @@ pub struct Payload<'a> {
     script: Option<Value<'a>>,
     /// Failures that rules with `on_error = "null"` bore.
     borne: Vec<super::Failure>,
+    /// A bit for each rule that bore one without a look at what it was, 64 to a word.
+    unread: &'a [u64],
 }
 
 impl<'a> Payload<'a> {
@@ -71,9 +73,25 @@ impl<'a> Payload<'a> {
         self.values
     }
 
-    /// Failures of rules that say `on_error = "null"`.
-    pub fn borne(&self) -> &[super::Failure] {
-        &self.borne
+    /// How many rules that say `on_error = "null"` failed.
+    pub fn borne(&self) -> usize {
+        self.borne.len() + self.unread.iter().map(|word| word.count_ones() as usize).sum::<usize>()
+    }
+
+    /// The failures of rules that say `on_error = "null"`, in the order of the rules. Most are never read: those whose rule
+    /// certainly fails are found by running it again, so it takes the record and a context of the same clock and seed.
+    pub fn failures(&self, slots: &'a [Value<'a>], context: &Context<'a>) -> Vec<super::Failure> {
+        let mut failures = self.borne.clone();
+        for (number, rule) in self.mapping.rules.iter().enumerate() {
+            if has(self.unread, number)
+                && let Err(fault) = rule.write_value(slots, context, &mut Value::Absent)
+            {
+                failures.push(super::Failure::in_rule(number, fault));
+            }
+        }
+        // The script's is the last, and has the last number.
+        failures.sort_by_key(|failure| failure.rule);
+        failures
     }
 
     /// Writes the payload as JSON.
@@ -165,16 +183,53 @@ impl Mapping {
             Ok(false) => return Outcome::OutOfScope,
             Err(fault) => return Outcome::Failed(super::Failure::in_scope(fault)),
         }
-        let values = context.arena.filled(self.rules.len(), Value::Absent);
+        let words = self.rules.len().div_ceil(WORD);
+        let (pending, unread) = context.arena.filled(2 * words, 0).split_at_mut(words);
+        let values = context.arena.made(self.plans.len(), |number| {
+            let Some(plan) = self.plans.get(number) else { return Value::Absent };
+            match plan {
+                Plan::Copy { slot, optional } => {
+                    let value = slots.get(slot.index()).copied().unwrap_or_default();
+                    // No rule's `default`, `required` or conversion has anything to say to a text that is not empty.
+                    let length = if let Value::Text(text) = value { text.len() } else { 0 };
+                    let nothing = matches!(value, Value::Absent | Value::Null);
+                    // Whether it is there changes from record to record: one branch for both, which is guessed right.
+                    if length | (usize::from(nothing) & usize::from(*optional)) != 0 {
+                        return value;
+                    }
+                }
+                Plan::Constant(value) => return *value,
+                Plan::Step(step) if step.create_only && apply == Apply::Update => {}
+                Plan::Step(step) => {
+                    let mut why = Why::Odd;
+                    match step.quick.text(slots, context, &mut why) {
+                        Some(text) if step.takes_text && !text.is_empty() => return Value::Text(text),
+                        Some(text) => {
+                            if let Some(flag) = step.coercion.flag(text) {
+                                return Value::Bool(flag);
+                            }
+                        }
+                        None if why == Why::Fails && step.bears => {
+                            mark(unread, number);
+                            return Value::Null;
+                        }
+                        None if why == Why::Null && step.optional => return Value::Null,
+                        None if why == Why::Absent && step.optional => return Value::Absent,
+                        None => {}
+                    }
+                }
+                Plan::Whole => {}
+            }
+            mark(pending, number);
+            Value::Absent
+        });
         let mut borne = Vec::new();
-        let blocks = self.blocks.iter().zip(self.rules.chunks(BLOCK)).zip(values.chunks_mut(BLOCK));
-        for (number, ((block, rules), values)) in blocks.enumerate() {
-            let mut pending = block.fill(slots, context, apply, values);
+        for (word, pending) in pending.iter().enumerate() {
+            let mut pending = *pending;
             while pending != 0 {
-                let index = pending.trailing_zeros() as usize;
+                let number = word * WORD + pending.trailing_zeros() as usize;
                 pending &= pending - 1;
-                let (Some(rule), Some(place)) = (rules.get(index), values.get_mut(index)) else { break };
-                let number = number * BLOCK + index;
+                let (Some(rule), Some(place)) = (self.rules.get(number), values.get_mut(number)) else { break };
                 if let Some(outcome) = rule.fill(number, slots, context, apply, place, &mut borne) {
                     return outcome;
                 }
@@ -184,123 +239,71 @@ impl Mapping {
             Ok(script) => script,
             Err(outcome) => return *outcome,
         };
-        Outcome::Payload(Payload { mapping: self, values, script, borne })
+        Outcome::Payload(Payload { mapping: self, values, script, borne, unread })
     }
 }
 
-/// How many rules a block has.
-const BLOCK: usize = 64;
+/// How many rules a word of bits has.
+const WORD: usize = 64;
 
-/// What is done of some rules ahead of the others: half of them only copy or are constants, and most programs have a short way.
-/// None of this needs a look at the rule, and none of it decides what becomes of the record.
-#[derive(Debug, Default)]
-pub(super) struct Block {
-    copies: Vec<Copy>,
-    /// A bit for each of them.
-    copied: u64,
-    /// The numbers and booleans that are the same for every record, each with its place in the block.
-    constants: Vec<(u8, Value<'static>)>,
-    steps: Vec<Step>,
-    /// A bit for each other rule.
-    programs: u64,
+/// Sets the bit of a rule.
+#[cold]
+fn mark(words: &mut [u64], number: usize) {
+    if let Some(word) = words.get_mut(number / WORD) {
+        *word |= 1 << (number % WORD);
+    }
 }
 
-/// A rule that only copies.
+/// Whether the bit of a rule is set.
+fn has(words: &[u64], number: usize) -> bool {
+    words.get(number / WORD).is_some_and(|word| word & (1 << (number % WORD)) != 0)
+}
+
+/// What is done of a rule ahead of looking at it: half of the rules only copy or are constants, and most programs have a short
+/// way. None of it decides what becomes of the record.
 #[derive(Debug)]
-struct Copy {
-    /// Its place in the block.
-    index: u8,
-    /// Its bit, when nothing is a value too: there is no default, and nothing is required.
-    optional: u64,
-    slot: Slot,
+pub(super) enum Plan {
+    Copy {
+        slot: Slot,
+        /// Whether nothing is a value too: there is no default, and nothing is required.
+        optional: bool,
+    },
+    /// The number or boolean that is the same for every record.
+    Constant(Value<'static>),
+    Step(Step),
+    /// Nothing.
+    Whole,
 }
 
 /// A rule whose program has a short way.
 #[derive(Debug)]
-struct Step {
-    /// Its place in the block.
-    index: u8,
+#[allow(clippy::struct_excessive_bools, reason = "four answers of the rule, which do not depend on each other")]
+pub(super) struct Step {
+    quick: Arc<Quick>,
     create_only: bool,
     /// Whether a text that is not empty is its value, as it is.
     takes_text: bool,
     /// Whether nothing is a value too: there is no default, and nothing is required.
     optional: bool,
+    /// Whether a failure leaves it without a value, and no more comes of it.
+    bears: bool,
     coercion: Coercion,
-    quick: Arc<Quick>,
 }
 
-impl Step {
-    /// Fills the rule's place; `false` when the rule is still to be looked at.
-    #[inline]
-    fn fill<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, place: &mut Value<'a>) -> bool {
-        if !self.quick.run(slots, context, place) {
-            return false;
+impl Plan {
+    /// What can be done ahead of a rule.
+    pub(super) fn of(rule: &Rule) -> Plan {
+        let optional = rule.default.is_none() && !rule.required;
+        if let Some(slot) = rule.copies() {
+            return Plan::Copy { slot, optional };
         }
-        match *place {
-            Value::Text(text) => self.takes_text && !text.is_empty() || self.coercion.takes_flag(text, place),
-            Value::Absent | Value::Null => self.optional,
-            _ => false,
+        if let Some(value) = rule.constant() {
+            return Plan::Constant(value);
         }
-    }
-}
-
-impl Block {
-    /// The blocks of a mapping's rules.
-    pub(super) fn of(rules: &[Rule]) -> Vec<Block> {
-        let block = |rules: &[Rule]| {
-            let mut block = Block::default();
-            for (index, rule) in (0..).zip(rules) {
-                let optional = rule.default.is_none() && !rule.required;
-                if let Some(slot) = rule.copies() {
-                    block.copied |= 1 << index;
-                    block.copies.push(Copy { index, optional: u64::from(optional) << index, slot });
-                } else if let Some(value) = rule.constant() {
-                    block.constants.push((index, value));
-                } else if let Some(quick) = rule.quick() {
-                    let &Rule { create_only, takes_text, coercion, .. } = rule;
-                    block.steps.push(Step { index, create_only, takes_text, optional, coercion, quick });
-                } else {
-                    block.programs |= 1 << index;
-                }
-            }
-            block
-        };
-        rules.chunks(BLOCK).map(block).collect()
-    }
-
-    /// Fills what can be filled, and gives a bit for each rule that is still to be looked at.
-    #[inline]
-    fn fill<'a>(
-        &'a self,
-        slots: &'a [Value<'a>],
-        context: &Context<'a>,
-        apply: Apply,
-        values: &mut [Value<'a>],
-    ) -> u64 {
-        for (index, value) in &self.constants {
-            if let Some(place) = values.get_mut(usize::from(*index)) {
-                *place = *value;
-            }
-        }
-        let mut done = 0;
-        for Copy { index, optional, slot } in &self.copies {
-            let (Some(value), Some(place)) = (slots.get(slot.index()), values.get_mut(usize::from(*index))) else {
-                continue;
-            };
-            // No rule's `default`, `required` or conversion has anything to say to a text that is not empty. Which it is
-            // changes from record to record: no branch here, it would be guessed wrong.
-            let text = u64::from(matches!(value, Value::Text(text) if !text.is_empty()));
-            let nothing = u64::from(matches!(value, Value::Absent | Value::Null));
-            done |= (text << index) | (nothing * optional);
-            *place = *value;
-        }
-        let mut pending = self.programs | (self.copied & !done);
-        for step in &self.steps {
-            let Some(place) = values.get_mut(usize::from(step.index)) else { continue };
-            let filled = !(step.create_only && apply == Apply::Update) && step.fill(slots, context, place);
-            pending |= u64::from(!filled) << step.index;
-        }
-        pending
+        let Some(quick) = rule.quick() else { return Plan::Whole };
+        let &Rule { create_only, takes_text, coercion, required, .. } = rule;
+        let bears = rule.on_error == OnError::Null && !required;
+        Plan::Step(Step { quick, create_only, takes_text, optional, bears, coercion })
     }
 }
 

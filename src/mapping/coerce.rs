@@ -33,18 +33,15 @@ impl Coercion {
         self.kind == Kind::Keep || self.kind == Kind::Text && !self.multi_valued
     }
 
-    /// Writes the boolean that a text is to `place`, where it takes one and the text is as .NET writes it; else `false`.
+    /// The boolean that a text is, where it takes one and the text is as .NET writes it.
     #[inline]
-    pub(super) fn takes_flag(self, text: &str, place: &mut Value<'_>) -> bool {
-        if self.kind != Kind::Boolean || self.multi_valued {
-            return false;
-        }
+    pub(super) fn flag(self, text: &str) -> Option<bool> {
         match text {
-            "True" => *place = Value::Bool(true),
-            "False" => *place = Value::Bool(false),
-            _ => return false,
+            _ if self.kind != Kind::Boolean || self.multi_valued => None,
+            "True" => Some(true),
+            "False" => Some(false),
+            _ => None,
         }
-        true
     }
 
     /// For a place in a SCIM payload.

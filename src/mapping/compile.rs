@@ -12,7 +12,7 @@ use crate::scim::{self, AttributeType, PathError, ResourceSchema, Step};
 use crate::text::{Code, Diagnostic, Diagnostics, Source, Span, closest, shorten};
 use crate::value::{Layout, write_json_string};
 
-use super::apply::Block;
+use super::apply::Plan;
 use super::coerce::Coercion;
 use super::file::{self, File, RuleEntry};
 use super::scope::Scope;
@@ -258,7 +258,7 @@ impl<'c> Compiler<'c> {
             source: self.source.clone(),
             layout: self.layout,
             scope,
-            blocks: Block::of(&rules),
+            plans: rules.iter().map(Plan::of).collect(),
             constants: rules.iter().map(|rule| matches!(rule.body, RuleBody::Constant(_))).collect(),
             rules,
             shape,

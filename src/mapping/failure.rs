@@ -9,7 +9,7 @@ use crate::value::{Layout, Shown, Value};
 use super::{Mapping, RuleBody, Skip};
 
 /// A program's failure on a record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failure {
     /// The rule's number; `None` when the scoping filter failed.
     pub rule: Option<usize>,

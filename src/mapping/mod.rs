@@ -43,7 +43,7 @@ use crate::scim::ResourceSchema;
 use crate::text::{Source, Span};
 use crate::value::{Layout, Slot};
 
-use apply::Block;
+use apply::Plan;
 use coerce::Coercion;
 use scope::Scope;
 use shape::Shape;
@@ -65,7 +65,8 @@ pub struct Mapping {
     rules: Vec<Rule>,
     /// By rule, for writing.
     constants: Vec<bool>,
-    blocks: Vec<Block>,
+    /// By rule, for applying.
+    plans: Box<[Plan]>,
     shape: Shape,
     /// The script whose map is merged into the payload.
     script: Option<Rule>,

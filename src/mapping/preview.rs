@@ -153,7 +153,9 @@ impl<'m> Previewer<'m> {
                 payload.write_json(out);
             }
             if told.borne > 0 {
-                let borne: Vec<Json> = payload.borne().iter().map(|failure| self.borne(failure)).collect();
+                let again = Context::new(&self.arena, &self.env, number);
+                let failures = payload.failures(slots, &again);
+                let borne: Vec<Json> = failures.iter().map(|failure| self.borne(failure)).collect();
                 out.extend_from_slice(b",\"borne\":");
                 write(&borne, out);
             }
@@ -228,7 +230,7 @@ impl<'m> Previewer<'m> {
     fn fate<'a>(&'a self, outcome: &Outcome<'_>, slots: &'a [Value<'a>], number: u64) -> Fate {
         let fate = |ended| Fate { ended, borne: 0, rule: None, reason: None, finding: None };
         match outcome {
-            Outcome::Payload(payload) => Fate { borne: payload.borne().len(), ..fate(Ended::Payload) },
+            Outcome::Payload(payload) => Fate { borne: payload.borne(), ..fate(Ended::Payload) },
             Outcome::OutOfScope => {
                 Fate { reason: Some("no scoping filter takes this record".to_owned()), ..fate(Ended::OutOfScope) }
             }

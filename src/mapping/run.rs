@@ -69,7 +69,7 @@ impl Mapping {
             Err(error) => return Ran::Skipped { reason: format!("the record cannot be read: {error}"), said: None },
         };
         match self.apply(slots, &context, apply) {
-            Outcome::Payload(payload) => Ran::Payload { payload: payload.to_json(), borne: payload.borne().len() },
+            Outcome::Payload(payload) => Ran::Payload { payload: payload.to_json(), borne: payload.borne() },
             Outcome::OutOfScope => Ran::OutOfScope,
             Outcome::Skipped(skip) => {
                 let reason = self.describe_skip(&skip);

@@ -102,10 +102,12 @@ impl Scope {
     }
 
     /// Whether the record is mapped. A fault's span is in the file.
+    #[inline]
     pub(super) fn holds<'a>(&self, slots: &[Value<'a>], context: &Context<'a>) -> Fallible<bool> {
-        if self.groups.is_empty() {
-            return Ok(true);
-        }
+        if self.groups.is_empty() { Ok(true) } else { self.any_holds(slots, context) }
+    }
+
+    fn any_holds<'a>(&self, slots: &[Value<'a>], context: &Context<'a>) -> Fallible<bool> {
         for group in &self.groups {
             let mut all = true;
             for clause in group {

@@ -10,6 +10,7 @@ pub struct Slot(u32);
 
 impl Slot {
     /// The slot's place in a record's values.
+    #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
     }

@@ -64,11 +64,13 @@ impl Arena {
     }
 
     /// A text to be built, with room for `capacity` bytes.
+    #[inline]
     pub fn builder(&self, capacity: usize) -> TextBuilder<'_> {
         TextBuilder::with_capacity_in(capacity, &self.bump)
     }
 
     /// A list to be built, with room for `capacity` items.
+    #[inline]
     pub fn list<'a, T: 'a>(&'a self, capacity: usize) -> ListBuilder<'a, T> {
         ListBuilder::with_capacity_in(capacity, &self.bump)
     }
@@ -78,7 +80,20 @@ impl Arena {
         self.bump.alloc_slice_copy(items)
     }
 
+    /// Puts one item in, to be written over.
+    #[inline]
+    pub fn one<T: Copy>(&self, item: T) -> &mut T {
+        self.bump.alloc(item)
+    }
+
+    /// `count` items, each written once, by number. What makes them may take memory of the arena too.
+    #[inline]
+    pub fn made<T: Copy>(&self, count: usize, make: impl FnMut(usize) -> T) -> &mut [T] {
+        self.bump.alloc_slice_fill_with(count, make)
+    }
+
     /// `count` copies of `item`, to be written over.
+    #[inline]
     pub fn filled<T: Copy>(&self, count: usize, item: T) -> &mut [T] {
         self.bump.alloc_slice_fill_copy(count, item)
     }

@@ -1,6 +1,7 @@
 //! The short way of an expression gives what the tree gives: the same value, or the same fault at the same place.
 //!
-//! A trace takes the tree, a run takes the short way first, so the two are compared.
+//! A trace takes the tree, a run takes the short way first, so the two are compared; and a whole mapping, which bears failures
+//! without making them, with the traces of its rules.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,6 +12,8 @@ use provisor::dotnet::date::parse_any;
 use provisor::function::{Context, Env, Seed, TakenList};
 use provisor::language::entra::{Expression, Surroundings};
 use provisor::language::names::SourceNames;
+use provisor::mapping::{Apply, Mapping, Outcome};
+use provisor::text::Source;
 use provisor::value::{Arena, Layout, RecordReader, Value};
 
 /// Expressions that have a short way, each part of it at least once; `a`, `b` and `c` are attributes of any kind.
@@ -94,16 +97,61 @@ static COMPILED: LazyLock<Vec<(&str, Expression, Layout)>> = LazyLock::new(|| {
     EXPRESSIONS.iter().map(compile).collect()
 });
 
-fn compare(expression: &Expression, layout: &Layout, record: &str) -> Result<(), TestCaseError> {
-    let arena = Arena::new();
+/// All of them as rules of one mapping that bears every failure. Twice, so that there are more than fit into a word of bits.
+static MAPPING: LazyLock<Mapping> = LazyLock::new(|| {
+    let mut file = "name = 'm'\nresource = 'x'\n[target]\nkind = 'json'\n[attributes]\n".to_owned();
+    for (number, text) in EXPRESSIONS.iter().chain(EXPRESSIONS).enumerate() {
+        let apply = if text.starts_with("SelectUniqueValue") { "create" } else { "always" };
+        file += &format!("r{number} = {{ expr = '{text}', on_error = 'null', apply = '{apply}' }}\n");
+    }
+    let compiled = Mapping::compile(&Source::new("m.toml", &file));
+    compiled.mapping.unwrap_or_else(|| panic!("{:?}", compiled.diagnostics))
+});
+
+fn env() -> Env {
     let mut env = Env::new(parse_any("2026-01-01", None).unwrap(), Seed::from_number(7));
     env.taken = std::sync::Arc::new(["taken", "a", "ab", "b1"].iter().collect::<TakenList>());
+    env
+}
+
+fn compare(expression: &Expression, layout: &Layout, record: &str) -> Result<(), TestCaseError> {
+    let (arena, env) = (Arena::new(), env());
     let context = Context::new(&arena, &env, 0);
     let slots = RecordReader::new().read(layout, record, &arena).unwrap();
     let mut value = Value::Absent;
     let ran = expression.run(slots, &context, &mut value).map(|()| value);
     let (traced, _) = expression.trace(slots, &context);
     prop_assert_eq!(format!("{ran:?}"), format!("{traced:?}"), "{}", record);
+    Ok(())
+}
+
+/// What the rules make and which of them fail, by applying the mapping and by tracing its rules.
+fn compare_whole(record: &str) -> Result<(), TestCaseError> {
+    let (arena, env) = (Arena::new(), env());
+    let context = Context::new(&arena, &env, 0);
+    let slots = RecordReader::new().read(MAPPING.layout(), record, &arena).unwrap();
+    let Outcome::Payload(payload) = MAPPING.apply(slots, &context, Apply::Create) else {
+        return Err(TestCaseError::fail("no payload"));
+    };
+    let failures = payload.failures(slots, &context);
+    prop_assert_eq!(payload.borne(), failures.len(), "{}", record);
+    let mut failures = failures.iter().peekable();
+    for (number, (_, expression, layout)) in COMPILED.iter().chain(COMPILED.iter()).enumerate() {
+        let slots = RecordReader::new().read(layout, record, &arena).unwrap();
+        let made = match expression.trace(slots, &context).0 {
+            Ok(value) => value,
+            Err(fault) => {
+                let failure = failures.next_if(|failure| failure.rule == Some(number));
+                let told = failure.map(|failure| format!("{:?}", failure.fault));
+                prop_assert_eq!(told, Some(format!("{fault:?}")), "rule {} of {}", number, record);
+                Value::Null
+            }
+        };
+        let nothing = |value: Value<'_>| matches!(value, Value::Absent | Value::Null);
+        let value = payload.values()[number];
+        prop_assert!(value == made || nothing(value) && nothing(made), "rule {}: {:?}, {:?}", number, value, made);
+    }
+    prop_assert!(failures.next().is_none());
     Ok(())
 }
 
@@ -119,5 +167,6 @@ proptest! {
         for (text, expression, layout) in COMPILED.iter() {
             compare(expression, layout, &record).map_err(|error| TestCaseError::fail(format!("{text}: {error}")))?;
         }
+        compare_whole(&record)?;
     }
 }

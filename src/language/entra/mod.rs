@@ -23,7 +23,7 @@ use crate::value::{Layout, Slot, Value};
 use super::TraceStep;
 use super::names::SourceNames;
 use node::{Node, NodeKind};
-pub(crate) use quick::Quick;
+pub(crate) use quick::{Quick, Why};
 use run::Frame;
 
 /// The longest expression Entra takes, in characters (known issues of app provisioning).

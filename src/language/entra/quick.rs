@@ -23,9 +23,9 @@ pub(crate) struct Quick(Part);
 enum Part {
     /// What was left out.
     Omitted,
-    /// The attribute's value, whatever it is.
+    Null,
+    /// The attribute's value, a text or nothing.
     Attribute(Slot),
-    Constant(Constant),
     Text(Text),
     Coalesce(Box<[Part]>),
     If {
@@ -106,11 +106,50 @@ impl Quick {
         }
     }
 
-    /// Writes the value to `out`; `false` when only the tree can tell, and `out` may hold anything then.
+    /// Writes the value to `out`; `false` when only the tree can tell.
     #[inline]
     pub(crate) fn run<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, out: &mut Value<'a>) -> bool {
-        self.0.run(slots, context, out)
+        let mut why = Why::Odd;
+        *out = match (self.text(slots, context, &mut why), why) {
+            (Some(text), _) => Value::Text(text),
+            (None, Why::Absent) => Value::Absent,
+            (None, Why::Null) => Value::Null,
+            (None, Why::Odd | Why::Fails) => return false,
+        };
+        true
     }
+
+    /// The text, in registers: a value that is copied just after it was written stalls the processor. `None` for nothing else
+    /// than what `why` says then.
+    #[inline]
+    pub(crate) fn text<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, why: &mut Why) -> Option<&'a str> {
+        self.0.text(slots, context, why)
+    }
+}
+
+/// Why there is no text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The value is one that is not there.
+    Absent,
+    Null,
+    /// Only the tree can tell.
+    Odd,
+    /// The tree fails, for certain: which fault it is, it alone says.
+    Fails,
+}
+
+impl Why {
+    fn is_nothing(self) -> bool {
+        matches!(self, Why::Absent | Why::Null)
+    }
+}
+
+/// No text, and why.
+#[inline]
+fn none<'a>(why: &mut Why, because: Why) -> Option<&'a str> {
+    *why = because;
+    None
 }
 
 impl Part {
@@ -119,7 +158,7 @@ impl Part {
         Some(match &node.kind {
             NodeKind::Omitted => Part::Omitted,
             NodeKind::Attribute(slot) => Part::Attribute(*slot),
-            NodeKind::Constant(constant) => Part::Constant(constant.clone()),
+            NodeKind::Constant(Constant::Null) => Part::Null,
             NodeKind::Coalesce(sources) => Part::Coalesce(sources.iter().map(Part::of).collect::<Option<_>>()?),
             NodeKind::If { condition, then, otherwise } => {
                 Part::If { test: Test::of(condition)?, then: boxed(then)?, otherwise: boxed(otherwise)? }
@@ -138,68 +177,67 @@ impl Part {
     }
 
     #[inline]
-    fn run<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, out: &mut Value<'a>) -> bool {
+    fn text<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, why: &mut Why) -> Option<&'a str> {
         match self {
-            Part::Text(text) => text.write(slots, context, out),
-            _ => self.choose(slots, context, out),
+            Part::Text(text) => text.text(slots, context, why),
+            Part::Attribute(slot) => match slots.get(slot.index()) {
+                Some(Value::Text(text)) => Some(text),
+                None | Some(Value::Absent) => none(why, Why::Absent),
+                Some(Value::Null) => none(why, Why::Null),
+                Some(_) => none(why, Why::Odd),
+            },
+            _ => self.choose(slots, context, why),
         }
     }
 
     #[inline(never)]
-    fn choose<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, out: &mut Value<'a>) -> bool {
+    fn choose<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, why: &mut Why) -> Option<&'a str> {
         match self {
-            Part::Omitted => *out = Value::Absent,
-            Part::Attribute(slot) => match slots.get(slot.index()) {
-                Some(value) => *out = *value,
-                None => *out = Value::Absent,
-            },
-            Part::Constant(constant) => *out = constant.value(),
-            Part::Text(text) => return text.write(slots, context, out),
+            Part::Omitted => none(why, Why::Absent),
+            Part::Null => none(why, Why::Null),
             Part::Coalesce(sources) => {
                 for source in sources {
-                    if !source.run(slots, context, out) {
-                        return false;
-                    }
-                    if !out.is_null() {
-                        return true;
+                    match source.text(slots, context, why) {
+                        None if why.is_nothing() => {}
+                        decided => return decided,
                     }
                 }
-                *out = Value::Null;
+                none(why, Why::Null)
             }
-            Part::If { test, then, otherwise } => {
-                let Some(holds) = test.holds(slots) else { return false };
-                return if holds { then } else { otherwise }.run(slots, context, out);
-            }
+            Part::If { test, then, otherwise } => match test.holds(slots) {
+                Some(true) => then.text(slots, context, why),
+                Some(false) => otherwise.text(slots, context, why),
+                None => none(why, Why::Odd),
+            },
             Part::Switch { source, keys, values, flags: [no, yes] } => {
                 let place = match slots.get(source.index()) {
                     Some(Value::Text(text)) => place_of(keys, text),
                     Some(Value::Bool(true)) => *yes,
                     Some(Value::Bool(false)) => *no,
                     None | Some(Value::Absent | Value::Null) => place_of(keys, ""),
-                    Some(_) => return false,
+                    Some(_) => return none(why, Why::Odd),
                 };
-                return values.get(place).is_some_and(|value| value.run(slots, context, out));
+                match values.get(place) {
+                    Some(value) => value.text(slots, context, why),
+                    None => none(why, Why::Odd),
+                }
             }
             Part::Unique(candidates) => {
                 let mut any = false;
                 for candidate in candidates {
-                    match candidate.text(slots, context) {
+                    match candidate.text(slots, context, why) {
                         Some("") => {}
-                        Some(text) if !context.env.taken.is_taken(text) => {
-                            *out = Value::Text(text);
-                            return true;
-                        }
+                        Some(text) if !context.env.taken.is_taken(text) => return Some(text),
                         Some(_) => any = true,
-                        None if candidate.is_nothing(slots) => {}
-                        None => return false,
+                        None if why.is_nothing() => {}
+                        None => return None,
                     }
                 }
-                // That all are taken is a fault.
-                *out = Value::Null;
-                return !any;
+                none(why, if any { Why::Fails } else { Why::Null })
             }
+            // `text` has these.
+            Part::Text(_) | Part::Attribute(_) => none(why, Why::Odd),
         }
-        true
     }
 }
 
@@ -252,99 +290,100 @@ impl Text {
         })
     }
 
-    fn write<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, out: &mut Value<'a>) -> bool {
-        match self.text(slots, context) {
-            Some(text) => *out = Value::Text(text),
-            None if self.is_nothing(slots) => *out = Value::Null,
-            None => return false,
-        }
-        true
-    }
-
-    /// The text; `None` for nothing, and for what only the tree can tell.
+    /// The text; nothing is null.
     #[inline]
-    fn text<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Option<&'a str> {
+    fn text<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, why: &mut Why) -> Option<&'a str> {
         match self {
             Text::Attribute(slot) => match slots.get(slot.index()) {
                 Some(Value::Text(text)) => Some(text),
-                _ => None,
+                None | Some(Value::Absent | Value::Null) => none(why, Why::Null),
+                Some(_) => none(why, Why::Odd),
             },
             Text::Constant(text) => Some(text),
-            Text::Cut { source, start, count } => Some(utf16::mid(or_empty(slots, *source)?, *start, *count)),
+            Text::Cut { source, start, count } => match or_empty(slots, *source) {
+                Some(text) => Some(utf16::mid(text, *start, *count)),
+                None => none(why, Why::Odd),
+            },
             Text::Item { source, index } => match slots.get(source.index()) {
                 Some(Value::List(items)) => match items.get(*index) {
                     Some(Value::Text(text)) => Some(text),
-                    _ => None,
+                    Some(_) => none(why, Why::Odd),
+                    None => none(why, if items.is_empty() { Why::Null } else { Why::Fails }),
                 },
                 Some(Value::Text(text)) if *index == 0 => Some(text),
-                _ => None,
+                Some(Value::Text(_)) => none(why, Why::Fails),
+                None | Some(Value::Absent | Value::Null) => none(why, Why::Null),
+                Some(_) => none(why, Why::Odd),
             },
-            Text::Case { source, bytes } => bytes.apply(context.arena, source.text(slots, context)?),
-            _ => self.made(slots, context),
+            Text::Case { source, bytes } => {
+                let text = source.text(slots, context, why)?;
+                *why = Why::Odd;
+                bytes.apply(context.arena, text)
+            }
+            _ => self.made(slots, context, why),
         }
     }
 
     /// The texts that take more than a look. By themselves, so that the way to the others stays short.
     #[inline(never)]
-    fn made<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Option<&'a str> {
+    fn made<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, why: &mut Why) -> Option<&'a str> {
         match self {
             Text::Append(both) => {
                 let [source, suffix] = &**both;
-                let source = source.text(slots, context)?;
-                join(context, "", source, suffix.or_empty(slots, context)?)
+                let Some(source) = source.text(slots, context, why) else {
+                    return without_first([suffix], slots, why);
+                };
+                let suffix = suffix.or_empty(slots, context, why)?;
+                *why = Why::Odd;
+                join(context, "", source, suffix)
             }
             Text::Join { separator, pieces } => {
                 let mut all = "";
                 for piece in pieces {
-                    all = join(context, separator, all, piece.or_empty(slots, context)?)?;
+                    let piece = piece.or_empty(slots, context, why)?;
+                    *why = Why::Odd;
+                    all = join(context, separator, all, piece)?;
                 }
                 Some(all)
             }
             Text::Walk { pieces, table, plain } => {
-                let (first, second) = match &**pieces {
-                    [first] => (first.text(slots, context)?, ""),
-                    [first, second] => (first.text(slots, context)?, second.or_empty(slots, context)?),
-                    _ => return None,
+                let (first, rest) = pieces.split_first()?;
+                let Some(first) = first.text(slots, context, why) else {
+                    return without_first(rest, slots, why);
                 };
+                let second = match rest {
+                    [] => "",
+                    [second, ..] => second.or_empty(slots, context, why)?,
+                };
+                *why = Why::Odd;
                 // What would be too long for a run is the tree's to say.
                 let fits = first.len() + second.len() <= context.env.limits.output;
                 if fits { table.walk([first, second], *plain, context.arena) } else { None }
             }
-            Text::Prepared { source, prepared } => prepared.quick(context, source.text(slots, context)?),
+            Text::Prepared { source, prepared } => {
+                let text = source.text(slots, context, why)?;
+                *why = Why::Odd;
+                prepared.quick(context, text)
+            }
             // `text` has these.
-            Text::Attribute(_) | Text::Constant(_) | Text::Cut { .. } | Text::Item { .. } | Text::Case { .. } => None,
+            Text::Attribute(_) | Text::Constant(_) | Text::Cut { .. } | Text::Item { .. } | Text::Case { .. } => {
+                none(why, Why::Odd)
+            }
         }
     }
 
     /// The text as a piece of another: nothing is as good as `""`.
     #[inline]
-    fn or_empty<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>) -> Option<&'a str> {
+    fn or_empty<'a>(&'a self, slots: &'a [Value<'a>], context: &Context<'a>, why: &mut Why) -> Option<&'a str> {
         match self {
-            Text::Attribute(slot) => or_empty(slots, *slot),
-            other => match other.text(slots, context) {
-                None if other.is_nothing(slots) => Some(""),
+            Text::Attribute(slot) => match or_empty(slots, *slot) {
+                None => none(why, Why::Odd),
                 text => text,
             },
-        }
-    }
-
-    /// Whether it is null because what it is made of is.
-    fn is_nothing(&self, slots: &[Value<'_>]) -> bool {
-        match self {
-            Text::Attribute(slot) | Text::Item { source: slot, .. } => {
-                matches!(slots.get(slot.index()), None | Some(Value::Absent | Value::Null))
-            }
-            // Of nothing these give `""`.
-            Text::Constant(_) | Text::Cut { .. } | Text::Join { .. } => false,
-            Text::Append(both) => {
-                let [source, suffix] = &**both;
-                source.is_nothing(slots) && suffix.is_readable(slots)
-            }
-            Text::Walk { pieces, .. } => match &**pieces {
-                [source, rest @ ..] => source.is_nothing(slots) && rest.iter().all(|piece| piece.is_readable(slots)),
-                [] => false,
+            other => match other.text(slots, context, why) {
+                None if why.is_nothing() => Some(""),
+                text => text,
             },
-            Text::Case { source, .. } | Text::Prepared { source, .. } => source.is_nothing(slots),
         }
     }
 }
@@ -408,6 +447,20 @@ fn or_empty<'a>(slots: &'a [Value<'a>], slot: Slot) -> Option<&'a str> {
     }
 }
 
+/// What comes of a text put together whose first piece has none: null where that is nothing, but what stands behind nothing fails
+/// all the same when it is neither a text nor nothing.
+#[cold]
+fn without_first<'t, 'a>(
+    rest: impl IntoIterator<Item = &'t Text>,
+    slots: &[Value<'_>],
+    why: &mut Why,
+) -> Option<&'a str> {
+    if why.is_nothing() && !rest.into_iter().all(|piece| piece.is_readable(slots)) {
+        *why = Why::Odd;
+    }
+    None
+}
+
 /// Both with the separator between them; one that is empty is left out, and the other is borrowed. `None` when it is too long.
 #[inline]
 fn join<'a>(context: &Context<'a>, separator: &str, first: &'a str, second: &'a str) -> Option<&'a str> {
@@ -423,7 +476,10 @@ fn join<'a>(context: &Context<'a>, separator: &str, first: &'a str, second: &'a 
     }
     let mut text = context.arena.builder(length);
     text.push_str(first);
-    text.push_str(separator);
+    match separator.as_bytes() {
+        [byte] => text.push(char::from(byte & 0x7F)),
+        _ => text.push_str(separator),
+    }
     text.push_str(second);
     Some(text.into_bump_str())
 }
