@@ -69,7 +69,7 @@ enum Command {
     Test(test::Arguments),
     /// Print the reference of the functions
     Functions(functions::Arguments),
-    /// Make a mapping file of another product's mapping
+    /// Make mapping files of another product's mapping
     Import(import::Arguments),
     /// Serve SCIM over a data directory
     Serve(serve::Arguments),
