@@ -38,7 +38,7 @@ enum From {
 /// The largest file of authn.sh, in bytes.
 const MAX_FILE: usize = 1024 * 1024;
 /// The largest provisioning schema, in bytes: its directories list every attribute.
-const MAX_SCHEMA: usize = 16 * 1024 * 1024;
+pub(super) const MAX_SCHEMA: usize = 16 * 1024 * 1024;
 
 /// A mapping file to be written.
 struct Made {
@@ -124,7 +124,7 @@ pub(super) fn read_json(path: &Path, limit: usize) -> Result<serde_json::Value, 
 }
 
 /// The file's name without its ending, as a mapping may be called.
-fn stem(path: &Path) -> String {
+pub(super) fn stem(path: &Path) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let plain = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };
     stem.chars().map(plain).take(100).collect()

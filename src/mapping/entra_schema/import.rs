@@ -12,8 +12,8 @@ use super::read::{At, ObjectMapping, object_mappings, schemas};
 use super::scope;
 use super::source::{Flow, flow};
 use super::target::Target;
-use super::{Note, Notes, name_of, source_kind};
-use crate::language::entra::Outline;
+use super::{Note, Notes, names, source_kind};
+use crate::language::entra::{Outline, tidy};
 use crate::language::names::SourceNames;
 use crate::text::Span;
 
@@ -36,17 +36,12 @@ pub struct Imported {
 /// # Errors
 /// What is not as Graph documents it, by its path in the JSON.
 pub fn import(stem: &str, json: &Json) -> Result<Vec<Imported>, String> {
-    let mut made: Vec<Imported> = Vec::new();
+    let mut found = Vec::new();
     for schema in schemas(json)? {
-        for of in object_mappings(&schema)? {
-            let base = name_of(stem, &of)?;
-            let taken = |name: &str| made.iter().any(|other| other.name == name);
-            let name =
-                (2..).map(|number| format!("{base}-{number}")).find(|name| !taken(name)).filter(|_| taken(&base));
-            let imported = Writer::new(&of)?.write(name.unwrap_or(base))?;
-            made.push(imported);
-        }
+        found.extend(object_mappings(&schema)?);
     }
+    let names = names(stem, &found)?;
+    let made = found.iter().zip(names).map(|(of, name)| Writer::new(of)?.write(name)).collect::<Result<Vec<_>, String>>()?;
     if made.is_empty() {
         return Err("the schema has no object mappings".into());
     }
@@ -124,12 +119,14 @@ impl<'o, 'j> Writer<'o, 'j> {
         if let Some(description) = mapping.word("name")? {
             let _ = writeln!(out, "description = {}", toml_word(description));
         }
-        let groups = scope::read(mapping.get("scope").as_ref(), &mut self.notes, &mut self.reads)?;
+        let groups = scope::read(mapping.get("scope").as_ref(), &mut self.notes)?;
+        self.read(groups.iter().flatten().map(|clause| clause.attribute.as_str()));
+        let scope = scope::toml(&groups, &self.notes);
         for rule in mapping.list("attributeMappings")? {
             self.rule(&rule)?;
         }
         self.source(&mut out)?;
-        out.push_str(&groups);
+        out.push_str(&scope);
         if !self.target.is_scim() {
             out.push_str("\n[target]\nkind = \"json\"\n");
         }
@@ -191,6 +188,8 @@ impl<'o, 'j> Writer<'o, 'j> {
             Flow::Constant(value) => Some(format!("const = {}", toml_word(value))),
             Flow::Expression(text) => {
                 let text = line_feeds(text);
+                // An export puts it back as it was.
+                let text = tidy(&text).unwrap_or(text);
                 if let Ok(outline) = Outline::parse(&text) {
                     self.read(outline.attributes());
                 }

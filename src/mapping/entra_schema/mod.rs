@@ -4,13 +4,18 @@
 //! `attributeMappingSource` into expressions and back, `import` writes a mapping file of each `objectMapping`, `export` makes the
 //! JSON of mapping files.
 
+mod directory;
+mod export;
 mod import;
+mod outgoing;
 mod read;
 mod scope;
 mod source;
 mod target;
 
+pub use export::{Exported, export};
 pub use import::{Imported, import};
+pub use outgoing::Outgoing;
 
 /// What has no counterpart on the other side, or was not taken over as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +48,22 @@ impl Notes {
     fn warn(&mut self, place: &str, message: impl Into<String>) {
         self.0.push(Note { place: crate::text::shorten(place).into_owned(), message: message.into(), changes: true });
     }
+}
+
+/// The names of the mapping files of these object mappings, no two alike.
+fn names(stem: &str, found: &[read::ObjectMapping<'_>]) -> Result<Vec<String>, String> {
+    let mut names: Vec<String> = Vec::new();
+    for of in found {
+        let base = name_of(stem, of)?;
+        let mut name = base.clone();
+        let mut number = 2;
+        while names.contains(&name) {
+            name = format!("{base}-{number}");
+            number += 1;
+        }
+        names.push(name);
+    }
+    Ok(names)
 }
 
 /// The name of the mapping file of an object mapping: the target's and the object's.

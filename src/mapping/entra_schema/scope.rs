@@ -6,7 +6,9 @@
 
 use std::fmt::Write as _;
 
-use super::super::quote::{toml_text, toml_word};
+use serde_json::{Value as Json, json};
+
+use super::super::quote::{one_line, toml_word};
 use super::super::scope::canonical_operator;
 use super::Notes;
 use super::read::At;
@@ -14,15 +16,36 @@ use super::read::At;
 /// The most groups that are made of two lists.
 const MAX_GROUPS: usize = 1_000;
 
-/// A clause as it stands in the file.
-type Clauses = Vec<String>;
+/// The lists of groups, in the order in which Entra looks at them.
+const LISTS: [&str; 3] = ["inputFilterGroups", "categoryFilterGroups", "groups"];
 
-/// `[scope]` of a mapping file; empty when every object is in scope.
-pub(super) fn read(scope: Option<&At<'_>>, notes: &mut Notes, reads: &mut Vec<String>) -> Result<String, String> {
-    let Some(scope) = scope else { return Ok(String::new()) };
-    let mut groups: Option<Vec<Clauses>> = None;
-    for key in ["inputFilterGroups", "categoryFilterGroups", "groups"] {
-        let Some(list) = self::groups(scope, key, notes, reads)? else { continue };
+/// A clause, its operator as the portal writes it when it is one of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Clause {
+    pub(super) attribute: String,
+    pub(super) operator: String,
+    pub(super) value: Option<String>,
+}
+
+impl Clause {
+    /// With the operator in the portal's own spelling, and no value where it takes none.
+    pub(super) fn new(attribute: &str, operator: &str, value: Option<String>) -> Clause {
+        let known = canonical_operator(operator);
+        let bare = known.is_some_and(|operator| operator.starts_with("IS "));
+        Clause {
+            attribute: attribute.to_owned(),
+            operator: known.unwrap_or(operator).to_owned(),
+            value: value.filter(|_| !bare),
+        }
+    }
+}
+
+/// The groups of which one must hold; none when every object is in scope.
+pub(super) fn read(scope: Option<&At<'_>>, notes: &mut Notes) -> Result<Vec<Vec<Clause>>, String> {
+    let Some(scope) = scope else { return Ok(Vec::new()) };
+    let mut groups: Option<Vec<Vec<Clause>>> = None;
+    for key in LISTS {
+        let Some(list) = self::groups(scope, key, notes)? else { continue };
         groups = Some(match groups {
             None => list,
             Some(before) if before.len().saturating_mul(list.len()) > MAX_GROUPS => {
@@ -34,30 +57,49 @@ pub(super) fn read(scope: Option<&At<'_>>, notes: &mut Notes, reads: &mut Vec<St
                 .collect(),
         });
     }
-    let Some(groups) = groups else { return Ok(String::new()) };
+    Ok(groups.unwrap_or_default())
+}
+
+/// `[scope]` of a mapping file; empty when every object is in scope.
+pub(super) fn toml(groups: &[Vec<Clause>], notes: &Notes) -> String {
+    if groups.is_empty() {
+        return String::new();
+    }
     let mut out = String::from("\n[scope]\n");
     for note in notes.0.iter().filter(|note| note.place.starts_with("scope")) {
-        let _ = writeln!(out, "# Entra: {}.", super::super::quote::one_line(&note.to_string()));
+        let _ = writeln!(out, "# Entra: {}.", one_line(&note.to_string()));
     }
     out.push_str("groups = [\n");
     for group in groups {
         out.push_str("    [\n");
-        for clause in group {
-            let _ = writeln!(out, "        {clause},");
+        for Clause { attribute, operator, value } in group {
+            let value = value.as_ref().map(|value| format!(", value = {}", toml_word(value))).unwrap_or_default();
+            let (attribute, operator) = (toml_word(attribute), toml_word(operator));
+            let _ = writeln!(out, "        {{ attribute = {attribute}, operator = {operator}{value} }},");
         }
         out.push_str("    ],\n");
     }
     out.push_str("]\n");
-    Ok(out)
+    out
+}
+
+/// The `scope` of an object mapping.
+pub(super) fn json(groups: &[Vec<Clause>]) -> Json {
+    if groups.is_empty() {
+        return Json::Null;
+    }
+    let clause = |clause: &Clause| {
+        let values: Vec<&String> = clause.value.iter().collect();
+        json!({
+            "operatorName": clause.operator, "sourceOperandName": clause.attribute, "targetOperand": { "values": values }
+        })
+    };
+    let groups = groups.iter().map(|group| json!({ "name": "", "clauses": group.iter().map(clause).collect::<Vec<_>>() }));
+    json!({ "groups": groups.collect::<Vec<_>>(), "inputFilterGroups": [], "categoryFilterGroups": [] })
 }
 
 /// One list of groups; `None` when it lets everything through.
-fn groups(
-    scope: &At<'_>,
-    key: &str,
-    notes: &mut Notes,
-    reads: &mut Vec<String>,
-) -> Result<Option<Vec<Clauses>>, String> {
+fn groups(scope: &At<'_>, key: &str, notes: &mut Notes) -> Result<Option<Vec<Vec<Clause>>>, String> {
     let list = scope.list(key)?;
     if list.is_empty() {
         return Ok(None);
@@ -73,7 +115,7 @@ fn groups(
         }
         let mut clauses = Vec::new();
         for clause in group.list("clauses")? {
-            clauses.push(self::clause(&clause, &place, notes, reads)?);
+            clauses.push(self::clause(&clause, &place, notes)?);
         }
         if clauses.is_empty() {
             notes.tell(&place, "a group without clauses lets every object through");
@@ -84,12 +126,10 @@ fn groups(
     Ok(Some(groups))
 }
 
-fn clause(at: &At<'_>, place: &str, notes: &mut Notes, reads: &mut Vec<String>) -> Result<String, String> {
-    let attribute = at.word("sourceOperandName")?.ok_or_else(|| format!("{}.sourceOperandName is missing", at.path))?;
+fn clause(at: &At<'_>, place: &str, notes: &mut Notes) -> Result<Clause, String> {
+    let attribute =
+        at.word("sourceOperandName")?.ok_or_else(|| format!("{}.sourceOperandName is missing", at.path))?;
     let operator = at.word("operatorName")?.ok_or_else(|| format!("{}.operatorName is missing", at.path))?;
-    if !reads.iter().any(|known| known == attribute) {
-        reads.push(attribute.to_owned());
-    }
     if let Some(kind) = at.word("multiValuedComparisonType")? {
         notes.warn(
             place,
@@ -102,24 +142,9 @@ fn clause(at: &At<'_>, place: &str, notes: &mut Notes, reads: &mut Vec<String>) 
             values.push(value.json.as_str().ok_or_else(|| value.wrong("a text"))?);
         }
     }
-    let known = canonical_operator(operator);
-    let written = known.unwrap_or(operator);
-    let word = |text: &str| if text.contains('\\') { toml_text(text) } else { toml_word(text) };
-    let mut text = format!("{{ attribute = {}, operator = {}", word(attribute), word(written));
-    let bare = known.is_some_and(|operator| operator.starts_with("IS "));
-    match values.as_slice() {
-        [] => {}
-        [value, ..] if !bare => {
-            let _ = write!(text, ", value = {}", word(value));
-            if values.len() > 1 {
-                notes.warn(
-                    place,
-                    format!("the clause about {attribute} has {} values; the first is taken", values.len()),
-                );
-            }
-        }
-        _ => {}
+    let clause = Clause::new(attribute, operator, values.first().map(|value| (*value).to_owned()));
+    if values.len() > 1 && clause.value.is_some() {
+        notes.warn(place, format!("the clause about {attribute} has {} values; the first is taken", values.len()));
     }
-    text.push_str(" }");
-    Ok(text)
+    Ok(clause)
 }
