@@ -9,7 +9,9 @@ use similar::TextDiff;
 use crate::mapping::{MAX_FILE, format};
 use crate::text::{Code, Diagnostic, Diagnostics, Source};
 
-use super::{Ending, Failure, Format, Input, Outcome, Trouble, color, counted, findings, mapping_files, print, read_text, tell};
+use super::{
+    Ending, Failure, Format, Input, Outcome, Trouble, color, counted, findings, mapping_files, print, read_text, tell,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

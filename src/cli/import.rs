@@ -100,8 +100,8 @@ fn entra(imported: entra_schema::Imported) -> Made {
 }
 
 fn authnsh(name: String, imported: authnsh::Imported) -> Made {
-    let told = imported.notes.iter().map(|note| format!("note: {}\n", printable(note))).collect();
-    Made { name, text: imported.text, told }
+    let told: Vec<String> = imported.notes.iter().map(|note| format!("note: {}\n", printable(note))).collect();
+    Made { name, text: imported.text, told: told.concat() }
 }
 
 /// A note on a line of its own.

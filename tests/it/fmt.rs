@@ -47,7 +47,9 @@ fn what_ships_is_laid_out_right() {
     assert_eq!((code(&check), stdout(&check)), (0, ""), "{}", stderr(&check));
     for page in ["README", "docs/mapping-file", "docs/choosing-a-language", "docs/liquid", "docs/rhai", "docs/jinja"] {
         let text = fs::read_to_string(root().join(format!("{page}.md"))).unwrap();
-        for block in blocks(&text, "toml").iter().filter(|block| block.starts_with("name ") && block.contains("[attributes]")) {
+        for block in
+            blocks(&text, "toml").iter().filter(|block| block.starts_with("name ") && block.contains("[attributes]"))
+        {
             assert_eq!(&laid_out(block), block, "{page}");
         }
     }
@@ -113,14 +115,16 @@ fn blanks() -> impl Strategy<Value = String> {
 
 /// A mapping file of these expressions, untidily written.
 fn file() -> impl Strategy<Value = String> {
-    let expression = proptest::sample::select(&[
-        "[a]",
-        "ToLower( [ a ] )",
-        "switch([a] ,,\"x\",\"it's\" , \"\\\"\",\"z\")",
-        "IIF([a]=\"x\",[b],  [c])",
-        "Join(\",\",\n  [a],\n\n  [b] )\n",
-        "Replace([a], , \"\\\\s+\", , \" \", , )",
-    ][..]);
+    let expression = proptest::sample::select(
+        &[
+            "[a]",
+            "ToLower( [ a ] )",
+            "switch([a] ,,\"x\",\"it's\" , \"\\\"\",\"z\")",
+            "IIF([a]=\"x\",[b],  [c])",
+            "Join(\",\",\n  [a],\n\n  [b] )\n",
+            "Replace([a], , \"\\\\s+\", , \" \", , )",
+        ][..],
+    );
     let target = proptest::sample::select(
         &["userName", "title", "name.givenName", "emails[type eq \"work\"].value", "nickName", "displayName"][..],
     );
@@ -142,7 +146,10 @@ fn file() -> impl Strategy<Value = String> {
                 _ => format!("{{ expr = {literal} , apply=\"create\"}}"),
             };
             let comment = comment.map_or(String::new(), |comment| format!(" {comment}"));
-            text.push_str(&format!("{before}{}{before}={behind}{value}{behind}{comment}\n{before}\n", serde_json::to_string(target).unwrap()));
+            text.push_str(&format!(
+                "{before}{}{before}={behind}{value}{behind}{comment}\n{before}\n",
+                serde_json::to_string(target).unwrap()
+            ));
         }
         text
     })

@@ -17,8 +17,17 @@ pub(super) struct Used {
 }
 
 /// Attributes of Entra that hold several values.
-const SEVERAL: &[&str] =
-    &["appRoleAssignments", "assignedPlans", "businessPhones", "groupTypes", "imAddresses", "members", "otherMails", "owners", "proxyAddresses"];
+const SEVERAL: &[&str] = &[
+    "appRoleAssignments",
+    "assignedPlans",
+    "businessPhones",
+    "groupTypes",
+    "imAddresses",
+    "members",
+    "otherMails",
+    "owners",
+    "proxyAddresses",
+];
 
 /// Attributes that hold other objects.
 const REFERENCES: &[&str] = &["manager", "members", "owners"];
@@ -109,7 +118,9 @@ pub(super) fn list<'j>(at: &'j mut Json, key: &str) -> Option<&'j mut Vec<Json>>
 
 /// The element with this name, made when there is none.
 fn found<'j>(items: &'j mut Vec<Json>, name: &str, make: impl FnOnce() -> Json) -> Option<&'j mut Json> {
-    let is = |item: &Json| At::root(item).text("name").is_ok_and(|known| known.is_some_and(|known| known.eq_ignore_ascii_case(name)));
+    let is = |item: &Json| {
+        At::root(item).text("name").is_ok_and(|known| known.is_some_and(|known| known.eq_ignore_ascii_case(name)))
+    };
     match items.iter().position(is) {
         Some(index) => items.get_mut(index),
         None => {

@@ -29,7 +29,8 @@ pub struct Exported {
 /// When `into` is no schema, or has no object mapping for a file.
 pub fn export(files: &[Outgoing], into: Option<(&str, &Json)>) -> Result<Exported, String> {
     let mut notes = Vec::new();
-    let mut json = into.map_or_else(|| json!({ "directories": [], "synchronizationRules": [] }), |(_, json)| json.clone());
+    let mut json =
+        into.map_or_else(|| json!({ "directories": [], "synchronizationRules": [] }), |(_, json)| json.clone());
     if let Some((stem, base)) = into {
         if base.get("synchronizationRules").is_none() {
             return Err("the schema of a job is wanted, an object with \"synchronizationRules\"".into());
@@ -56,7 +57,12 @@ pub fn export(files: &[Outgoing], into: Option<(&str, &Json)>) -> Result<Exporte
 }
 
 /// The object mapping that a file replaces: the one an import gives its name, else the only one with its resource.
-fn counterpart(file: &Outgoing, found: &[ObjectMapping<'_>], names: &[String], taken: &[usize]) -> Result<usize, String> {
+fn counterpart(
+    file: &Outgoing,
+    found: &[ObjectMapping<'_>],
+    names: &[String],
+    taken: &[usize],
+) -> Result<usize, String> {
     if let Some(index) = names.iter().position(|name| *name == file.name).filter(|index| !taken.contains(index)) {
         return Ok(index);
     }
@@ -87,7 +93,9 @@ impl Names {
     fn of(file: &Outgoing) -> Names {
         let target_object = match (&file.schema, file.resource.as_str()) {
             // Entra calls SCIM's users by the extension that its default mapping writes.
-            (Some(schema), "User") => schema.extensions.first().map_or(schema.core.id.to_string(), |extension| extension.id.to_string()),
+            (Some(schema), "User") => {
+                schema.extensions.first().map_or(schema.core.id.to_string(), |extension| extension.id.to_string())
+            }
             (Some(schema), _) => schema.core.id.to_string(),
             (None, resource) => resource.to_owned(),
         };
@@ -114,7 +122,10 @@ fn add(json: &mut Json, file: &Outgoing, notes: &mut Notes) -> Result<(), String
         "targetObjectName": names.target_object,
     });
     let Some(rules) = list(json, "synchronizationRules") else { return Ok(()) };
-    let same = |rule: &Json| rule["sourceDirectoryName"] == names.source && rule["targetDirectoryName"] == names.target;
+    let word = |rule: &Json, key: &str, wanted: &str| rule.get(key).is_some_and(|name| name == wanted);
+    let same = |rule: &Json| {
+        word(rule, "sourceDirectoryName", names.source) && word(rule, "targetDirectoryName", &names.target)
+    };
     let index = rules.iter().position(same).unwrap_or(rules.len());
     if index == rules.len() {
         rules.push(json!({
@@ -127,7 +138,11 @@ fn add(json: &mut Json, file: &Outgoing, notes: &mut Notes) -> Result<(), String
             "targetDirectoryName": names.target,
         }));
     }
-    rules.get_mut(index).and_then(|rule| list(rule, "objectMappings")).into_iter().for_each(|items| items.push(mapping.clone()));
+    rules
+        .get_mut(index)
+        .and_then(|rule| list(rule, "objectMappings"))
+        .into_iter()
+        .for_each(|items| items.push(mapping.clone()));
     let objects = [&names.source_object, &names.target_object].map(String::as_str);
     list_attributes(json, file, [names.source, &names.target], objects);
     Ok(())
@@ -137,18 +152,25 @@ fn add(json: &mut Json, file: &Outgoing, notes: &mut Notes) -> Result<(), String
 fn replace(json: &mut Json, file: &Outgoing, of: &ObjectMapping<'_>, notes: &mut Notes) -> Result<(), String> {
     let attributes = mappings(file, Some(&of.mapping), notes)?;
     let before = scope::read(of.mapping.get("scope").as_ref(), &mut Notes::default())?;
-    let Some(mapping) = json.pointer_mut(&pointer(&of.mapping.path)) else {
-        return Err(format!("{} is not there", of.mapping.path));
+    let Some(mapping) = json.pointer_mut(&pointer(&of.mapping.path)).filter(|mapping| mapping.is_object()) else {
+        return Err(of.mapping.wrong("an object"));
     };
-    mapping["attributeMappings"] = attributes.into();
+    set(mapping, "attributeMappings", attributes);
     if before != file.groups {
-        mapping["scope"] = scope::json(&file.groups);
+        set(mapping, "scope", scope::json(&file.groups));
     }
     let text = |at: &At<'_>, key: &str| at.text(key).map(|text| text.unwrap_or_default().to_owned());
     let directories = [text(&of.rule, "sourceDirectoryName")?, text(&of.rule, "targetDirectoryName")?];
     let objects = [text(&of.mapping, "sourceObjectName")?, text(&of.mapping, "targetObjectName")?];
     list_attributes(json, file, directories.each_ref().map(String::as_str), objects.each_ref().map(String::as_str));
     Ok(())
+}
+
+/// Writes a member of an object, in its place when it is there.
+fn set(json: &mut Json, key: &str, value: impl Into<Json>) {
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert(key.to_owned(), value.into());
+    }
 }
 
 /// `a[0].b` as a JSON pointer.
@@ -170,12 +192,15 @@ fn list_attributes(json: &mut Json, file: &Outgoing, directories: [&str; 2], obj
         declare(json, source, source_object, source_object, &used);
     }
     let mut used: Vec<Used> = file.schema.is_some().then(|| Used::anchor("id")).into_iter().collect();
-    used.extend(file.rules.iter().filter(|rule| rule.flow.is_some()).map(|rule| Used::target(&rule.key, file.schema.as_ref())));
+    used.extend(
+        file.rules.iter().filter(|rule| rule.flow.is_some()).map(|rule| Used::target(&rule.key, file.schema.as_ref())),
+    );
     // References lead to people; a group's directory calls them otherwise than itself.
     let people = match &file.schema {
         Some(schema) if file.resource != "User" => {
             let user = crate::scim::ResourceSchema::for_resource("User");
-            let enterprise = |extensions: &[std::sync::Arc<Schema>]| extensions.first().map(|extension| extension.id.to_string());
+            let enterprise =
+                |extensions: &[std::sync::Arc<Schema>]| extensions.first().map(|extension| extension.id.to_string());
             user.and_then(|user| enterprise(&user.extensions)).unwrap_or_else(|| schema.core.id.to_string())
         }
         _ => target_object.to_owned(),
@@ -246,20 +271,21 @@ fn mapping(rule: &OutgoingRule, before: Option<&At<'_>>, notes: &mut Notes) -> R
     };
     let default = before.map(|before| before.word("defaultValue")).transpose()?.flatten();
     // A constant's own default is never used, and an import leaves it out.
-    let idle = matches!(&rule.flow, Some(Flow::Constant(value)) if !value.is_empty()) && rule.default.is_none() && same_flow;
+    let idle =
+        matches!(&rule.flow, Some(Flow::Constant(value)) if !value.is_empty()) && rule.default.is_none() && same_flow;
     if default != rule.default.as_deref().filter(|text| !text.is_empty()) && !idle {
-        json["defaultValue"] = rule.default.clone().into();
+        set(&mut json, "defaultValue", rule.default.clone());
     }
     let matching = before.map(|before| before.number("matchingPriority")).transpose()?.unwrap_or_default();
     if matching != i64::from(rule.matching) {
-        json["matchingPriority"] = rule.matching.into();
+        set(&mut json, "matchingPriority", rule.matching);
     }
-    let created = json["flowType"] == "ObjectAddOnly";
+    let created = json.get("flowType").is_some_and(|kind| kind == "ObjectAddOnly");
     if created != rule.create {
-        json["flowType"] = if rule.create { "ObjectAddOnly" } else { "Always" }.into();
+        set(&mut json, "flowType", if rule.create { "ObjectAddOnly" } else { "Always" });
     }
     if !same_flow {
-        json["source"] = match (&rule.flow, &rule.outline) {
+        let source = match (&rule.flow, &rule.outline) {
             (Some(Flow::Constant(value)), _) => constant(value),
             (Some(Flow::Expression(text)), Some(outline)) => {
                 if outline.compares() {
@@ -269,6 +295,7 @@ fn mapping(rule: &OutgoingRule, before: Option<&At<'_>>, notes: &mut Notes) -> R
             }
             _ => Json::Null,
         };
+        set(&mut json, "source", source);
     }
     Ok(json)
 }
@@ -277,7 +304,8 @@ fn mapping(rule: &OutgoingRule, before: Option<&At<'_>>, notes: &mut Notes) -> R
 fn same(flow: &Flow, rule: &OutgoingRule) -> bool {
     match (flow, &rule.flow) {
         (Flow::Expression(one), Some(Flow::Expression(other))) => {
-            one == other || matches!((Outline::parse(one), &rule.outline), (Ok(one), Some(other)) if one.to_string() == other.to_string())
+            one == other
+                || matches!((Outline::parse(one), &rule.outline), (Ok(one), Some(other)) if one.to_string() == other.to_string())
         }
         (one, Some(other)) => one == other,
         (_, None) => false,

@@ -41,7 +41,8 @@ pub fn import(stem: &str, json: &Json) -> Result<Vec<Imported>, String> {
         found.extend(object_mappings(&schema)?);
     }
     let names = names(stem, &found)?;
-    let made = found.iter().zip(names).map(|(of, name)| Writer::new(of)?.write(name)).collect::<Result<Vec<_>, String>>()?;
+    let made =
+        found.iter().zip(names).map(|(of, name)| Writer::new(of)?.write(name)).collect::<Result<Vec<_>, String>>()?;
     if made.is_empty() {
         return Err("the schema has no object mappings".into());
     }

@@ -117,10 +117,9 @@ fn rule(entry: RuleEntry, language: Language, json: bool, found: &mut Vec<Diagno
     let target = attribute_of(&entry.target.name, json);
     let shown = shorten(&entry.target.name).into_owned();
     if entry.required {
-        found.push(
-            cannot(format!("`{shown}` is required, which Entra does not know"), entry.target.span)
-                .help("Entra sends the object without the value; its target attribute can be required in the app's own schema"),
-        );
+        found.push(cannot(format!("`{shown}` is required, which Entra does not know"), entry.target.span).help(
+            "Entra sends the object without the value; its target attribute can be required in the app's own schema",
+        ));
     }
     if entry.on_error != OnError::Halt {
         found.push(cannot(
@@ -140,7 +139,8 @@ fn rule(entry: RuleEntry, language: Language, json: bool, found: &mut Vec<Diagno
                 Some(Flow::Expression(text.value))
             }
             other => {
-                let message = format!("the rule for `{shown}` is written in {}; Entra runs its own language alone", other.word());
+                let message =
+                    format!("the rule for `{shown}` is written in {}; Entra runs its own language alone", other.word());
                 found.push(cannot(message, span).help("write it as an expression"));
                 None
             }

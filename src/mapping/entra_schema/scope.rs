@@ -94,7 +94,8 @@ pub(super) fn json(groups: &[Vec<Clause>]) -> Json {
             "operatorName": clause.operator, "sourceOperandName": clause.attribute, "targetOperand": { "values": values }
         })
     };
-    let groups = groups.iter().map(|group| json!({ "name": "", "clauses": group.iter().map(clause).collect::<Vec<_>>() }));
+    let groups =
+        groups.iter().map(|group| json!({ "name": "", "clauses": group.iter().map(clause).collect::<Vec<_>>() }));
     json!({ "groups": groups.collect::<Vec<_>>(), "inputFilterGroups": [], "categoryFilterGroups": [] })
 }
 
@@ -127,8 +128,7 @@ fn groups(scope: &At<'_>, key: &str, notes: &mut Notes) -> Result<Option<Vec<Vec
 }
 
 fn clause(at: &At<'_>, place: &str, notes: &mut Notes) -> Result<Clause, String> {
-    let attribute =
-        at.word("sourceOperandName")?.ok_or_else(|| format!("{}.sourceOperandName is missing", at.path))?;
+    let attribute = at.word("sourceOperandName")?.ok_or_else(|| format!("{}.sourceOperandName is missing", at.path))?;
     let operator = at.word("operatorName")?.ok_or_else(|| format!("{}.operatorName is missing", at.path))?;
     if let Some(kind) = at.word("multiValuedComparisonType")? {
         notes.warn(
