@@ -9,6 +9,8 @@
 
 mod value;
 
+use std::collections::HashMap;
+
 use super::quote::is_bare;
 use super::tree::{self, Item, Key, Node, Table};
 use super::{Mapping, file};
@@ -222,8 +224,11 @@ impl Output {
 
     /// Writes what waits.
     fn flush(&mut self) {
-        let columns: Vec<usize> = self.lines.iter().map(Line::column).collect();
-        for (line, column) in self.lines.iter().zip(&columns) {
+        let mut columns: HashMap<usize, usize> = HashMap::new();
+        for line in &self.lines {
+            *columns.entry(line.column()).or_default() += 1;
+        }
+        for line in &self.lines {
             if line.key.is_empty() {
                 let blank = line.behind.is_empty();
                 if !blank || !self.text.is_empty() && !self.text.ends_with("\n\n") {
@@ -232,7 +237,7 @@ impl Output {
                 }
                 continue;
             }
-            let shared = columns.iter().filter(|other| *other == column).count() > 1;
+            let shared = columns.get(&line.column()).is_some_and(|count| *count > 1);
             let blanks = if shared { line.blanks.max(1) } else { 1 };
             self.text.push_str(&line.key);
             self.text.push_str(&" ".repeat(blanks));
