@@ -130,9 +130,9 @@ const MAX_PLACE: usize = 5_000;
 
 /// Where the argument with this key stands.
 fn place(spec: &Spec, key: &str) -> Option<usize> {
-    let key = OLD_KEYS.iter().find(|(old, _)| *old == key).map_or(key, |(_, new)| new);
     let named = |name: &str| spec.params.iter().position(|param| param.name.eq_ignore_ascii_case(name));
-    if let Some(place) = named(key) {
+    let old = || named(OLD_KEYS.iter().find(|(old, _)| *old == key)?.1);
+    if let Some(place) = named(key).or_else(old) {
         return Some(place);
     }
     let base = key.trim_end_matches(|letter: char| letter.is_ascii_digit());
