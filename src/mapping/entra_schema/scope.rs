@@ -116,7 +116,7 @@ fn groups(scope: &At<'_>, key: &str, notes: &mut Notes) -> Result<Option<Vec<Vec
         }
         let mut clauses = Vec::new();
         for clause in group.list("clauses")? {
-            clauses.push(self::clause(&clause, &place, notes)?);
+            clauses.extend(self::clauses(&clause, &place, notes)?);
         }
         if clauses.is_empty() {
             notes.tell(&place, "a group without clauses lets every object through");
@@ -127,7 +127,8 @@ fn groups(scope: &At<'_>, key: &str, notes: &mut Notes) -> Result<Option<Vec<Vec
     Ok(Some(groups))
 }
 
-fn clause(at: &At<'_>, place: &str, notes: &mut Notes) -> Result<Clause, String> {
+/// A clause; one with several values is a clause of each, so that never more objects come into scope than did.
+fn clauses(at: &At<'_>, place: &str, notes: &mut Notes) -> Result<Vec<Clause>, String> {
     let attribute = at.word("sourceOperandName")?.ok_or_else(|| format!("{}.sourceOperandName is missing", at.path))?;
     let operator = at.word("operatorName")?.ok_or_else(|| format!("{}.operatorName is missing", at.path))?;
     if let Some(kind) = at.word("multiValuedComparisonType")? {
@@ -142,9 +143,13 @@ fn clause(at: &At<'_>, place: &str, notes: &mut Notes) -> Result<Clause, String>
             values.push(value.json.as_str().ok_or_else(|| value.wrong("a text"))?);
         }
     }
-    let clause = Clause::new(attribute, operator, values.first().map(|value| (*value).to_owned()));
-    if values.len() > 1 && clause.value.is_some() {
-        notes.warn(place, format!("the clause about {attribute} has {} values; the first is taken", values.len()));
+    let clause = |value: Option<&str>| Clause::new(attribute, operator, value.map(str::to_owned));
+    let first = clause(values.first().copied());
+    if values.len() < 2 || first.value.is_none() {
+        return Ok(vec![first]);
     }
-    Ok(clause)
+    let message =
+        format!("the clause about {attribute} has {} values; each is a clause here, and all must hold", values.len());
+    notes.warn(place, message);
+    Ok(values.into_iter().map(|value| clause(Some(value))).collect())
 }
