@@ -13,7 +13,9 @@ mod declared;
 mod diff;
 mod env;
 mod eval;
+mod export;
 mod filters;
+mod fmt;
 mod functions;
 mod import;
 mod jsonl;
@@ -65,12 +67,16 @@ enum Command {
     Map(map::Arguments),
     /// Show whom another mapping would change
     Diff(diff::Arguments),
+    /// Put the layout of mapping files right
+    Fmt(fmt::Arguments),
     /// Run the [[tests]] of mapping files
     Test(test::Arguments),
     /// Print the reference of the functions
     Functions(functions::Arguments),
-    /// Make a mapping file of another product's mapping
+    /// Make mapping files of another product's mapping
     Import(import::Arguments),
+    /// Print mapping files as another product's mapping
+    Export(export::Arguments),
     /// Serve SCIM over a data directory
     Serve(serve::Arguments),
     /// Inbound SCIM endpoints
@@ -172,6 +178,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Functions(arguments) => functions::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Sync(command) => sync::run(&command),
         Command::Source(command) => manage::source(&command),

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json};
 
+use super::quote::{one_line, toml_key, toml_text};
 use crate::text::shorten;
 
 /// What came of an import.
@@ -128,32 +129,6 @@ fn entries(fields: &Map<String, Json>) -> Result<Vec<Entry<'_>>, String> {
         entries.push(entry);
     }
     Ok(entries)
-}
-
-fn one_line(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
-}
-
-/// A TOML string: as it is when a literal one can hold it.
-fn toml_text(text: &str) -> String {
-    if !text.chars().any(|letter| letter == '\'' || letter.is_control()) {
-        return format!("'{text}'");
-    }
-    let mut out = String::from("\"");
-    for letter in text.chars() {
-        let _ = match letter {
-            '"' | '\\' => write!(out, "\\{letter}"),
-            letter if letter.is_control() => write!(out, "\\u{:04X}", u32::from(letter)),
-            letter => write!(out, "{letter}"),
-        };
-    }
-    out.push('"');
-    out
-}
-
-fn toml_key(key: &str) -> String {
-    let bare = !key.is_empty() && key.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
-    if bare { key.to_owned() } else { toml_text(key) }
 }
 
 #[cfg(test)]

@@ -170,10 +170,15 @@ fn limit(runaway: &crate::dotnet::pattern::Runaway) -> Box<Fault> {
     Fault::new(Code::Limit, runaway.to_string())
 }
 
+/// The operator as the portal writes it, in whatever case and with `_`, `-` or a blank.
+pub(super) fn canonical_operator(name: &str) -> Option<&'static str> {
+    let plain = |name: &str| name.trim().to_ascii_uppercase().replace(['_', '-'], " ");
+    let wanted = plain(name);
+    OPERATORS.iter().find(|operator| plain(operator) == wanted).copied()
+}
+
 fn compile_test(entry: &ClauseEntry, found: &mut Vec<Diagnostic>) -> Option<Test> {
-    let name = entry.operator.value.trim().to_ascii_uppercase().replace(['_', '-'], " ");
-    let operator = OPERATORS.iter().find(|operator| operator.to_ascii_uppercase().replace('_', " ") == name);
-    let Some(operator) = operator else {
+    let Some(operator) = canonical_operator(&entry.operator.value) else {
         let finding = Diagnostic::new(
             Code::Scope,
             format!("`{}` is not an operator of scoping filters", shorten(&entry.operator.value)),
@@ -221,7 +226,7 @@ fn compile_test(entry: &ClauseEntry, found: &mut Vec<Diagnostic>) -> Option<Test
         }
         number
     };
-    Some(match *operator {
+    Some(match operator {
         "EQUALS" => Test::Equals(text()),
         "NOT EQUALS" => Test::NotEquals(text()),
         "ENDS_WITH" => Test::EndsWith(text()),

@@ -107,6 +107,8 @@ codes! {
     TestCase = 514 Error;
     /// A key that an object has twice.
     DuplicateKey = 515 Error;
+    /// What Entra's provisioning schema cannot hold.
+    NotInEntra = 516 Error;
     /// A Switch key that can never match.
     UnreachableKey = 601 Warning;
     /// An attribute name that looks like a slip.

@@ -103,8 +103,8 @@ fn every_static_code_stands_in_a_case() {
         .iter()
         .filter(|code| code.number() < 700)
         .map(ToString::to_string)
-        // A file that is too large is made in `cli`.
-        .filter(|code| code != "E0102" && !shown.contains(code))
+        // A file that is too large is made in `cli`; what Entra cannot hold is found by an export, in `entra_schema`.
+        .filter(|code| !["E0102", "E0516"].contains(&code.as_str()) && !shown.contains(code))
         .collect();
     assert!(missing.is_empty(), "no case shows {missing:?}");
 }

@@ -25,6 +25,8 @@ mod console_browser;
 mod credentials;
 mod diagnostics;
 mod dry_run;
+mod entra_schema;
+mod fmt;
 #[path = "../support/graph/mod.rs"]
 mod graph_fake;
 mod guides;

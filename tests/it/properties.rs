@@ -46,7 +46,7 @@ fn evaluate(text: &str, record: &str) -> Result<(), TestCaseError> {
 }
 
 /// A text that is nearly an expression: real names and tokens in any order.
-fn tokens() -> impl Strategy<Value = String> {
+pub(crate) fn tokens() -> impl Strategy<Value = String> {
     let token = prop_oneof![
         4 => proptest::sample::select(TABLE).prop_map(|spec| format!("{}(", spec.name)),
         4 => Just(")".to_owned()),

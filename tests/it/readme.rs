@@ -19,7 +19,7 @@ pub(crate) fn blocks(text: &str, kind: &str) -> Vec<String> {
 }
 
 /// Runs the commands of a block (`$ …`) in a directory and gives commands and output as a person would see them.
-fn session(block: &str, directory: &Path) -> String {
+pub(crate) fn session(block: &str, directory: &Path) -> String {
     let binary = Path::new(env!("CARGO_BIN_EXE_provisor")).parent().unwrap();
     let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
     let mut seen = String::new();

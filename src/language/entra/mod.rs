@@ -2,15 +2,17 @@
 //!
 //! `parse` makes a tree with spans of the text, `compile` checks it against the function table and turns it into one
 //! that runs (`node`, `run`), `quick` has a short way for what most expressions are, `lint` finds what is legal and probably not
-//! meant.
+//! meant. `outline` and `tidy` are for those who print one.
 
 mod ast;
 mod compile;
 mod lint;
 mod node;
+mod outline;
 mod parse;
 mod quick;
 mod run;
+mod tidy;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,8 +25,10 @@ use crate::value::{Layout, Slot, Value};
 use super::TraceStep;
 use super::names::SourceNames;
 use node::{Node, NodeKind};
+pub use outline::Outline;
 pub(crate) use quick::{Quick, Why};
 use run::Frame;
+pub use tidy::tidy;
 
 /// The longest expression Entra takes, in characters (known issues of app provisioning).
 pub const MAX_CHARACTERS: usize = 10_000;
