@@ -11,7 +11,7 @@ use crate::scim::error::ScimError;
 use crate::scim::etag;
 use crate::scim::project::{Meta, Projection};
 use crate::scim::verbatim::{self, is_plain, push_text};
-use crate::store::Stored;
+use crate::store::{Cursor, Member, Page, Stored};
 
 /// How many members are read at once.
 const PAGE: usize = 1_000;
@@ -92,11 +92,7 @@ impl Directory {
     ) -> Result<(), ScimError> {
         let (begins, mut after) = (out.len(), None);
         loop {
-            let page = self
-                .store
-                .members(&call.source.slug, group, after, PAGE)
-                .await
-                .map_err(|error| refused(error, kind))?;
+            let page = self.member_page(call, kind, group, after).await?;
             out.reserve(page.items.len() * (call.base.len() + MEMBER));
             for member in &page.items {
                 out.push_str(if out.len() == begins { ",\"members\":[{\"value\":" } else { ",{\"value\":" });
@@ -119,14 +115,20 @@ impl Directory {
         }
     }
 
+    async fn member_page(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        group: &str,
+        after: Option<Cursor>,
+    ) -> Result<Page<Member>, ScimError> {
+        self.store.members(&call.source.slug, group, after, PAGE).await.map_err(|error| refused(error, kind))
+    }
+
     async fn members(&self, call: &Call<'_>, kind: &ResourceType, group: &str) -> Result<Vec<Value>, ScimError> {
         let (mut members, mut after) = (Vec::new(), None);
         loop {
-            let page = self
-                .store
-                .members(&call.source.slug, group, after, PAGE)
-                .await
-                .map_err(|error| refused(error, kind))?;
+            let page = self.member_page(call, kind, group, after).await?;
             members.extend(page.items.into_iter().map(|member| {
                 // Who was never provisioned has no place and no type, only the id that the client knows.
                 let Some(kind) = member.kind else { return json!({"value": member.id}) };
