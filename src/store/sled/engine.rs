@@ -11,6 +11,7 @@ use crate::store::StoreError;
 
 use super::joined::Joined;
 use super::keys::{self, Space};
+use super::pack;
 use super::staging::Writes;
 
 /// The largest piece of a value. At four kilobytes no page of the database grows into a file of its own.
@@ -21,6 +22,7 @@ pub(super) const MAX_VALUE: usize = 16 << 20;
 /// The first byte of a value says its version and form.
 const WHOLE: u8 = 1;
 const IN_PIECES: u8 = 2;
+const PACKED: u8 = 3;
 
 /// An open database.
 pub(super) struct Engine {
@@ -52,7 +54,18 @@ pub(super) fn database_error(error: ::sled::Error) -> StoreError {
 /// A value, whole.
 pub(super) enum Value {
     Whole(IVec),
-    Joined(Vec<u8>),
+    /// Out of its pieces, or unpacked.
+    Made(Vec<u8>),
+}
+
+impl Value {
+    /// A stored value that is not in pieces.
+    pub(super) fn of(key: &[u8], stored: IVec) -> Result<Self, StoreError> {
+        match stored.split_first() {
+            Some((&PACKED, packed)) => pack::unpack(packed).map(Self::Made).ok_or_else(|| damaged(key)),
+            _ => Ok(Self::Whole(stored)),
+        }
+    }
 }
 
 impl Deref for Value {
@@ -61,7 +74,7 @@ impl Deref for Value {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Whole(bytes) => bytes.get(1..).unwrap_or_default(),
-            Self::Joined(bytes) => bytes,
+            Self::Made(bytes) => bytes,
         }
     }
 }
@@ -82,7 +95,7 @@ impl Pieces {
     /// The pieces of a stored value; `None` when it is whole.
     pub(super) fn of(key: &[u8], stored: &[u8]) -> Result<Option<Self>, StoreError> {
         match stored.split_first() {
-            Some((&WHOLE, _)) => Ok(None),
+            Some((&(WHOLE | PACKED), _)) => Ok(None),
             Some((&IN_PIECES, rest)) => {
                 let (generation, rest) = rest.split_first_chunk().ok_or_else(|| damaged(key))?;
                 let (count, rest) = rest.split_first_chunk().ok_or_else(|| damaged(key))?;
@@ -120,6 +133,9 @@ impl Pieces {
 
 /// A value as it is stored under its key, and its pieces if it has some.
 pub(super) fn encode(value: &[u8], generation: u64) -> (Vec<u8>, Vec<Row>) {
+    if let Some(packed) = pack::pack(value).filter(|packed| packed.len() < PIECE) {
+        return ([[PACKED].as_slice(), &packed].concat(), Vec::new());
+    }
     if value.len() <= PIECE {
         let mut stored = Vec::with_capacity(value.len() + 1);
         stored.push(WHOLE);
@@ -154,9 +170,9 @@ impl Engine {
         // A value in pieces can be replaced while we collect them; then the head is another one. Forever only if broken.
         for _ in 0..16 {
             let Some(stored) = self.get_stored(key)? else { return Ok(None) };
-            let Some(pieces) = Pieces::of(key, &stored)? else { return Ok(Some(Value::Whole(stored))) };
+            let Some(pieces) = Pieces::of(key, &stored)? else { return Value::of(key, stored).map(Some) };
             if let Some(joined) = pieces.join(key, |piece| self.get_stored(piece))? {
-                return Ok(Some(Value::Joined(joined)));
+                return Ok(Some(Value::Made(joined)));
             }
         }
         Err(damaged(key))
@@ -255,7 +271,7 @@ impl Range<'_> {
                 }
             };
             match Pieces::of(&key, &stored) {
-                Ok(None) => return Some(Ok((key, Value::Whole(stored)))),
+                Ok(None) => return Some(Value::of(&key, stored).map(|value| (key, value))),
                 Ok(Some(_)) => match self.engine.get(&key) {
                     Ok(Some(value)) => return Some(Ok((key, value))),
                     // Removed since.

@@ -1,6 +1,6 @@
 //! The store of one machine, on sled 0.34.7. Nothing outside of this directory names sled.
 //!
-//! `keys.rs` has the layout and `codec.rs` the values. `engine.rs` is the database behind functions that cannot panic.
+//! `keys.rs` has the layout, `codec.rs` the values, and `pack.rs` makes them smaller. `engine.rs` is the database behind functions that cannot panic.
 //! `committer.rs` is the one thread that writes; `staging.rs` and `apply.rs` are what it does to a transaction. `journal.rs` is
 //! what makes a batch durable before the database has written it, `syncer.rs` and `checkpoint.rs` the threads for the one and the
 //! other.
@@ -16,6 +16,7 @@ mod joined;
 mod journal;
 mod keys;
 mod open;
+mod pack;
 mod read;
 mod staging;
 mod syncer;

@@ -14,9 +14,10 @@ use super::joined::Joined;
 use super::journal::Journal;
 use super::keys::{self, Space};
 
-/// The version of the layout in `keys.rs` and `codec.rs`, and of the journal. The first had no journal, and is taken over.
-pub(super) const SCHEMA: u64 = 2;
+/// The version of the layout in `keys.rs`, `codec.rs` and `pack.rs`, and of the journal. Those before are taken over.
+pub(super) const SCHEMA: u64 = 3;
 const WITHOUT_JOURNAL: u64 = 1;
+const NOTHING_PACKED: u64 = 2;
 const SCHEMA_KEY: &str = "schema";
 /// Present while a restore runs.
 pub(super) const RESTORING: &str = "restoring";
@@ -215,7 +216,7 @@ fn check_schema(engine: &Engine) -> Result<(), StoreError> {
     match engine.get(&keys::meta(SCHEMA_KEY))? {
         Some(row) => match number(&row)? {
             SCHEMA => Ok(()),
-            WITHOUT_JOURNAL => write(),
+            WITHOUT_JOURNAL | NOTHING_PACKED => write(),
             found => Err(StoreError::Schema { found, known: SCHEMA }),
         },
         None if engine.range(std::ops::Bound::Unbounded, None).next().is_none() => write(),
@@ -241,4 +242,30 @@ pub(super) fn doubtful_file_system(directory: &Path) -> Option<String> {
         .max_by_key(|(at, _)| at.len())?;
     let doubtful = ["btrfs", "zfs", "nfs", "nfs4", "cifs", "smb3", "9p", "tmpfs", "ramfs", "overlay"];
     (doubtful.contains(&mount.1) || mount.1.starts_with("fuse")).then(|| mount.1.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_before_values_were_packed_is_read_and_packed_when_it_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let (key, value) = (keys::resource("a", "1"), b"{\"userName\":\"x\"}".repeat(40));
+        {
+            let engine = open(directory.path(), 1 << 20).unwrap();
+            let (meta, row) = number_row(SCHEMA_KEY, NOTHING_PACKED);
+            engine.tree.insert(meta, row).unwrap();
+            engine.tree.insert(&key, [&[1], value.as_slice()].concat()).unwrap();
+        }
+        let engine = open(directory.path(), 1 << 20).unwrap();
+        assert_eq!(engine.get(&key).unwrap().unwrap().to_vec(), value);
+        assert_eq!(number(&engine.get(&keys::meta(SCHEMA_KEY)).unwrap().unwrap()), Ok(SCHEMA));
+        let packed = encode(&value, 0).0;
+        assert!(packed.len() < value.len() / 4, "{}", packed.len());
+        engine.tree.insert(&key, packed).unwrap();
+        assert_eq!(engine.get(&key).unwrap().unwrap().to_vec(), value);
+        engine.tree.insert(&key, [3, 0, 200, 1, 2, 3].as_slice()).unwrap();
+        assert!(engine.get(&key).is_err());
+    }
 }

@@ -209,10 +209,10 @@ impl Staging<'_> {
     /// The value of a key. A value that may be large must be loaded before it is put or removed.
     pub(super) fn load(&mut self, key: &[u8]) -> Result<Option<Value>, StoreError> {
         let Some(stored) = self.get_stored(key)? else { return Ok(None) };
-        let Some(pieces) = Pieces::of(key, &stored)? else { return Ok(Some(Value::Whole(stored))) };
+        let Some(pieces) = Pieces::of(key, &stored)? else { return Value::of(key, stored).map(Some) };
         let joined = pieces.join(key, |piece| self.get_stored(piece))?.ok_or_else(|| damaged(key))?;
         self.top.pieces.insert(key.to_vec(), pieces);
-        Ok(Some(Value::Joined(joined)))
+        Ok(Some(Value::Made(joined)))
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
