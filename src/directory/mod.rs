@@ -25,6 +25,7 @@ mod recorded;
 mod remap;
 mod removal;
 mod render;
+mod shelf;
 mod source;
 pub mod token;
 mod turn;
@@ -32,6 +33,7 @@ mod write;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, OnceCell};
 
@@ -75,6 +77,7 @@ pub struct Directory {
     /// How many writes there were, for those who follow the outbox.
     written: tokio::sync::watch::Sender<u64>,
     spare: Arc<recorded::Spare>,
+    shelf: Arc<shelf::Shelf>,
 }
 
 /// What every request brings along.
@@ -120,7 +123,7 @@ pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// The body, JSON as text: most of it is as it was stored.
-    pub body: Option<String>,
+    pub body: Option<Bytes>,
     /// `Location`.
     pub location: Option<String>,
     /// `ETag`.
@@ -136,7 +139,7 @@ impl Answer {
 
     /// An answer that is a document, as text, and no resource.
     pub fn document(body: String) -> Self {
-        Self { body: Some(body), ..Self::empty(200) }
+        Self { body: Some(Bytes::from(body)), ..Self::empty(200) }
     }
 }
 
@@ -146,9 +149,9 @@ impl Directory {
         let library = Arc::new(Library::new(Arc::clone(&store)));
         let halts = Arc::new(Halts::new(Arc::clone(&store)));
         let (cursor_key, turns) = (Arc::default(), Arc::default());
-        let (remap, spare) = (Arc::default(), Arc::default());
+        let (remap, spare, shelf) = (Arc::default(), Arc::default(), Arc::default());
         let written = tokio::sync::watch::Sender::new(0);
-        Self { store, clock, cursor_key, turns, library, halts, remap, written, spare }
+        Self { store, clock, cursor_key, turns, library, halts, remap, written, spare, shelf }
     }
 
     /// Reads mappings and halts from the store; until then there are none.

@@ -1,8 +1,11 @@
 //! Lists and searches (RFC 7644, section 3.4.2, and RFC 9865): an index where one answers, else a bounded walk.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::read::projection;
+use super::shelf::{MOST_LISTED, Shown};
 use super::{Answer, Call, Directory, fields, index, refused};
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
@@ -36,6 +39,12 @@ impl Directory {
         };
         if question.is_none() && sorter.is_none() {
             return self.plain_list(call, kind, query, &projection).await;
+        }
+        if let (Some(Question { matcher: None, plan }), None) = (&question, &sorter)
+            && projection == Projection::DEFAULT
+            && let Some(ids) = self.candidates(call, kind, plan).await?
+        {
+            return self.probed(call, kind, query, (plan, &ids)).await;
         }
         let mut found = self.matching(call, kind, question.as_ref()).await?;
         if let Some(sorter) = &sorter {
@@ -87,6 +96,23 @@ impl Directory {
         self.list_answer(call, page, total, &paging).await
     }
 
+    /// The answer to a filter that the keys of resources decide.
+    async fn probed(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        query: &Query,
+        (plan, ids): (&FilterPlan, &[String]),
+    ) -> Result<Answer, ScimError> {
+        let mut found = self.shown_of(call, kind, ids).await?;
+        // It may have changed since the index was read, and its keys say what it is now.
+        found.retain(|shown| plan.keys.iter().all(|key| index::has(&shown.row, key)));
+        found.sort_by_key(|shown| shown.row.number);
+        let total = found.len() as u64;
+        let (skip, count, paging) = self.window(call, Some(kind), query, total).await?;
+        Ok(shown_list(found.iter().skip(skip as usize).take(count as usize), total, &paging))
+    }
+
     /// Resources as the answer to a query.
     async fn list_answer<'r>(
         &self,
@@ -99,14 +125,14 @@ impl Directory {
         let alone = page.len() > 1 && !self.has_groups(call).await;
         for (place, (kind, projection, stored)) in page.enumerate() {
             text.push_str(if place == 0 { "" } else { "," });
-            self.render(&mut text, call, kind, stored, projection, alone).await?;
+            self.render(&mut text, call, kind, stored, projection, alone, &mut Vec::new()).await?;
         }
         text.push_str(list::TEXT_END);
         Ok(Answer::document(text))
     }
 
     /// Whether a group may have anybody. To count groups is as cheap as to look for those of one user.
-    async fn has_groups(&self, call: &Call<'_>) -> bool {
+    pub(super) async fn has_groups(&self, call: &Call<'_>) -> bool {
         for kind in call.source.types.iter().filter(|kind| kind.schema.core.is(GROUP)) {
             if self.store.count(&call.source.slug, kind.name()).await != Ok(0) {
                 return true;
@@ -156,18 +182,29 @@ impl Directory {
             None => Start::Offset(skip),
             Some(place) => Start::After(Cursor::from_bytes(place)),
         };
-        let page = if count == 0 || query.cursor.is_none() && skip >= total {
-            crate::store::Page { items: Vec::new(), next: None }
-        } else {
-            self.store.list(source, kind.name(), start, count as usize).await.map_err(|error| refused(error, kind))?
-        };
-        let paging = match &pages {
-            None => Paging::Index(skip + 1),
+        let is_empty = count == 0 || query.cursor.is_none() && skip >= total;
+        let paging = |next: Option<Cursor>| match &pages {
+            None => Ok(Paging::Index(skip + 1)),
             Some(pages) => {
-                let next = page.next.map(|cursor| pages.next(cursor.as_bytes())).transpose()?;
-                Paging::Cursor { next, previous: None }
+                let next = next.map(|cursor| pages.next(cursor.as_bytes())).transpose()?;
+                Ok(Paging::Cursor { next, previous: None })
             }
         };
+        let (name, count) = (kind.name(), count as usize);
+        if *projection == Projection::DEFAULT && total <= MOST_LISTED && !is_empty {
+            let page = self.store.order(source, name, start, count).await.map_err(|error| refused(error, kind))?;
+            let (numbers, ids): (Vec<u64>, Vec<String>) = page.items.into_iter().unzip();
+            let shown = self.shown_of(call, kind, &ids).await?;
+            // One that was deleted and made again is at another place.
+            let is_there = |shown: &&Arc<Shown>| numbers.binary_search(&shown.row.number).is_ok();
+            return Ok(shown_list(shown.iter().filter(is_there), total, &paging(page.next)?));
+        }
+        let page = if is_empty {
+            crate::store::Page { items: Vec::new(), next: None }
+        } else {
+            self.store.list(source, name, start, count).await.map_err(|error| refused(error, kind))?
+        };
+        let paging = paging(page.next)?;
         let items = page.items.iter().map(|stored| (kind, projection, stored));
         self.list_answer(call, items, total, &paging).await
     }
@@ -321,7 +358,7 @@ impl Directory {
         Question { matcher, plan }: &Question,
     ) -> Result<bool, ScimError> {
         let Some(matcher) = matcher else {
-            // It may have changed since the index was read, and its keys say what it is now.
+            // As in `probed`.
             return Ok(plan.keys.iter().all(|key| index::has(stored, key)));
         };
         let mut resource = with_meta(call, kind, stored)?;
@@ -380,6 +417,17 @@ impl Question {
     pub(super) fn plan(&self) -> &FilterPlan {
         &self.plan
     }
+}
+
+/// Resources as the answer to a query.
+fn shown_list<'s>(page: impl Iterator<Item = &'s Arc<Shown>> + Clone, total: u64, paging: &Paging) -> Answer {
+    let mut text = list::begin_text(page.clone().count(), Some(total), paging);
+    for (place, shown) in page.enumerate() {
+        text.push_str(if place == 0 { "" } else { "," });
+        text.push_str(&shown.text);
+    }
+    text.push_str(list::TEXT_END);
+    Answer::document(text)
 }
 
 /// What one of the types gives; the error of the first when none gives anything.

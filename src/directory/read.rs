@@ -11,12 +11,13 @@ impl Directory {
     /// A resource, or 304 when the client has it.
     pub async fn get(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Answer, ScimError> {
         let projection = projection(call, kind)?;
+        if projection == Projection::DEFAULT {
+            let shown = self.shown(call, kind, id).await?;
+            return Ok(unchanged(call, &shown.row).unwrap_or_else(|| shown.answer(call, kind)));
+        }
         let stored = self.stored(call, kind, id).await?;
-        if let Some(tags) = call.if_none_match {
-            let tag = etag::weak(stored.version);
-            if tags.matches(Some(&tag)) {
-                return Ok(Answer { etag: Some(tag), ..Answer::empty(304) });
-            }
+        if let Some(answer) = unchanged(call, &stored) {
+            return Ok(answer);
         }
         self.resource_answer(200, call, kind, stored, &projection).await
     }
@@ -26,6 +27,13 @@ impl Directory {
         let found = self.store.get(&call.source.slug, id).await.map_err(|error| refused(error, kind))?;
         found.filter(|stored| stored.kind == kind.name()).ok_or_else(|| not_found(kind, id))
     }
+}
+
+/// The answer when the client has it as it is.
+fn unchanged(call: &Call<'_>, stored: &Stored) -> Option<Answer> {
+    let tag = etag::weak(call.if_none_match.map(|_| stored.version)?);
+    let is_known = call.if_none_match.is_some_and(|tags| tags.matches(Some(&tag)));
+    is_known.then(|| Answer { etag: Some(tag), ..Answer::empty(304) })
 }
 
 pub(super) fn not_found(kind: &ResourceType, id: &str) -> ScimError {

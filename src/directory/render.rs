@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Call, Directory, fields, refused};
@@ -11,7 +12,7 @@ use crate::scim::error::ScimError;
 use crate::scim::etag;
 use crate::scim::project::{Meta, Projection};
 use crate::scim::verbatim::{self, is_plain, push_text};
-use crate::store::{Cursor, Member, Page, Stored};
+use crate::store::{Cursor, Member, Page, Seen, Stored};
 
 /// How many members are read at once.
 const PAGE: usize = 1_000;
@@ -19,7 +20,9 @@ const PAGE: usize = 1_000;
 const MEMBER: usize = 128;
 
 impl Directory {
-    /// Appends a resource as an answer has it, as text. Of one that is `alone` it is known that no group has it.
+    /// Appends a resource as an answer has it, as text. Of one that is `alone` it is known that no group has it. The groups that
+    /// are shown with it are added to what was `seen`.
+    #[expect(clippy::too_many_arguments, reason = "all of them belong to what is written")]
     pub(super) async fn render(
         &self,
         out: &mut String,
@@ -28,6 +31,7 @@ impl Directory {
         stored: &Stored,
         projection: &Projection,
         alone: bool,
+        seen: &mut Vec<Seen>,
     ) -> Result<(), ScimError> {
         let wants = |name: &str| !(alone && name == "groups") && projection.wants(name, &kind.schema);
         if *projection == Projection::DEFAULT && verbatim::begin(out, &stored.body, &stored.id, &kind.schema) {
@@ -35,7 +39,7 @@ impl Directory {
                 self.push_members(out, call, kind, &stored.id).await?;
             }
             if kind.name() == "User" && wants("groups") {
-                let groups = self.groups(call, kind, &stored.id).await?;
+                let groups = self.groups(call, kind, &stored.id, seen).await?;
                 if !groups.is_empty() {
                     // Writing to a String does not fail.
                     let _ = write!(out, ",\"groups\":{}", Value::Array(groups));
@@ -47,7 +51,7 @@ impl Directory {
             return Ok(());
         }
         let mut resource = fields(&stored.body)?;
-        self.add_relations(call, kind, stored, &mut resource, wants).await?;
+        self.add_seen(call, kind, stored, &mut resource, wants, seen).await?;
         let mut shown = Map::with_capacity(resource.len() + 2);
         if let Some(schemas) = resource.shift_remove("schemas") {
             shown.insert("schemas".into(), schemas);
@@ -68,12 +72,25 @@ impl Directory {
         resource: &mut Map<String, Value>,
         wants: impl Fn(&str) -> bool,
     ) -> Result<(), ScimError> {
+        self.add_seen(call, kind, stored, resource, wants, &mut Vec::new()).await
+    }
+
+    /// The same; the groups that are shown are added to what was `seen`.
+    async fn add_seen(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        stored: &Stored,
+        resource: &mut Map<String, Value>,
+        wants: impl Fn(&str) -> bool,
+        seen: &mut Vec<Seen>,
+    ) -> Result<(), ScimError> {
         if has_members(kind, stored) && wants("members") {
             let members = self.members(call, kind, &stored.id).await?;
             resource.insert("members".into(), Value::Array(members));
         }
         if kind.name() == "User" && wants("groups") {
-            let groups = self.groups(call, kind, &stored.id).await?;
+            let groups = self.groups(call, kind, &stored.id, seen).await?;
             if !groups.is_empty() {
                 resource.insert("groups".into(), Value::Array(groups));
             }
@@ -142,11 +159,19 @@ impl Directory {
         }
     }
 
-    async fn groups(&self, call: &Call<'_>, kind: &ResourceType, member: &str) -> Result<Vec<Value>, ScimError> {
+    async fn groups(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        member: &str,
+        seen: &mut Vec<Seen>,
+    ) -> Result<Vec<Value>, ScimError> {
         let source = call.source.slug.as_str();
         let (mut groups, mut after) = (Vec::new(), None);
         loop {
             let page = self.store.groups(source, member, after, PAGE).await.map_err(|error| refused(error, kind))?;
+            // Looked at before they are read: an answer with a name from before a change is not taken for one from after it.
+            seen.extend(page.items.iter().filter_map(|group| self.store.look(source, group)));
             let found = self.store.get_many(source, &page.items).await.map_err(|error| refused(error, kind))?;
             for group in found.into_iter().flatten() {
                 let reference = location(call, call.source.named(&group.kind), &group.id);
@@ -175,8 +200,8 @@ impl Directory {
         projection: &Projection,
     ) -> Result<Answer, ScimError> {
         let mut body = String::new();
-        self.render(&mut body, call, kind, &stored, projection, false).await?;
-        Ok(answer(status, call, kind, stored, body))
+        self.render(&mut body, call, kind, &stored, projection, false, &mut Vec::new()).await?;
+        Ok(answer(status, call, kind, &stored, Bytes::from(body)))
     }
 
     /// The answer to a creation; nobody looks for the groups of a resource that was in none when it was made.
@@ -189,18 +214,18 @@ impl Directory {
         is_member: bool,
     ) -> Result<Answer, ScimError> {
         let mut body = String::new();
-        self.render(&mut body, call, kind, &stored, projection, !is_member).await?;
-        Ok(answer(201, call, kind, stored, body))
+        self.render(&mut body, call, kind, &stored, projection, !is_member, &mut Vec::new()).await?;
+        Ok(answer(201, call, kind, &stored, Bytes::from(body)))
     }
 }
 
-fn answer(status: u16, call: &Call<'_>, kind: &ResourceType, stored: Stored, body: String) -> Answer {
+pub(super) fn answer(status: u16, call: &Call<'_>, kind: &ResourceType, stored: &Stored, body: Bytes) -> Answer {
     Answer {
         status,
         body: Some(body),
         location: Some(location(call, Some(kind), &stored.id)),
         etag: Some(etag::weak(stored.version)),
-        id: Some(stored.id),
+        id: Some(stored.id.clone()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! [`Source`]: an inbound SCIM endpoint: its slug, its resource types with what is declared beside the RFC's, its mappings,
 //! what it tolerates.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde::{Deserialize, Serialize};
 
 use super::declared::{self, DeclaredType, Extension};
@@ -43,9 +45,14 @@ pub struct SourceRecord {
     pub refused_tolerances: Vec<String>,
 }
 
+/// How many sources were made ready.
+static READY: AtomicU64 = AtomicU64::new(0);
+
 /// A source ready for requests.
 #[derive(Debug, Clone)]
 pub struct Source {
+    /// Another one whenever a source is made ready: what was made for one as it was declared is not for another.
+    pub(super) number: u64,
     /// Its name in URLs.
     pub slug: String,
     /// Its resource types.
@@ -82,6 +89,7 @@ impl SourceRecord {
     /// Makes it ready; the error names what is wrong in its declarations.
     pub fn ready(&self) -> Result<Source, String> {
         Ok(Source {
+            number: READY.fetch_add(1, Ordering::Relaxed),
             slug: self.slug.clone(),
             types: declared::types(&self.extensions, &self.resource_types)?,
             tolerances: declared::tolerances(&self.refused_tolerances)?,

@@ -213,7 +213,7 @@ async fn detail(caller: &Caller, state: &State, slug: &str, kind: Kind, id: &str
     let excluded = (kind == Kind::Group).then_some("members");
     let call = Call { base: &base, excluded, ..Call::inside(&source, &actor) };
     let answer = state.directory.get(&call, of, id).await?;
-    let resource = answer.body.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default();
+    let resource = answer.body.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
     let profile = state.directory.profile_of(&call, of, id).await?;
     let query = LogQuery {
         source: Some(slug.to_owned()),

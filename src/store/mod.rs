@@ -13,6 +13,7 @@ mod error;
 mod sled;
 mod transaction;
 mod types;
+mod watch;
 
 use std::future::Future;
 use std::io::{BufRead, Seek, Write};
@@ -25,6 +26,7 @@ pub use self::types::{
     Activity, Cursor, Dumped, Keys, LogEntry, LogLine, LogQuery, MODIFIED, Member, Millis, OutboxEntry, Page, Record,
     Scan, Span, Start, Stats, Stored, Table, Verified, time_key,
 };
+pub use self::watch::Seen;
 
 /// An answer on its way.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -43,6 +45,16 @@ pub trait Store: Send + Sync {
     /// A resource by its id.
     fn get<'a>(&'a self, source: &'a str, id: &'a str) -> Answer<'a, Option<Stored>>;
 
+    /// A resource with its members and the groups it is in, as it is from now on; `None` when the store cannot tell changes.
+    fn look(&self, _source: &str, _id: &str) -> Option<Seen> {
+        None
+    }
+
+    /// Whether nothing of what was seen has changed since, nothing that was acknowledged before this question at least.
+    fn is_as_seen(&self, _seen: Seen) -> bool {
+        false
+    }
+
     /// Resources by their ids, in the same order.
     fn get_many<'a>(&'a self, source: &'a str, ids: &'a [String]) -> Answer<'a, Vec<Option<Stored>>>;
 
@@ -56,6 +68,15 @@ pub trait Store: Send + Sync {
 
     /// Resources of a kind in the order of creation.
     fn list<'a>(&'a self, source: &'a str, kind: &'a str, from: Start, limit: usize) -> Answer<'a, Page<Stored>>;
+
+    /// The ids of [`Store::list`] alone, with their numbers.
+    fn order<'a>(
+        &'a self,
+        source: &'a str,
+        kind: &'a str,
+        from: Start,
+        limit: usize,
+    ) -> Answer<'a, Page<(u64, String)>>;
 
     /// How many resources of a kind there are; costs the same however many.
     fn count<'a>(&'a self, source: &'a str, kind: &'a str) -> Answer<'a, u64>;

@@ -6,6 +6,7 @@ mod conformance;
 mod directory;
 mod documents;
 mod properties;
+mod shelf;
 
 use std::collections::BTreeSet;
 use std::fs;

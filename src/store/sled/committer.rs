@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::store::{Committed, Millis, StoreError, Transaction};
+use crate::store::{Committed, Millis, StoreError, Transaction, watch};
 
 use super::apply;
 use super::codec::Counters;
@@ -285,21 +285,26 @@ impl Committer {
         }
         let (mut writes, counters) = group.finish()?;
         self.shared.remember(writes.keys());
+        let changed: HashSet<u16> = writes.keys().filter_map(|key| keys::name_in(key)).map(watch::place).collect();
         let number = self.number + 1;
         let (key, row) = open::batch_row(number);
         writes.insert(key, Some(row));
         let record = Record::new(number, &writes);
-        if record.len() <= journal::CAPACITY {
+        let stored = if record.len() <= journal::CAPACITY {
             self.syncer.owe(Due::Record(record));
-            self.engine.apply_each(writes)?;
+            self.engine.apply_each(writes)
         } else {
             self.syncer.settle();
             if let Some(why) = self.shared.stopped() {
                 return Err(why);
             }
-            self.engine.apply(staging::batch(writes))?;
-            self.engine.sync()?;
+            self.engine.apply(staging::batch(writes)).and_then(|()| self.engine.sync())
+        };
+        // Also when only a part of it was stored.
+        for place in changed {
+            self.engine.watch.changed(place);
         }
+        stored?;
         (self.counters, self.number) = (counters, number);
         Ok(Some((number, counters)))
     }

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use ::sled::{Batch, Db, IVec, Tree};
 
 use crate::store::StoreError;
+use crate::store::watch::Watch;
 
 use super::joined::Joined;
 use super::keys::{self, Space};
@@ -32,6 +33,8 @@ pub(super) struct Engine {
     pub(super) file: File,
     /// Who may be a member of a group.
     pub(super) joined: Joined,
+    /// Which resources changed.
+    pub(super) watch: Watch,
 }
 
 /// Runs something of the database's.

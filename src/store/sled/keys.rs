@@ -390,6 +390,22 @@ pub(super) fn edges(space: Space, source: &str, id: &str) -> Vec<u8> {
     Key::new(space).text(source.as_bytes()).id(id).done()
 }
 
+/// What names a resource in the keys of its row and of its memberships: source and id.
+pub(super) fn name(source: &str, id: &str) -> Vec<u8> {
+    Key(Vec::with_capacity(64)).text(source.as_bytes()).id(id).done()
+}
+
+/// The name of the resource that changes with what is under a key: its own row, its members, the groups it is in.
+pub(super) fn name_in(key: &[u8]) -> Option<&[u8]> {
+    if !matches!(Space::of(key)?, Space::Resource | Space::Member | Space::Group) {
+        return None;
+    }
+    let mut parts = Parts::new(key);
+    parts.skip_text()?;
+    parts.skip_id()?;
+    key.get(1..key.len() - parts.remaining().len())
+}
+
 pub(super) fn member(source: &str, group: &str, member: &str) -> Vec<u8> {
     Key::new(Space::Member).text(source.as_bytes()).id(group).id(member).done()
 }

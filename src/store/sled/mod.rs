@@ -35,7 +35,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Activity, Answer, Committed, Cursor, Dumped, LogLine, LogQuery, Member, Millis, OutboxEntry, Page, Record, Rewind,
-    Scan, Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
+    Scan, Seen, Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
 };
 
 use self::committer::{Committer, Job, Shared};
@@ -174,8 +174,16 @@ impl Store for SledStore {
         now(read::get(&self.engine, source, id))
     }
 
+    fn look(&self, source: &str, id: &str) -> Option<Seen> {
+        Some(self.engine.watch.look(&keys::name(source, id)))
+    }
+
+    fn is_as_seen(&self, seen: Seen) -> bool {
+        self.engine.watch.is_same(seen)
+    }
+
     fn get_many<'a>(&'a self, source: &'a str, ids: &'a [String]) -> Answer<'a, Vec<Option<Stored>>> {
-        now(ids.iter().map(|id| read::get(&self.engine, source, id)).collect())
+        now(read::get_many(&self.engine, source, ids))
     }
 
     fn find<'a>(&'a self, source: &'a str, kind: &'a str, index: &'a str, key: &'a [u8]) -> Answer<'a, Option<String>> {
@@ -188,6 +196,16 @@ impl Store for SledStore {
 
     fn list<'a>(&'a self, source: &'a str, kind: &'a str, from: Start, limit: usize) -> Answer<'a, Page<Stored>> {
         now(read::list(&self.engine, source, kind, &from, limit))
+    }
+
+    fn order<'a>(
+        &'a self,
+        source: &'a str,
+        kind: &'a str,
+        from: Start,
+        limit: usize,
+    ) -> Answer<'a, Page<(u64, String)>> {
+        now(read::order(&self.engine, source, kind, &from, limit))
     }
 
     fn count<'a>(&'a self, source: &'a str, kind: &'a str) -> Answer<'a, u64> {
@@ -274,6 +292,8 @@ impl Store for SledStore {
     fn restore(&self, from: &mut dyn Rewind) -> Result<Dumped, StoreError> {
         let _paused = self.pause()?;
         self.engine.joined.lose();
-        copy::restore(&self.engine, from)
+        let restored = copy::restore(&self.engine, from);
+        self.engine.watch.all_changed();
+        restored
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::store::StoreError;
+use crate::store::watch::Watch;
 
 use super::codec::{Reader, Writer};
 use super::engine::{Engine, Row, Value, encode, guarded};
@@ -145,7 +146,7 @@ pub(super) fn open(path: &Path, cache: u64) -> Result<Engine, StoreError> {
     let opened = patiently(attempt, is_locked);
     let (db, tree) = opened.map_err(|error| advise(path, error))?;
     let file = OpenOptions::new().read(true).write(true).open(path.join("db"))?;
-    let engine = Engine { db, tree, file, joined: Joined::default() };
+    let engine = Engine { db, tree, file, joined: Joined::default(), watch: Watch::default() };
     check_schema(&engine)?;
     engine.sync()?;
     // Neither of these does the database sync itself.

@@ -24,6 +24,15 @@ pub(super) fn get(engine: &Engine, source: &str, id: &str) -> Result<Option<Stor
     }
 }
 
+/// Resources by their ids. Those of a page are mostly neighbours.
+pub(super) fn get_many(engine: &Engine, source: &str, ids: &[String]) -> Result<Vec<Option<Stored>>, StoreError> {
+    if let [id] = ids {
+        return Ok(vec![get(engine, source, id)?]);
+    }
+    let mut resources = Ascending::new(engine, source);
+    ids.iter().map(|id| resources.get(id)).collect()
+}
+
 pub(super) fn find(
     engine: &Engine,
     source: &str,
@@ -175,6 +184,33 @@ pub(super) fn list(
     from: &Start,
     limit: usize,
 ) -> Result<Page<Stored>, StoreError> {
+    let mut resources = Ascending::new(engine, source);
+    // One that was deleted meanwhile, or deleted and made again, is not at this place any more.
+    places(engine, source, kind, from, limit, |number, id| {
+        Ok(resources.get(&id)?.filter(|stored| stored.number == number))
+    })
+}
+
+/// The ids of a list with their numbers.
+pub(super) fn order(
+    engine: &Engine,
+    source: &str,
+    kind: &str,
+    from: &Start,
+    limit: usize,
+) -> Result<Page<(u64, String)>, StoreError> {
+    places(engine, source, kind, from, limit, |number, id| Ok(Some((number, id))))
+}
+
+/// Goes over the order of creation; what `item` gives nothing for is left out.
+fn places<T>(
+    engine: &Engine,
+    source: &str,
+    kind: &str,
+    from: &Start,
+    limit: usize,
+    mut item: impl FnMut(u64, String) -> Result<Option<T>, StoreError>,
+) -> Result<Page<T>, StoreError> {
     let limit = limit.min(MAX_PAGE);
     let prefix = keys::order(source, kind);
     // Which place is the first; or how many items to leave out.
@@ -189,7 +225,7 @@ pub(super) fn list(
         }
     };
     let start = Bound::Included(keys::extent(source, kind, first));
-    let (mut items, mut last, mut resources) = (Vec::new(), None, Ascending::new(engine, source));
+    let (mut items, mut last) = (Vec::new(), None);
     for row in engine.range(start, keys::after_prefix(&prefix)) {
         let (key, value) = row?;
         let count = u64::from(value.first().copied().unwrap_or_default());
@@ -210,9 +246,8 @@ pub(super) fn list(
             if items.len() >= limit {
                 return Ok(Page { items, next: last });
             }
-            // One that was deleted meanwhile, or deleted and made again, is not at this place any more.
-            if let Some(stored) = resources.get(&id)?.filter(|stored| stored.number == number) {
-                items.push(stored);
+            if let Some(found) = item(number, id)? {
+                items.push(found);
                 last = Some(Cursor(number.to_be_bytes().to_vec()));
             }
         }

@@ -65,8 +65,8 @@ impl World {
     }
 }
 
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
+fn json(text: &[u8]) -> Value {
+    serde_json::from_slice(text).unwrap()
 }
 
 /// The body of an answer.

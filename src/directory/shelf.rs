@@ -1,0 +1,155 @@
+//! [`Shelf`]: resources as answers have them, kept for whoever asks again. What is on it is shown only while the store says that
+//! nothing of it has changed: neither the resource nor its members, nor the groups it is in.
+
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hashbrown::DefaultHashBuilder;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::read::not_found;
+use super::{Answer, Call, Directory, refused, render};
+use crate::scim::discovery::ResourceType;
+use crate::scim::error::ScimError;
+use crate::scim::project::Projection;
+use crate::store::{Seen, Stored};
+
+/// Bytes that are kept: some 30,000 users.
+const CAPACITY: u64 = 32 << 20;
+/// How large a directory may be whose lists are put on the shelf: of a larger one each page would take another one away.
+pub(super) const MOST_LISTED: u64 = 30_000;
+/// Bytes that a user mostly takes, and what stands beside the text.
+const USER: usize = 1_024;
+const BESIDE: usize = 320;
+
+/// A resource as an answer has it by default.
+pub(super) struct Shown {
+    /// Its row, without body and profile.
+    pub(super) row: Stored,
+    /// The resource as JSON.
+    pub(super) text: String,
+    /// For which source, as it was declared then, and by which address.
+    source: u64,
+    base: Box<str>,
+    /// Itself and the groups it is in, as they were before they were read.
+    seen: Vec<Seen>,
+}
+
+/// The text of a resource as a body.
+struct Text(Arc<Shown>);
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self.0.text.as_bytes()
+    }
+}
+
+/// How much room a resource takes.
+#[derive(Clone)]
+struct Bulk;
+
+impl Weighter<u64, Arc<Shown>> for Bulk {
+    fn weight(&self, _: &u64, shown: &Arc<Shown>) -> u64 {
+        (shown.text.len() + BESIDE) as u64
+    }
+}
+
+/// What is kept.
+pub(super) struct Shelf {
+    /// By a hash of source, base and id.
+    kept: Cache<u64, Arc<Shown>, Bulk>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        let kept = Cache::with_weighter(CAPACITY as usize / USER, CAPACITY, Bulk);
+        Self { kept, hasher: DefaultHashBuilder::default() }
+    }
+}
+
+impl Shelf {
+    fn place(&self, call: &Call<'_>, id: &str) -> u64 {
+        self.hasher.hash_one((call.source.number, call.base, id))
+    }
+}
+
+impl Directory {
+    /// A resource of this kind as an answer has it by default.
+    ///
+    /// # Errors
+    /// There is none (404), or the store fails.
+    pub(super) async fn shown(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Arc<Shown>, ScimError> {
+        if let Some(shown) = self.on_shelf(call, id) {
+            return if shown.row.kind == kind.name() { Ok(shown) } else { Err(not_found(kind, id)) };
+        }
+        let seen = self.store.look(&call.source.slug, id);
+        let stored = self.stored(call, kind, id).await?;
+        self.put(call, kind, stored, seen, false).await
+    }
+
+    /// Resources of this kind as answers have them; those that are none are left out.
+    pub(super) async fn shown_of(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        ids: &[String],
+    ) -> Result<Vec<Arc<Shown>>, ScimError> {
+        let mut shown: Vec<Option<Arc<Shown>>> = ids.iter().map(|id| self.on_shelf(call, id)).collect();
+        let missing = || shown.iter().zip(ids).enumerate().filter(|(_, (shown, _))| shown.is_none());
+        let (places, wanted): (Vec<usize>, Vec<String>) = missing().map(|(place, (_, id))| (place, id.clone())).unzip();
+        if !wanted.is_empty() {
+            let source = call.source.slug.as_str();
+            let seen: Vec<_> = wanted.iter().map(|id| self.store.look(source, id)).collect();
+            let alone = wanted.len() > 1 && !self.has_groups(call).await;
+            let found = self.store.get_many(source, &wanted).await.map_err(|error| refused(error, kind))?;
+            for ((place, stored), seen) in places.into_iter().zip(found).zip(seen) {
+                let Some(stored) = stored.filter(|stored| stored.kind == kind.name()) else { continue };
+                let made = self.put(call, kind, stored, seen, alone).await?;
+                if let Some(place) = shown.get_mut(place) {
+                    *place = Some(made);
+                }
+            }
+        }
+        Ok(shown.into_iter().flatten().filter(|shown| shown.row.kind == kind.name()).collect())
+    }
+
+    /// What is on the shelf, when it is still so.
+    fn on_shelf(&self, call: &Call<'_>, id: &str) -> Option<Arc<Shown>> {
+        let shown = self.shelf.kept.get(&self.shelf.place(call, id))?;
+        let is_it = shown.row.id == id && shown.source == call.source.number && *shown.base == *call.base;
+        (is_it && shown.seen.iter().all(|seen| self.store.is_as_seen(*seen))).then_some(shown)
+    }
+
+    /// Makes it, and keeps it when the store could tell how it was before.
+    async fn put(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        mut stored: Stored,
+        seen: Option<Seen>,
+        alone: bool,
+    ) -> Result<Arc<Shown>, ScimError> {
+        let mut text = String::new();
+        let mut all = Vec::from_iter(seen);
+        self.render(&mut text, call, kind, &stored, &Projection::DEFAULT, alone, &mut all).await?;
+        (stored.body, stored.profile) = (Vec::new(), None);
+        text.shrink_to_fit();
+        let (source, base) = (call.source.number, call.base.into());
+        let place = self.shelf.place(call, &stored.id);
+        let shown = Arc::new(Shown { row: stored, text, source, base, seen: all });
+        if seen.is_some() {
+            self.shelf.kept.insert(place, Arc::clone(&shown));
+        }
+        Ok(shown)
+    }
+}
+
+impl Shown {
+    /// The resource as the whole answer.
+    pub(super) fn answer(self: Arc<Self>, call: &Call<'_>, kind: &ResourceType) -> Answer {
+        render::answer(200, call, kind, &self.row, Bytes::from_owner(Text(Arc::clone(&self))))
+    }
+}
