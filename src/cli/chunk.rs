@@ -7,10 +7,13 @@ use crate::value::rows::{BadHeader, Rows, Scan, columns};
 
 use super::Failure;
 
-/// How much one piece holds, about. Large enough that handing it over costs nothing, small enough to stay in cache.
+/// How much one piece holds, in bytes, but for what one long line or row has more. Large enough that handing it over costs
+/// nothing, small enough to stay in cache.
 const PIECE: usize = 256 * 1024;
 /// The longest line, and the longest row of CSV, in bytes.
 pub(super) const MAX_LINE: usize = 16 * 1024 * 1024;
+/// The byte order mark that some editors put before UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A piece of the input.
 pub(super) struct Chunk {
@@ -39,15 +42,22 @@ pub(super) struct Bad {
 pub(super) struct Spare(Mutex<Vec<Vec<u8>>>);
 
 impl Spare {
+    /// An empty buffer.
     pub(super) fn get(&self) -> Vec<u8> {
+        let mut buffer = self.used();
+        buffer.clear();
+        buffer
+    }
+
+    /// A buffer with whatever it held last: who reads into it need not fill it with zeros first.
+    fn used(&self) -> Vec<u8> {
         let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         spare.unwrap_or_else(|| Vec::with_capacity(PIECE + PIECE / 4))
     }
 
-    pub(super) fn put(&self, mut buffer: Vec<u8>) {
+    pub(super) fn put(&self, buffer: Vec<u8>) {
         // What one huge record made grow is given back.
         if buffer.capacity() <= 8 * PIECE {
-            buffer.clear();
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
         }
     }
@@ -56,6 +66,8 @@ impl Spare {
 /// Cuts an input into pieces.
 pub(super) struct Chunker<R: Read> {
     input: io::BufReader<R>,
+    /// The begin of a line of JSONL whose rest is still to be read; shorter than a piece.
+    begun: Vec<u8>,
     is_csv: bool,
     /// The number of the next line.
     line: u64,
@@ -64,7 +76,7 @@ pub(super) struct Chunker<R: Read> {
     bytes: u64,
 }
 
-/// What [`Chunker::unit`] met.
+/// What [`Chunker::row`] met.
 enum Unit {
     /// This many records, now in the text.
     Records(u64),
@@ -77,6 +89,7 @@ impl<R: Read> Chunker<R> {
     pub(super) fn lines(input: R) -> Self {
         Self {
             input: io::BufReader::with_capacity(64 * 1024, input),
+            begun: Vec::new(),
             is_csv: false,
             line: 1,
             number: 0,
@@ -90,7 +103,7 @@ impl<R: Read> Chunker<R> {
         let mut chunker = Self { is_csv: true, ..Self::lines(input) };
         let mut text = Vec::new();
         loop {
-            match chunker.unit(&mut text)? {
+            match chunker.row(&mut text)? {
                 Unit::Records(0) => {}
                 Unit::Records(_) | Unit::End => break,
                 Unit::Bad(Bad { line, message }) => return Err(Failure::told(format!("{name}:{line}: {message}"))),
@@ -110,19 +123,10 @@ impl<R: Read> Chunker<R> {
 
     /// The next piece; `None` at the end.
     pub(super) fn next(&mut self, spare: &Spare) -> Result<Option<Chunk>, Failure> {
-        let mut text = spare.get();
-        let (first_line, records_before, mut bad) = (self.line, self.records, None);
-        while text.len() < PIECE {
-            match self.unit(&mut text)? {
-                Unit::Records(records) => self.records += records,
-                Unit::Bad(found) => {
-                    self.records += 1;
-                    bad = Some(found);
-                    break;
-                }
-                Unit::End => break,
-            }
-        }
+        let (first_line, records_before) = (self.line, self.records);
+        let mut text = spare.used();
+        let bad = if self.is_csv { self.rows(&mut text)? } else { self.whole_lines(&mut text)? };
+        self.records += u64::from(bad.is_some());
         if text.is_empty() && bad.is_none() {
             return Ok(None);
         }
@@ -131,8 +135,65 @@ impl<R: Read> Chunker<R> {
         Ok(Some(Chunk { number, records_before, bytes: std::mem::take(&mut self.bytes), text, first_line, bad }))
     }
 
-    /// Appends a line, or as many lines as a row takes, to `text`; what cannot be kept is read past.
-    fn unit(&mut self, text: &mut Vec<u8>) -> Result<Unit, Failure> {
+    /// Makes `text` the next lines of JSONL, read straight into it: others wait to read while this one does.
+    fn whole_lines(&mut self, text: &mut Vec<u8>) -> Result<Option<Bad>, Failure> {
+        text.resize(PIECE, 0);
+        let mut length = self.begun.len();
+        if let Some(start) = text.get_mut(..length) {
+            start.copy_from_slice(&self.begun);
+        }
+        self.begun.clear();
+        while let Some(room) = text.get_mut(length..).filter(|room| !room.is_empty()) {
+            match self.input.read(room) {
+                Ok(0) => break,
+                Ok(read) => {
+                    length += read;
+                    self.bytes += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(unreadable(&error)),
+            }
+        }
+        text.truncate(length);
+        if self.number == 0 && text.starts_with(MARK) {
+            text.drain(..MARK.len());
+        }
+        if length == PIECE {
+            if let Some(feed) = memchr::memrchr(b'\n', text) {
+                self.begun.extend(text.drain(feed + 1..));
+            } else {
+                // One line that is longer than a piece: a piece of its own.
+                let limit = (MAX_LINE + 2).saturating_sub(text.len());
+                let read = self.input.by_ref().take(limit as u64).read_until(b'\n', text);
+                let read = read.map_err(|error| unreadable(&error))?;
+                self.bytes += read as u64;
+                if read == limit && !text.ends_with(b"\n") {
+                    text.clear();
+                    return self.too_long(self.line, Scan::new(), false).map(Some);
+                }
+            }
+        }
+        let feeds = memchr::memchr_iter(b'\n', text).count() as u64;
+        self.line += feeds;
+        self.records += feeds + u64::from(!text.is_empty() && !text.ends_with(b"\n"));
+        Ok(None)
+    }
+
+    /// Makes `text` the next rows of CSV.
+    fn rows(&mut self, text: &mut Vec<u8>) -> Result<Option<Bad>, Failure> {
+        text.clear();
+        while text.len() < PIECE {
+            match self.row(text)? {
+                Unit::Records(records) => self.records += records,
+                Unit::Bad(found) => return Ok(Some(found)),
+                Unit::End => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Appends as many lines as a row of CSV takes to `text`; what cannot be kept is read past.
+    fn row(&mut self, text: &mut Vec<u8>) -> Result<Unit, Failure> {
         let (start, first_line) = (text.len(), self.line);
         let mut scan = Scan::new();
         loop {
@@ -141,14 +202,12 @@ impl<R: Read> Chunker<R> {
             let read = self.input.by_ref().take(limit as u64).read_until(b'\n', text);
             let read = read.map_err(|error| unreadable(&error))?;
             self.bytes += read as u64;
-            if self.line == 1 && line_start == 0 && text.starts_with(b"\xef\xbb\xbf") {
-                text.drain(..3);
+            if self.line == 1 && line_start == 0 && text.starts_with(MARK) {
+                text.drain(..MARK.len());
             }
             let line = text.get(line_start..).unwrap_or_default();
             let ended = line.ends_with(b"\n");
-            if self.is_csv {
-                scan.line(line, self.line);
-            }
+            scan.line(line, self.line);
             if read == limit && !ended || scan.is_quoted() && text.len() - start > MAX_LINE {
                 text.truncate(start);
                 return self.too_long(first_line, scan, ended).map(Unit::Bad);
@@ -166,14 +225,11 @@ impl<R: Read> Chunker<R> {
                 );
                 return Ok(Unit::Bad(Bad { line: scan.quote, message }));
             }
-            return Ok(if read == 0 {
-                Unit::End
-            } else if self.is_csv {
-                scan.end();
-                Unit::Records(scan.rows)
-            } else {
-                Unit::Records(1)
-            });
+            if read == 0 {
+                return Ok(Unit::End);
+            }
+            scan.end();
+            return Ok(Unit::Records(scan.rows));
         }
     }
 

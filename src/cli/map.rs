@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -377,8 +378,17 @@ impl Worker<'_> {
         };
         match self.run.columns {
             None => {
-                for (index, line) in (0..).zip(lines(&chunk.text)) {
-                    self.line(line, chunk.first_line + index, chunk.records_before + index, &mut piece);
+                // The whole piece at once; where it is no UTF-8, line by line, so that only that line is lost.
+                let whole = simdutf8::basic::from_utf8(&chunk.text).ok();
+                for (index, place) in (0..).zip(lines(&chunk.text)) {
+                    let (line, record) = (chunk.first_line + index, chunk.records_before + index);
+                    let text = match whole {
+                        Some(whole) => whole.get(place),
+                        None => chunk.text.get(place).and_then(|bytes| self.text(bytes, "line", line, &mut piece)),
+                    };
+                    if let Some(text) = text {
+                        self.line(text, line, record, &mut piece);
+                    }
                     if piece.halted {
                         break;
                     }
@@ -401,9 +411,8 @@ impl Worker<'_> {
         piece
     }
 
-    fn line(&mut self, line: &[u8], number: u64, record: u64, piece: &mut Piece) {
-        let Some(text) = self.text(line, "line", number, piece) else { return };
-        let text = text.trim_ascii();
+    fn line(&mut self, line: &str, number: u64, record: u64, piece: &mut Piece) {
+        let text = line.trim_ascii();
         if text.is_empty() {
             return;
         }
@@ -474,11 +483,11 @@ impl Worker<'_> {
     }
 }
 
-/// The lines of a text, line feeds left out. `split` on bytes would look at each one; this jumps.
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// Where the lines of a text stand, line feeds left out. `split` on bytes would look at each one; this jumps.
+fn lines(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
-    memchr::memchr_iter(b'\n', text).chain((!text.ends_with(b"\n")).then_some(text.len())).filter_map(move |end| {
-        let line = text.get(start..end);
+    memchr::memchr_iter(b'\n', text).chain((!text.ends_with(b"\n")).then_some(text.len())).map(move |end| {
+        let line = start..end;
         start = end + 1;
         line
     })

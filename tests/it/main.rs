@@ -38,6 +38,7 @@ mod liquid;
 mod live;
 mod log;
 mod newcomer;
+mod pieces;
 mod programs;
 mod properties;
 mod quick;
