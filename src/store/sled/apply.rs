@@ -163,7 +163,7 @@ fn create(staging: &mut Staging<'_>, source: &str, mut stored: Stored) -> Result
     staging.put(counts, &codec::write_count(count + 1, next + 1))?;
     let extent = keys::extent(source, &stored.kind, next);
     let places = staging.load(&extent)?;
-    let places = codec::append_extent(places.as_deref().unwrap_or_default(), (next % EXTENT) as u8, &stored.id);
+    let places = codec::append_extent(places.as_deref().unwrap_or_default(), (next % EXTENT) as u8, &stored.id)?;
     staging.put(extent, &places)?;
 
     // Groups that had the id as a member before it was a resource learn what it is.

@@ -1,10 +1,12 @@
 //! How values are written: a resource, the rows of the order of creation, entries of outbox and log, counters. Lengths
 //! are checked on the way back; what does not fit is damage, not a panic.
 
+use std::fmt;
+
 use crate::store::types::Packed;
 use crate::store::{Keys, LogEntry, StoreError, Stored};
 
-use super::keys::Space;
+use super::keys::{self, Space};
 
 /// Appends values to a row.
 #[derive(Default)]
@@ -27,6 +29,21 @@ impl Writer {
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         self.0.extend_from_slice(bytes);
+    }
+
+    /// A place of the order and the id there.
+    fn placed(&mut self, place: u8, id: &str) {
+        self.byte(place);
+        match keys::uuid_bytes(id) {
+            Some(bytes) => {
+                self.byte(UUID);
+                self.0.extend_from_slice(&bytes);
+            }
+            None => {
+                self.byte(TEXT);
+                self.bytes(id.as_bytes());
+            }
+        }
     }
 }
 
@@ -138,35 +155,103 @@ fn read_keys(row: &mut Reader<'_>) -> Result<Packed, StoreError> {
 }
 
 /// A row of the order of creation: places within the row and the ids there. The first byte is their number, so that pages
-/// are skipped without reading more.
+/// are skipped without reading more. In older rows all ids are texts; [`COMPACT`] in the first byte says that UUIDs are bytes.
 pub(super) fn write_extent(places: &[(u8, String)]) -> Vec<u8> {
-    let mut row = Writer(Vec::with_capacity(2 + places.len() * 38));
-    row.byte(places.len() as u8);
+    let mut row = Writer(Vec::with_capacity(2 + places.len() * 18));
+    row.byte(places.len() as u8 | COMPACT);
     for (place, id) in places {
-        row.byte(*place);
-        row.bytes(id.as_bytes());
+        row.placed(*place, id);
     }
     row.0
 }
 
+/// In the first byte of a row of the order: UUIDs are bytes.
+const COMPACT: u8 = 0x80;
+/// Before an id that is a UUID, and before another one.
+const UUID: u8 = 1;
+const TEXT: u8 = 2;
+
 /// A row of the order with one more place, which is behind all that are there.
-pub(super) fn append_extent(row: &[u8], place: u8, id: &str) -> Vec<u8> {
-    let mut longer = Writer(Vec::with_capacity(row.len() + id.len() + 3));
-    let (count, places) = row.split_first().unwrap_or((&0, &[]));
-    longer.byte(count.saturating_add(1));
-    longer.0.extend_from_slice(places);
-    longer.byte(place);
-    longer.bytes(id.as_bytes());
-    longer.0
+pub(super) fn append_extent(row: &[u8], place: u8, id: &str) -> Result<Vec<u8>, StoreError> {
+    match row.split_first() {
+        Some((count, places)) if count & COMPACT != 0 => {
+            let mut longer = Writer(Vec::with_capacity(row.len() + id.len() + 3));
+            longer.byte((count & !COMPACT).saturating_add(1) | COMPACT);
+            longer.0.extend_from_slice(places);
+            longer.placed(place, id);
+            Ok(longer.0)
+        }
+        _ => {
+            let mut places = if row.is_empty() { Vec::new() } else { read_extent(row)? };
+            places.push((place, id.to_owned()));
+            Ok(write_extent(&places))
+        }
+    }
 }
 
 pub(super) fn read_extent(row: &[u8]) -> Result<Vec<(u8, String)>, StoreError> {
-    let mut row = Reader::new(Space::Order, row);
-    let mut places = Vec::new();
-    for _ in 0..row.byte()? {
-        places.push((row.byte()?, row.string()?));
+    let mut places = Places::of(row)?;
+    let read = places.by_ref().map(|place| place.map(|(place, id)| (place, id.to_string()))).collect();
+    if places.row.is_empty() { read } else { Err(places.row.damage()) }
+}
+
+/// How many places of a row of the order are taken.
+pub(super) fn count_of_extent(row: &[u8]) -> u8 {
+    row.first().map_or(0, |count| count & !COMPACT)
+}
+
+/// The places of a row of the order, one after the other.
+pub(super) struct Places<'r> {
+    row: Reader<'r>,
+    left: u8,
+    is_compact: bool,
+}
+
+/// An id in a row of the order; as text it is what it is called.
+pub(super) enum PlacedId<'r> {
+    Uuid(&'r [u8; 16]),
+    Text(&'r str),
+}
+
+impl fmt::Display for PlacedId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uuid(bytes) => f.write_str(&keys::uuid_text(**bytes)),
+            Self::Text(text) => f.write_str(text),
+        }
     }
-    if row.is_empty() { Ok(places) } else { Err(row.damage()) }
+}
+
+impl<'r> Places<'r> {
+    pub(super) fn of(row: &'r [u8]) -> Result<Self, StoreError> {
+        let mut row = Reader::new(Space::Order, row);
+        let count = row.byte()?;
+        Ok(Self { row, left: count & !COMPACT, is_compact: count & COMPACT != 0 })
+    }
+
+    fn step(&mut self) -> Result<(u8, PlacedId<'r>), StoreError> {
+        let place = self.row.byte()?;
+        let tag = if self.is_compact { self.row.byte()? } else { TEXT };
+        let id = match tag {
+            UUID => {
+                let (bytes, rest) = self.row.rest.split_first_chunk().ok_or_else(|| self.row.damage())?;
+                self.row.rest = rest;
+                PlacedId::Uuid(bytes)
+            }
+            TEXT => PlacedId::Text(std::str::from_utf8(self.row.bytes()?).map_err(|_| self.row.damage())?),
+            _ => return Err(self.row.damage()),
+        };
+        Ok((place, id))
+    }
+}
+
+impl<'r> Iterator for Places<'r> {
+    type Item = Result<(u8, PlacedId<'r>), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        Some(self.step())
+    }
 }
 
 /// How many resources of a kind there are, and the place the next one gets.

@@ -286,6 +286,9 @@ impl Committer {
         let (mut writes, counters) = group.finish()?;
         self.shared.remember(writes.keys());
         let changed: HashSet<u16> = writes.keys().filter_map(|key| keys::name_in(key)).map(watch::place).collect();
+        let is_order = |key: &[u8]| Space::of(key) == Some(Space::Order);
+        let rows = writes.iter().filter(|(key, _)| is_order(key));
+        let order: Vec<_> = rows.map(|(key, row)| (key.clone(), row.clone())).collect();
         let number = self.number + 1;
         let (key, row) = open::batch_row(number);
         writes.insert(key, Some(row));
@@ -303,6 +306,9 @@ impl Committer {
         // Also when only a part of it was stored.
         for place in changed {
             self.engine.watch.changed(place);
+        }
+        for (key, row) in order {
+            self.engine.extents.changed(&key, row.as_deref());
         }
         stored?;
         (self.counters, self.number) = (counters, number);

@@ -259,7 +259,8 @@ pub(super) fn restore(engine: &Engine, from: &mut dyn Rewind) -> Result<Dumped, 
         if !started {
             // From here on the directory is of no use until the end. A damaged backup does not come this far.
             let mut mark = ::sled::Batch::default();
-            mark.insert(keys::meta(RESTORING), encode(b"", 0).0);
+            let key = keys::meta(RESTORING);
+            mark.insert(key.as_slice(), encode(&key, b"", 0).0);
             engine.apply(mark)?;
             engine.sync()?;
             started = true;
@@ -295,7 +296,8 @@ pub(super) fn restore(engine: &Engine, from: &mut dyn Rewind) -> Result<Dumped, 
 
     let mut last = ::sled::Batch::default();
     let counters = Counters { outbox: next.0, log: next.1, log_bytes, generation, strays };
-    last.insert(keys::meta(super::staging::COUNTERS), encode(&counters.write(), 0).0);
+    let key = keys::meta(super::staging::COUNTERS);
+    last.insert(key.as_slice(), encode(&key, &counters.write(), 0).0);
     engine.apply(last)?;
     if let Some(finding) = verify::verify(engine)?.findings.first() {
         return Err(StoreError::Dump { line: 0, what: format!("it does not agree with itself: {finding}") });

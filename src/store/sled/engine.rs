@@ -10,6 +10,7 @@ use ::sled::{Batch, Db, IVec, Tree};
 use crate::store::StoreError;
 use crate::store::watch::Watch;
 
+use super::extents::Extents;
 use super::joined::Joined;
 use super::keys::{self, Space};
 use super::pack;
@@ -35,6 +36,8 @@ pub(super) struct Engine {
     pub(super) joined: Joined,
     /// Which resources changed.
     pub(super) watch: Watch,
+    /// How the orders of creation are filled.
+    pub(super) extents: Extents,
 }
 
 /// Runs something of the database's.
@@ -134,9 +137,16 @@ impl Pieces {
     }
 }
 
+/// The value in a stored one that is as it was given.
+pub(super) fn whole(stored: &[u8]) -> Option<&[u8]> {
+    stored.split_first().filter(|(form, _)| **form == WHOLE).map(|(_, value)| value)
+}
+
 /// A value as it is stored under its key, and its pieces if it has some.
-pub(super) fn encode(value: &[u8], generation: u64) -> (Vec<u8>, Vec<Row>) {
-    if let Some(packed) = pack::pack(value).filter(|packed| packed.len() < PIECE) {
+pub(super) fn encode(key: &[u8], value: &[u8], generation: u64) -> (Vec<u8>, Vec<Row>) {
+    // Rows of the order are ids, and are gone over for their first bytes.
+    let packs = Space::of(key) != Some(Space::Order);
+    if packs && let Some(packed) = pack::pack(value).filter(|packed| packed.len() < PIECE) {
         return ([[PACKED].as_slice(), &packed].concat(), Vec::new());
     }
     if value.len() <= PIECE {

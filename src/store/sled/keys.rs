@@ -19,6 +19,7 @@
 //! another: `00` becomes `00 FF`, and `00 01` ends it. Numbers are big-endian. An id that is a UUID takes 17 bytes.
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::store::{StoreError, Table};
 
@@ -198,7 +199,7 @@ impl Key {
 }
 
 /// A UUID in its usual spelling as its bytes; other spellings are ids of their own.
-fn uuid_bytes(id: &str) -> Option<[u8; 16]> {
+pub(super) fn uuid_bytes(id: &str) -> Option<[u8; 16]> {
     // The value of a hexadecimal digit, and more than any of them for all else.
     let value = |digit: u8| match digit {
         b'0'..=b'9' => digit - b'0',
@@ -220,18 +221,8 @@ fn uuid_bytes(id: &str) -> Option<[u8; 16]> {
     (seen < 16 && dashes).then_some(bytes)
 }
 
-fn uuid_text(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let mut text = String::with_capacity(36);
-    for (at, byte) in bytes.iter().enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        for digit in [byte >> 4, byte & 15] {
-            text.extend(DIGITS.get(usize::from(digit)));
-        }
-    }
-    text
+pub(super) fn uuid_text(bytes: [u8; 16]) -> String {
+    Uuid::from_bytes(bytes).hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }
 
 /// A key being read. Everything is `None` when the bytes are not what was asked for.
@@ -279,7 +270,7 @@ impl<'k> Parts<'k> {
             1 => {
                 let (bytes, rest) = self.0.split_at_checked(16)?;
                 self.0 = rest;
-                Some(uuid_text(bytes))
+                Some(uuid_text(*bytes.first_chunk()?))
             }
             2 => self.string(),
             _ => None,
@@ -477,7 +468,7 @@ mod tests {
 
         #[test]
         fn what_is_encoded_is_read_back(a in words(), id in "\\PC{0,20}", number: u64, uuid: [u8; 16]) {
-            let uuid = uuid_text(&uuid);
+            let uuid = uuid_text(uuid);
             let key = Key::new(Space::Index).text(&a).id(&id).id(&uuid).number(number).done();
             let mut parts = Parts::new(&key);
             prop_assert_eq!(parts.text(), Some(a));

@@ -3,7 +3,7 @@
 //! `keys.rs` has the layout, `codec.rs` the values, and `pack.rs` makes them smaller. `engine.rs` is the database behind functions that cannot panic.
 //! `committer.rs` is the one thread that writes; `staging.rs` and `apply.rs` are what it does to a transaction. `journal.rs` is
 //! what makes a batch durable before the database has written it, `syncer.rs` and `checkpoint.rs` the threads for the one and the
-//! other.
+//! other. `joined.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less.
 
 mod apply;
 mod checkpoint;
@@ -12,6 +12,7 @@ mod committer;
 mod compact;
 mod copy;
 mod engine;
+mod extents;
 mod joined;
 mod journal;
 mod keys;
@@ -294,6 +295,7 @@ impl Store for SledStore {
         self.engine.joined.lose();
         let restored = copy::restore(&self.engine, from);
         self.engine.watch.all_changed();
+        self.engine.extents.forget();
         restored
     }
 }

@@ -11,6 +11,7 @@ use crate::store::watch::Watch;
 
 use super::codec::{Reader, Writer};
 use super::engine::{Engine, Row, Value, encode, guarded};
+use super::extents::Extents;
 use super::joined::Joined;
 use super::journal::Journal;
 use super::keys::{self, Space};
@@ -146,7 +147,8 @@ pub(super) fn open(path: &Path, cache: u64) -> Result<Engine, StoreError> {
     let opened = patiently(attempt, is_locked);
     let (db, tree) = opened.map_err(|error| advise(path, error))?;
     let file = OpenOptions::new().read(true).write(true).open(path.join("db"))?;
-    let engine = Engine { db, tree, file, joined: Joined::default(), watch: Watch::default() };
+    let engine =
+        Engine { db, tree, file, joined: Joined::default(), watch: Watch::default(), extents: Extents::default() };
     check_schema(&engine)?;
     engine.sync()?;
     // Neither of these does the database sync itself.
@@ -185,7 +187,9 @@ pub(super) fn batch_row(number: u64) -> Row {
 fn number_row(name: &str, number: u64) -> Row {
     let mut row = Writer::default();
     row.number(number);
-    (keys::meta(name), encode(&row.0, 0).0)
+    let key = keys::meta(name);
+    let stored = encode(&key, &row.0, 0).0;
+    (key, stored)
 }
 
 /// Gives the database what only the journal has. The journal is empty after that.
@@ -262,7 +266,7 @@ mod tests {
         let engine = open(directory.path(), 1 << 20).unwrap();
         assert_eq!(engine.get(&key).unwrap().unwrap().to_vec(), value);
         assert_eq!(number(&engine.get(&keys::meta(SCHEMA_KEY)).unwrap().unwrap()), Ok(SCHEMA));
-        let packed = encode(&value, 0).0;
+        let packed = encode(&key, &value, 0).0;
         assert!(packed.len() < value.len() / 4, "{}", packed.len());
         engine.tree.insert(&key, packed).unwrap();
         assert_eq!(engine.get(&key).unwrap().unwrap().to_vec(), value);

@@ -9,6 +9,7 @@ use crate::store::{
 
 use super::codec;
 use super::engine::{Engine, Range, Value};
+use super::extents::Extents;
 use super::keys::{self, EXTENT, Key, MAX_INDEX_KEY, NO_KIND, Parts, Space};
 use super::staging::after;
 
@@ -224,17 +225,23 @@ fn places<T>(
             (u64::from_be_bytes(bytes).saturating_add(1), 0)
         }
     };
-    let start = Bound::Included(keys::extent(source, kind, first));
+    let mut start = keys::extent(source, kind, first);
+    if skip >= EXTENT {
+        let (extent, left) = Extents::skip(engine, &prefix, skip)?;
+        (start, skip) = (keys::extent(source, kind, extent.saturating_mul(EXTENT)), left);
+    }
+    let start = Bound::Included(start);
     let (mut items, mut last) = (Vec::new(), None);
     for row in engine.range(start, keys::after_prefix(&prefix)) {
         let (key, value) = row?;
-        let count = u64::from(value.first().copied().unwrap_or_default());
+        let count = u64::from(codec::count_of_extent(&value));
         if skip >= count {
             skip -= count;
             continue;
         }
         let extent = Parts::rest(after(&key, &prefix)).number().ok_or_else(|| keys::bad_key(&key))?;
-        for (place, id) in codec::read_extent(&value)? {
+        for row in codec::Places::of(&value)? {
+            let (place, id) = row?;
             let number = extent.saturating_mul(EXTENT).saturating_add(u64::from(place));
             if number < first {
                 continue;
@@ -246,7 +253,7 @@ fn places<T>(
             if items.len() >= limit {
                 return Ok(Page { items, next: last });
             }
-            if let Some(found) = item(number, id)? {
+            if let Some(found) = item(number, id.to_string())? {
                 items.push(found);
                 last = Some(Cursor(number.to_be_bytes().to_vec()));
             }

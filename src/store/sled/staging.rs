@@ -50,7 +50,7 @@ impl Layer {
             return Err(StoreError::TooLarge { what: "a value, in bytes", limit: MAX_VALUE });
         }
         self.forget_pieces(&key);
-        let (stored, pieces) = engine::encode(value, self.counters.generation);
+        let (stored, pieces) = engine::encode(&key, value, self.counters.generation);
         if !pieces.is_empty() {
             self.counters.generation += 1;
             for (at, piece) in pieces {

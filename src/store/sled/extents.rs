@@ -1,0 +1,100 @@
+//! How many places of each row of the order of creation are taken, in memory once somebody asked for a page that does not begin at
+//! the beginning: a byte for 64 resources, so that such a page is found without going over the rows before it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::store::StoreError;
+
+use super::codec;
+use super::engine::{Engine, whole};
+use super::keys::{self, Parts, Space};
+use super::staging::after;
+
+/// More extents than these, for four billion resources, are none of ours.
+const MOST: usize = 1 << 26;
+
+/// Counts by extent, of each kind of each source that was asked for.
+#[derive(Default)]
+pub(super) struct Extents {
+    /// By what the keys of the rows begin with.
+    counts: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl Extents {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Vec<u8>>> {
+        // Whoever panics while a kind is read has not put it in.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The extent in which so many resources are behind, and how many of those are in it.
+    pub(super) fn skip(engine: &Engine, prefix: &[u8], skip: u64) -> Result<(u64, u64), StoreError> {
+        let mut counts = engine.extents.lock();
+        if !counts.contains_key(prefix) {
+            // Meanwhile the committer waits with what it changed: it is put over what is read here.
+            counts.insert(prefix.to_vec(), read(engine, prefix)?);
+        }
+        let mut left = skip;
+        for (extent, count) in counts.get(prefix).into_iter().flatten().enumerate() {
+            if left < u64::from(*count) {
+                return Ok((extent as u64, left));
+            }
+            left -= u64::from(*count);
+        }
+        Ok((u64::MAX, left))
+    }
+
+    /// A row was stored, or taken away.
+    pub(super) fn changed(&self, key: &[u8], stored: Option<&[u8]>) {
+        let Some((prefix, extent)) = parts(key) else { return };
+        let mut kinds = self.lock();
+        let Some(counts) = kinds.get_mut(prefix) else { return };
+        match (usize::try_from(extent), count(stored)) {
+            (Ok(extent), Some(count)) => put(counts, extent, count),
+            // One that cannot be told has all of them read again.
+            _ => drop(kinds.remove(prefix)),
+        }
+    }
+
+    /// Rows were stored by another way.
+    pub(super) fn forget(&self) {
+        self.lock().clear();
+    }
+}
+
+/// What a key of the order begins with, and its extent.
+fn parts(key: &[u8]) -> Option<(&[u8], u64)> {
+    if Space::of(key)? != Space::Order {
+        return None;
+    }
+    let mut parts = Parts::new(key);
+    parts.skip_text()?;
+    parts.skip_text()?;
+    let prefix = key.get(..key.len() - parts.remaining().len())?;
+    Some((prefix, parts.number()?))
+}
+
+/// The count in a stored row, or in one that was taken away; `None` when it is in pieces.
+fn count(stored: Option<&[u8]>) -> Option<u8> {
+    stored.map_or(Some(0), |stored| whole(stored).map(codec::count_of_extent))
+}
+
+fn read(engine: &Engine, prefix: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let mut counts = Vec::new();
+    for row in engine.prefix(prefix, None) {
+        let (key, value) = row?;
+        let extent = Parts::rest(after(&key, prefix)).number().ok_or_else(|| keys::bad_key(&key))?;
+        let extent = usize::try_from(extent).ok().filter(|extent| *extent < MOST).ok_or_else(|| keys::bad_key(&key))?;
+        put(&mut counts, extent, codec::count_of_extent(&value));
+    }
+    Ok(counts)
+}
+
+fn put(counts: &mut Vec<u8>, extent: usize, count: u8) {
+    if counts.len() <= extent {
+        counts.resize(extent + 1, 0);
+    }
+    if let Some(place) = counts.get_mut(extent) {
+        *place = count;
+    }
+}
