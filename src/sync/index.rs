@@ -316,7 +316,7 @@ mod tests {
 
         fn is_all(&self, index: &Index) -> bool {
             let same = |(number, text): (usize, &String)| self.found(index, number) == self.numbers.get(text).copied();
-            self.texts.iter().enumerate().all(same) && index.len() == self.numbers.len()
+            self.texts.iter().enumerate().rev().all(same) && index.len() == self.numbers.len()
         }
     }
 
@@ -377,7 +377,7 @@ mod tests {
     fn what_is_lost_is_told() {
         let (index, wanted) = index(RECENT + 1);
         index.lock().file.as_ref().unwrap().set_len(0).unwrap();
-        let found = (0..wanted.texts.len()).filter(|number| wanted.found(&index, *number).is_some()).count();
+        let found = (0..wanted.texts.len()).rev().filter(|number| wanted.found(&index, *number).is_some()).count();
         assert_eq!(found, 1);
         assert!(index.intact().unwrap_err().contains("temporary file"));
         let (mut index, _) = self::index(RECENT + 1);
