@@ -11,8 +11,9 @@ use crate::store::{Options, SledStore, StoreError};
 
 use super::Failure;
 
-/// Bytes of pages that a command keeps in memory which goes through the data once; the database needs up to three times as much.
-const SMALL: u64 = 8 << 20;
+/// Bytes of pages that a command keeps in memory which goes through the data once. The database holds some 2,000 pages more before it
+/// lets go of any.
+const SMALL: u64 = 1 << 20;
 
 /// What a data directory holds.
 #[derive(Clone)]

@@ -1,8 +1,9 @@
 //! [`Lines`]: a file of JSON lines whose records are read when they are needed. Held of each is where it stands and half a hash of its
-//! key, 12 bytes in [`Rows`], and its number in an index. The file stays open: one that is put in its place is of no concern to a
+//! key, 12 bytes in [`Rows`], and its number in an [`Index`]. The file stays open: one that is put in its place is of no concern to a
 //! run, one that is written over is told.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
@@ -84,7 +85,7 @@ impl Lines {
             line.clear();
             let length = reader.read_line(&mut line).map_err(failed)?;
             if length == 0 {
-                return Ok(lines);
+                break;
             }
             number += 1;
             if !line.trim().is_empty() {
@@ -94,6 +95,34 @@ impl Lines {
             }
             offset += length as u64;
         }
+        if let Some((place, id)) = lines.twin()? {
+            let before = BufReader::new(File::open(path).map_err(failed)?).take(place.offset.into());
+            let line = before.split(b'\n').count() + 1;
+            let what = format!("there is another record with {key} {id:?}");
+            return Err(SyncError::Settings(format!("{name}: line {line}: {what}")));
+        }
+        Ok(lines)
+    }
+
+    /// The first record whose key one before it has.
+    fn twin(&mut self) -> Result<Option<(Place, String)>, SyncError> {
+        let mut twin: Option<(u32, String)> = None;
+        for alike in self.index.alike() {
+            let mut ids = HashSet::new();
+            for number in alike {
+                if twin.as_ref().is_some_and(|(first, _)| *first < number) {
+                    break;
+                }
+                let id = self.at(number)?.id;
+                if ids.contains(&id) {
+                    twin = Some((number, id));
+                    break;
+                }
+                ids.insert(id);
+            }
+        }
+        self.intact()?;
+        Ok(twin.map(|(number, id)| (self.places.get(number as usize), id)))
     }
 
     fn add(&mut self, line: &str, offset: u64) -> Result<(), String> {
@@ -102,9 +131,6 @@ impl Lines {
         let offset = u32::try_from(offset).map_err(|_| "it begins too far in the file".to_owned())?;
         let length = u32::try_from(line.len()).map_err(|_| "the line is too long".to_owned())?;
         let number = u32::try_from(self.places.len()).map_err(|_| "there are too many records".to_owned())?;
-        if self.index.candidates(half).any(|other| self.at(other).is_ok_and(|other| other.id == id)) {
-            return Err(format!("there is another record with {} {id:?}", self.key));
-        }
         self.places.push(Place { half, offset, length });
         self.index.add(number, &id);
         Ok(())
@@ -131,13 +157,24 @@ impl Lines {
 
     /// A record by its key; `None` when there is none.
     pub(super) fn one(&self, id: &str) -> Result<Option<Record>, SyncError> {
-        for number in self.index.candidates(self.index.half(id)) {
+        let half = self.index.half(id);
+        let is_alike = |number: &u32| (*number as usize) < self.len() && self.places.get(*number as usize).half == half;
+        let likely = self.index.likely().into_iter().flatten().filter(is_alike);
+        // The others are looked for when it is none of these.
+        for number in likely.chain(std::iter::once_with(|| self.index.candidates(half)).flatten()) {
             let record = self.at(number)?;
             if record.id == id {
+                self.index.found(number);
                 return Ok(Some(record));
             }
         }
+        self.intact()?;
         Ok(None)
+    }
+
+    /// That all was there that was asked for.
+    fn intact(&self) -> Result<(), SyncError> {
+        self.places.intact().and_then(|()| self.index.intact()).map_err(SyncError::Settings)
     }
 
     fn at(&self, number: u32) -> Result<Record, SyncError> {
@@ -146,7 +183,7 @@ impl Lines {
     }
 
     fn record(&self, line: &str, place: Place) -> Result<Record, SyncError> {
-        self.places.intact().map_err(SyncError::Settings)?;
+        self.intact()?;
         let id = key_of(line, &self.key).map_err(|_| self.other())?;
         if self.index.half(&id) != place.half {
             return Err(self.other());

@@ -19,13 +19,15 @@ const WHOLE: Millis = 7 * 24 * 3_600_000;
 const FEW: u64 = 20;
 /// And one more for so many linked ones: about four for each page that is spared.
 const LINKED: u64 = 250;
+/// How many entries are noted in one number.
+const BITS: usize = 64;
 
 /// What going through the target came to.
 pub(super) struct Listing {
     /// Whether only changes were listed.
     pub(super) by_changes: bool,
-    /// Of the entries of the survey, whose objects were seen.
-    seen: Vec<bool>,
+    /// Of the entries of the survey, whose objects were seen, in bits.
+    seen: Vec<u64>,
     /// Those whose objects are to be looked up: they are gone, or a list of changes says too little of them.
     open: HashSet<usize>,
     /// What was found for records without an object.
@@ -40,7 +42,7 @@ pub(super) struct Listing {
 
 impl Listing {
     fn of(survey: &Survey) -> Self {
-        let seen = vec![false; survey.len()];
+        let seen = vec![0; survey.len().div_ceil(BITS)];
         Self {
             by_changes: false,
             seen,
@@ -54,7 +56,7 @@ impl Listing {
 
     /// Whether all is decided of an entry.
     pub(super) fn has_seen(&self, place: usize) -> bool {
-        self.seen.get(place).copied().unwrap_or_default()
+        self.seen.get(place / BITS).is_some_and(|bits| bits >> (place % BITS) & 1 == 1)
     }
 
     /// Whether its object is to be looked up.
@@ -63,8 +65,9 @@ impl Listing {
     }
 
     fn set(&mut self, place: usize, seen: bool) {
-        if let Some(known) = self.seen.get_mut(place) {
-            *known = seen;
+        if let Some(bits) = self.seen.get_mut(place / BITS) {
+            let bit = 1 << (place % BITS);
+            *bits = if seen { *bits | bit } else { *bits & !bit };
         }
     }
 
@@ -181,7 +184,7 @@ impl Planner<'_> {
                 plan.counts.objects += 1;
                 match self.states.record(&object.id) {
                     Some(record) => self.meet(survey, &record, &object, listing, plan).await?,
-                    None => sought.offer(self.target, kind, &object, &mut found),
+                    None => sought.offer(survey, self.target, kind, &object, &mut found),
                 }
             }
             for id in page.gone {
@@ -197,6 +200,7 @@ impl Planner<'_> {
             }
             next = page.next;
             if next.is_none() {
+                sought.intact().map_err(Stop::Failed)?;
                 listing.met = self.each_to_one(survey, found, listing, plan);
                 return Ok(page.delta);
             }

@@ -41,6 +41,7 @@ mod sheet;
 mod state;
 mod status;
 mod survey;
+mod texts;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;

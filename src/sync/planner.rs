@@ -55,7 +55,7 @@ impl Planner<'_> {
                 }
                 Some(id) => self.look(record, &id, plan).await?,
                 None if listing.has_seen(place) => {}
-                None => self.unlinked_record(&entry, &mut listing, &mut taken, plan).await?,
+                None => self.unlinked_record(survey, &entry, &mut listing, &mut taken, plan).await?,
             }
         }
         self.gone(survey, plan).await?;
@@ -71,12 +71,13 @@ impl Planner<'_> {
     /// Decides for a record without an object.
     async fn unlinked_record(
         &self,
+        survey: &Survey,
         entry: &Entry<'_>,
         listing: &mut Listing,
         taken: &mut HashSet<String>,
         plan: &mut Plan,
     ) -> Result<(), Stop> {
-        let (record, Some(brief)) = (&*entry.record, entry.brief) else { return Ok(()) };
+        let (record, Some(brief)) = (&*entry.record, survey.brief(entry)) else { return Ok(()) };
         let object = match listing.met.remove(record) {
             Some(object) => Some(object),
             // What a run that died has made may be in no list yet.

@@ -23,7 +23,7 @@ pub(super) enum Records {
     /// Resources of a source.
     Directory(Directory, Arc<Source>, Kind),
     /// Lines of a file.
-    File(Lines),
+    File(Box<Lines>),
     /// Rows of a file.
     Sheet(Sheet),
 }
@@ -61,7 +61,7 @@ impl Records {
     ) -> Result<Self, SyncError> {
         let key = settings.key.as_deref().unwrap_or("id");
         if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
-            return Lines::read(path, key).map(Self::File);
+            return Lines::read(path, key).map(|lines| Self::File(Box::new(lines)));
         }
         let sheet = Sheet::read(path, key)?;
         warnings.extend(missing(&sheet.columns, layout).map(|what| format!("{}: {what}", path.display())));

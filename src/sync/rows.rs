@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// So many rows come and go together.
 const BLOCK: usize = 64;
-/// So many of these are held: no file is made for 32,768 rows.
-const HELD: usize = 512;
+/// So many of these are held: no file is made for 16,384 rows.
+const HELD: usize = 256;
 
 /// A row, and how it stands in a file.
 pub(super) trait Row: Copy + Default {

@@ -184,10 +184,13 @@ impl States {
             let page = store.records(Table::Links, &prefix, after, PAGE).await?;
             for record in page.items {
                 let id = record.key.get(prefix.len()..).map(String::from_utf8_lossy).unwrap_or_default();
-                states.hold(&id, &read(&record.value)?);
+                // In the store each is once.
+                let number = states.add(&id);
+                states.fill(number, &read(&record.value)?);
             }
             after = page.next;
             if after.is_none() {
+                states.part();
                 return Ok(states);
             }
         }
@@ -221,7 +224,8 @@ impl States {
     /// # Errors
     /// It is not: nothing that was said of any record may be used.
     pub(super) fn intact(&self) -> Result<(), StoreError> {
-        self.kept.intact().map_err(StoreError::Io)
+        let indexes = [&self.records, &self.targets].into_iter().try_for_each(Index::intact);
+        self.kept.intact().and(indexes).map_err(StoreError::Io)
     }
 
     /// The object of a record.
@@ -364,6 +368,19 @@ impl States {
 
     /// Holds what is asked for often of a record, in the place of what was held of it.
     fn hold(&mut self, record: &str, state: &State) {
+        let number = self.number(record).unwrap_or_else(|| self.add(record));
+        let target = state.target.as_deref();
+        // Of two records with one object the later is its record, as ever.
+        if self.ids.some(self.kept.get(number as usize).target).as_deref() != target
+            && let Some(target) = target
+            && let Some(other) = self.targets.find(target, |number| target_of(&self.kept, &self.ids, number))
+        {
+            self.targets.remove(other, target);
+        }
+        self.fill(number, state);
+    }
+
+    fn fill(&mut self, number: u32, state: &State) {
         let last = match state.outcome.as_str() {
             "created" | "recreated" => Last::Made,
             "failed" => Last::Failed,
@@ -372,7 +389,6 @@ impl States {
             _ => Last::Done,
         };
         let manager = state.manager.as_deref().map_or(Pool::NONE, |manager| self.managers.number(manager));
-        let number = self.number(record).unwrap_or_else(|| self.add(record));
         self.link(number, state.target.as_deref());
         match state.shut.as_deref() {
             Some(shut) => drop(self.shut.insert(number, shut.into())),
@@ -420,11 +436,22 @@ impl States {
         let id = target.map_or(Id::None, |target| self.ids.hold(target));
         self.kept.set(number as usize, Kept { target: id, ..known });
         if let Some(target) = target {
-            // Of two records with one object the later is its record, as ever.
-            if let Some(other) = self.targets.find(target, |number| target_of(&self.kept, &self.ids, number)) {
-                self.targets.remove(other, target);
-            }
             self.targets.add(number, target);
+        }
+    }
+
+    /// Of records with one object leaves it to the last.
+    fn part(&mut self) {
+        for alike in self.targets.alike() {
+            let mut known: Vec<String> = Vec::new();
+            for number in alike.into_iter().rev() {
+                let target = String::from(target_of(&self.kept, &self.ids, number));
+                if known.contains(&target) {
+                    self.targets.remove(number, &target);
+                } else {
+                    known.push(target);
+                }
+            }
         }
     }
 

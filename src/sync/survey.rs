@@ -1,7 +1,10 @@
 //! [`Survey`]: all records of a kind, mapped before anything is written. Of each one that is wanted it holds the id and its
-//! manager, 22 bytes in [`Rows`]; of one without an object also what it is found by. Payloads are made again where they are needed.
+//! manager, 34 bytes in [`Rows`]; of one without an object also what it is found by, in [`Texts`]. Payloads are made again where they
+//! are needed.
 
 use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
 
 use super::ids::{Id, IdText, Ids, Pool};
 use super::index::Index;
@@ -11,12 +14,13 @@ use super::planner::MAX_NAMED;
 use super::records::Scope;
 use super::rows::{Row, Rows};
 use super::state::{States, short};
+use super::texts::{Span, Texts};
 use super::{Stop, SyncError};
 use crate::mapping::{Apply, Rule};
 use crate::target::Kind;
 
-/// So many payloads of new objects are held, some ten megabytes; those of others are made again.
-const MOST_MADE: usize = 10_000;
+/// So many payloads of new objects are held, some four megabytes; those of others are made again.
+const MOST_MADE: usize = 4_000;
 
 /// What a run wants of one kind.
 #[derive(Default)]
@@ -24,8 +28,8 @@ pub(super) struct Survey {
     held: Rows<Held>,
     ids: Ids,
     index: Index,
-    /// Of those without an object, by their places.
-    briefs: HashMap<u32, Brief>,
+    /// Of those without an object, in JSON.
+    briefs: Texts,
     managers: Pool,
     /// Records that are left out this time; their objects are left alone.
     left: HashSet<String>,
@@ -42,22 +46,29 @@ struct Held {
     is_as_sent: bool,
     /// Which of the managers, or [`Pool::NONE`].
     manager: u32,
+    /// What it is found by; empty of one with an object.
+    brief: Span,
 }
 
 impl Row for Held {
-    const WIDTH: usize = Id::WIDTH + 5;
+    const WIDTH: usize = Id::WIDTH + 17;
 
     fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend(self.record.bytes());
         bytes.push(self.is_as_sent.into());
         bytes.extend(self.manager.to_le_bytes());
+        bytes.extend(self.brief.start.to_le_bytes());
+        bytes.extend(self.brief.length.to_le_bytes());
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let (record, rest) = bytes.split_first_chunk()?;
         let (is_as_sent, rest) = rest.split_first()?;
-        let manager = u32::from_le_bytes(*rest.first_chunk()?);
-        Some(Self { record: Id::of(*record), is_as_sent: *is_as_sent != 0, manager })
+        let (manager, rest) = rest.split_first_chunk()?;
+        let (start, rest) = rest.split_first_chunk()?;
+        let brief = Span { start: u64::from_le_bytes(*start), length: u32::from_le_bytes(*rest.first_chunk()?) };
+        let manager = u32::from_le_bytes(*manager);
+        Some(Self { record: Id::of(*record), is_as_sent: *is_as_sent != 0, manager, brief })
     }
 }
 
@@ -69,11 +80,19 @@ pub(super) struct Entry<'s> {
     pub(super) is_as_sent: bool,
     /// The record that is its manager.
     pub(super) manager: Option<IdText<'s>>,
-    /// What is needed of one without an object.
-    pub(super) brief: Option<&'s Brief>,
+    /// What is needed of one without an object ([`Survey::brief`]).
+    brief: Span,
+}
+
+impl Entry<'_> {
+    /// Whether it had no object when it was surveyed.
+    pub(super) fn is_unlinked(&self) -> bool {
+        self.brief.length > 0
+    }
 }
 
 /// What a record without an object is found by.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Brief {
     /// Target and value, by precedence.
     pub(super) matches: Vec<(String, String)>,
@@ -133,24 +152,34 @@ impl Survey {
         let Ok(number) = u32::try_from(self.held.len()) else { return };
         let manager = manager.map_or(Pool::NONE, |manager| self.managers.number(manager));
         let id = self.ids.hold(record);
-        self.held.push(Held { record: id, is_as_sent, manager });
+        // Texts always are JSON.
+        let brief = brief.and_then(|brief| serde_json::to_string(&brief).ok());
+        let brief = brief.map_or_else(Span::default, |brief| self.briefs.push(&brief));
+        self.held.push(Held { record: id, is_as_sent, manager, brief });
         self.index.add(number, record);
-        if let Some(brief) = brief {
-            self.briefs.insert(number, brief);
-        }
     }
 
     /// The wanted records, in their order.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        (0..).zip(0..self.held.len()).map(|(number, place)| {
-            let Held { record, is_as_sent, manager } = self.held.get(place);
-            Entry {
-                record: self.ids.text(record),
-                is_as_sent,
-                manager: self.managers.text(manager),
-                brief: self.briefs.get(&number),
-            }
+        (0..self.held.len()).map(|place| {
+            let Held { record, is_as_sent, manager, brief } = self.held.get(place);
+            Entry { record: self.ids.text(record), is_as_sent, manager: self.managers.text(manager), brief }
         })
+    }
+
+    /// What an entry without an object is found by; `None` of one with an object.
+    pub(super) fn brief(&self, entry: &Entry<'_>) -> Option<Brief> {
+        if !entry.is_unlinked() {
+            return None;
+        }
+        // What cannot be read any more ends the run before its plan is used.
+        let nothing = || Brief { matches: Vec::new(), name: String::new() };
+        Some(serde_json::from_str(&self.briefs.get(entry.brief)).unwrap_or_else(|_| nothing()))
+    }
+
+    /// The id of a record by its place among the entries.
+    pub(super) fn record(&self, place: usize) -> IdText<'_> {
+        self.ids.text(self.held.get(place).record)
     }
 
     /// That all is there still.
@@ -158,7 +187,7 @@ impl Survey {
     /// # Errors
     /// It is not: nothing that it said may be used.
     pub(super) fn intact(&self) -> Result<(), SyncError> {
-        self.held.intact().map_err(SyncError::Settings)
+        self.held.intact().and(self.index.intact()).and(self.briefs.intact()).map_err(SyncError::Settings)
     }
 
     /// How many they are.
