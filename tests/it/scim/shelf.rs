@@ -92,7 +92,7 @@ impl World {
         self.runtime.block_on(self.directory.write(&self.call("http://s"), kind, write)).ok()?.id
     }
 
-    fn patch(&self, kind: &str, id: &Option<String>, operation: Value) {
+    fn patch(&self, kind: &str, id: Option<&String>, operation: &Value) {
         let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]});
         if let Some(id) = id {
             self.write(kind, Write::Patch(id, &body));
@@ -114,13 +114,17 @@ impl World {
             Step::Title(user, to) => {
                 self.patch(
                     "User",
-                    &self.users[user],
-                    json!({"op": "replace", "path": "title", "value": to.to_string()}),
+                    self.users[user].as_ref(),
+                    &json!({"op": "replace", "path": "title", "value": to.to_string()}),
                 );
             }
             Step::Name(user, to) => {
                 let value = format!("user{user}{}", ["", "a", "b"][usize::from(to)]);
-                self.patch("User", &self.users[user], json!({"op": "replace", "path": "userName", "value": value}));
+                self.patch(
+                    "User",
+                    self.users[user].as_ref(),
+                    &json!({"op": "replace", "path": "userName", "value": value}),
+                );
             }
             Step::Group(group, user) => match self.groups[group].take() {
                 Some(id) => drop(self.write("Group", Write::Delete(&id))),
@@ -132,15 +136,15 @@ impl World {
             },
             Step::Rename(group, to) => {
                 let operation = json!({"op": "replace", "path": "displayName", "value": format!("group {to}")});
-                self.patch("Group", &self.groups[group], operation);
+                self.patch("Group", self.groups[group].as_ref(), &operation);
             }
             Step::Join(group, user) => {
                 let operation = json!({"op": "add", "path": "members", "value": [{"value": user_of(user)}]});
-                self.patch("Group", &self.groups[group], operation);
+                self.patch("Group", self.groups[group].as_ref(), &operation);
             }
             Step::Leave(group, user) => {
                 let operation = json!({"op": "remove", "path": "members", "value": [{"value": user_of(user)}]});
-                self.patch("Group", &self.groups[group], operation);
+                self.patch("Group", self.groups[group].as_ref(), &operation);
             }
         }
     }
