@@ -55,17 +55,12 @@ pub(super) fn unpack(bytes: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use sha2::{Digest as _, Sha256};
 
     use super::*;
 
     #[test]
     fn what_is_stored_is_read_by_the_text_it_was_written_with() {
-        let digest: String = Sha256::digest(COMMON).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(
-            digest, "912fd26a5ba42d52ac888c8b98ac3f1d1031c5474360e676035c68782a4aba10",
-            "a store that is there could not be read"
-        );
+        assert_eq!(crc32fast::hash(COMMON.as_bytes()), 0x8346_0792, "a store that is there could not be read");
     }
 
     proptest! {
