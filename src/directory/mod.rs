@@ -17,6 +17,7 @@ mod journal;
 mod library;
 mod log;
 mod outbound;
+mod parts;
 mod pick;
 mod provisioned;
 mod query;
@@ -51,6 +52,7 @@ pub use library::{Held, Library, LibraryError, Revision};
 pub(crate) use log::without_values;
 pub use log::{Actor, Told};
 pub use outbound::{Change as DirectoryChange, Entry as DirectoryRecord};
+pub use parts::Rest;
 pub use pick::{Picked, Picking};
 pub use provisioned::{Entry, LastRequest, Listing, Overview, Relation};
 pub use recorded::{Attempt, Write};
@@ -124,6 +126,8 @@ pub struct Answer {
     pub status: u16,
     /// The body, JSON as text: most of it is as it was stored.
     pub body: Option<Bytes>,
+    /// What follows the body, when it is not put together beforehand.
+    pub rest: Option<Rest>,
     /// `Location`.
     pub location: Option<String>,
     /// `ETag`.
@@ -134,7 +138,7 @@ pub struct Answer {
 
 impl Answer {
     fn empty(status: u16) -> Self {
-        Self { status, body: None, location: None, etag: None, id: None }
+        Self { status, body: None, rest: None, location: None, etag: None, id: None }
     }
 
     /// An answer that is a document, as text, and no resource.

@@ -112,15 +112,8 @@ impl Directory {
             let page = self.member_page(call, kind, group, after).await?;
             out.reserve(page.items.len() * (call.base.len() + MEMBER));
             for member in &page.items {
-                out.push_str(if out.len() == begins { ",\"members\":[{\"value\":" } else { ",{\"value\":" });
-                push_text(out, &member.id);
-                if let Some(kind) = &member.kind {
-                    out.push_str(",\"$ref\":");
-                    push_location(out, call, call.source.named(kind), &member.id);
-                    out.push_str(",\"type\":");
-                    push_text(out, kind);
-                }
-                out.push('}');
+                out.push_str(if out.len() == begins { ",\"members\":[" } else { "," });
+                push_member(out, call.base, member, |kind| endpoint(call.source.named(kind)));
             }
             after = page.next;
             if after.is_none() {
@@ -223,6 +216,7 @@ pub(super) fn answer(status: u16, call: &Call<'_>, kind: &ResourceType, stored: 
     Answer {
         status,
         body: Some(body),
+        rest: None,
         location: Some(location(call, Some(kind), &stored.id)),
         etag: Some(etag::weak(stored.version)),
         id: Some(stored.id.clone()),
@@ -240,18 +234,32 @@ pub(super) fn location(call: &Call<'_>, kind: Option<&ResourceType>, id: &str) -
 }
 
 /// Appends what [`location`] gives, as JSON has it.
-fn push_location(out: &mut String, call: &Call<'_>, kind: Option<&ResourceType>, id: &str) {
+fn push_location(out: &mut String, base: &str, endpoint: &str, id: &str) {
     // Of the parts of a location, what a client sent is plain more often than not.
-    if [call.base, endpoint(kind), id].into_iter().all(is_plain) {
-        for part in ["\"", call.base, endpoint(kind), "/", id, "\""] {
+    if [base, endpoint, id].into_iter().all(is_plain) {
+        for part in ["\"", base, endpoint, "/", id, "\""] {
             out.push_str(part);
         }
     } else {
-        push_text(out, &location(call, kind, id));
+        push_text(out, &[base, endpoint, "/", id].concat());
     }
 }
 
-fn endpoint(kind: Option<&ResourceType>) -> &str {
+/// Appends a member of a group. Where resources of its kind are, `endpoint` says.
+pub(super) fn push_member<'e>(out: &mut String, base: &str, member: &Member, endpoint: impl Fn(&str) -> &'e str) {
+    out.push_str("{\"value\":");
+    push_text(out, &member.id);
+    // Who was never provisioned has no place and no type.
+    if let Some(kind) = &member.kind {
+        out.push_str(",\"$ref\":");
+        push_location(out, base, endpoint(kind), &member.id);
+        out.push_str(",\"type\":");
+        push_text(out, kind);
+    }
+    out.push('}');
+}
+
+pub(super) fn endpoint(kind: Option<&ResourceType>) -> &str {
     kind.map_or("/Users", |kind| kind.endpoint.as_str())
 }
 
@@ -266,7 +274,7 @@ pub(super) fn meta(call: &Call<'_>, kind: &ResourceType, stored: &Stored) -> Met
 }
 
 /// Appends what [`meta`] gives, without putting its texts together first.
-fn push_meta(out: &mut String, call: &Call<'_>, kind: &ResourceType, stored: &Stored) {
+pub(super) fn push_meta(out: &mut String, call: &Call<'_>, kind: &ResourceType, stored: &Stored) {
     out.push_str("{\"resourceType\":");
     push_text(out, kind.name());
     out.push_str(",\"created\":\"");
@@ -280,7 +288,7 @@ fn push_meta(out: &mut String, call: &Call<'_>, kind: &ResourceType, stored: &St
         push_time(out, stored.modified);
     }
     out.push_str("\",\"location\":");
-    push_location(out, call, Some(kind), &stored.id);
+    push_location(out, call.base, endpoint(Some(kind)), &stored.id);
     // Writing to a String does not fail.
     let _ = write!(out, ",\"version\":\"W/\\\"{}\\\"\"}}", stored.version);
 }

@@ -117,7 +117,7 @@ impl Directory {
     }
 
     /// What is on the shelf, when it is still so.
-    fn on_shelf(&self, call: &Call<'_>, id: &str) -> Option<Arc<Shown>> {
+    pub(super) fn on_shelf(&self, call: &Call<'_>, id: &str) -> Option<Arc<Shown>> {
         let shown = self.shelf.kept.get(&self.shelf.place(call, id))?;
         let is_it = shown.row.id == id && shown.source == call.source.number && *shown.base == *call.base;
         (is_it && shown.seen.iter().all(|seen| self.store.is_as_seen(*seen))).then_some(shown)

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use http_body_util::LengthLimitError;
 use serde_json::Value;
 
@@ -56,7 +58,17 @@ pub(super) fn is_scim(path: &str) -> bool {
 /// Every request for a path of SCIM's.
 pub(super) async fn handle(state: &State, request: Request<Body>, visit: &Visit) -> Response<Body> {
     match route(state, straightened(request), visit).await {
-        Ok(answer) => answered(answer),
+        Ok(mut answer) => match answer.rest.take() {
+            Some(rest) => {
+                let head = answer.body.take().unwrap_or_default();
+                let parts = state.directory.parts(rest).inspect_err(|error| {
+                    tracing::error!(target: "server", %error, "the rest of an answer could not be read");
+                });
+                let parts = stream::once(ready(Ok(head))).chain(parts);
+                answered_with(answer, Body::from_stream(parts))
+            }
+            None => answered(answer),
+        },
         Err(refused) => refusal(&refused),
     }
 }
@@ -357,9 +369,14 @@ fn json(bytes: &[u8]) -> Result<Value, ScimError> {
     serde_json::from_slice(bytes).map_err(|error| ScimError::invalid_syntax(format!("the body is not JSON: {error}")))
 }
 
-fn answered(answer: Answer) -> Response<Body> {
+fn answered(mut answer: Answer) -> Response<Body> {
+    let body = answer.body.take().map_or_else(Body::empty, Body::from);
+    answered_with(answer, body)
+}
+
+fn answered_with(answer: Answer, body: Body) -> Response<Body> {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let mut response = Response::new(answer.body.map_or_else(Body::empty, Body::from));
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let has_body = status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();

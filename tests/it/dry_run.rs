@@ -45,7 +45,7 @@ fn fine(reply: &Reply) -> Value {
 }
 
 /// The text of a body that came in chunks.
-fn dechunked(reply: &Reply) -> String {
+pub(crate) fn dechunked(reply: &Reply) -> String {
     if !reply.head.contains("transfer-encoding: chunked") {
         return reply.text();
     }

@@ -34,6 +34,7 @@ mod http;
 mod inbound;
 mod jinja;
 mod languages;
+mod large;
 mod liquid;
 mod live;
 mod log;
