@@ -222,6 +222,9 @@ fn failed(error: &StoreError) -> ScimError {
 
 /// A stored body as a resource.
 fn fields(body: &[u8]) -> Result<Map<String, Value>, ScimError> {
-    serde_json::from_slice(body)
-        .map_err(|_| ScimError::status(500, "a stored resource is damaged; the server's log says which"))
+    serde_json::from_slice(body).map_err(|_| damaged())
+}
+
+fn damaged() -> ScimError {
+    ScimError::status(500, "a stored resource is damaged; the server's log says which")
 }

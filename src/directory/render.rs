@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Call, Directory, fields, refused};
+use super::{Answer, Call, Directory, damaged, fields, refused};
 use crate::dotnet::date::write_iso;
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
@@ -50,7 +50,7 @@ impl Directory {
             out.push('}');
             return Ok(());
         }
-        let mut resource = fields(&stored.body)?;
+        let mut resource = projection.sieved(&stored.body, &kind.schema).map_err(|_| damaged())?;
         self.add_seen(call, kind, stored, &mut resource, wants, seen).await?;
         let mut shown = Map::with_capacity(resource.len() + 2);
         if let Some(schemas) = resource.shift_remove("schemas") {

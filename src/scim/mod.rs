@@ -27,6 +27,7 @@ pub mod project;
 pub mod quick;
 pub mod resource;
 pub mod schema;
+mod sieve;
 pub mod target;
 mod values;
 pub mod verbatim;

@@ -94,6 +94,19 @@ impl Projection {
         out
     }
 
+    /// Whether an answer may have something of a field of a resource.
+    pub(super) fn may_show(&self, key: &str, resource: &ResourceSchema) -> bool {
+        if let Some(schema) = resource.extensions.iter().find(|schema| *schema.id == *key) {
+            let named =
+                self.only.as_ref().is_none_or(|names| names.iter().any(|name| name.urn.as_deref() == Some(key)));
+            return named || schema.attributes.iter().any(|attribute| self.keeps(Some(key), attribute).is_some());
+        }
+        match find(resource, key) {
+            Some(attribute) => self.keeps(None, attribute).is_some(),
+            None => self.keeps_open(None, key),
+        }
+    }
+
     fn section(&self, schema: &Schema, value: &Value) -> Option<Value> {
         let Some(fields) = value.as_object() else { return Some(value.clone()) };
         let mut out = Map::with_capacity(fields.len());

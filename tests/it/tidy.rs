@@ -88,7 +88,11 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
     for entry in fs::read_dir(directory).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            files.extend(files_below(&path));
+            // What a workspace of its own was built into, beside its manifest.
+            let is_built = path.ends_with("target") && path.with_file_name("Cargo.toml").exists();
+            if !is_built {
+                files.extend(files_below(&path));
+            }
         } else {
             files.push(path);
         }
