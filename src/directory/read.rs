@@ -6,7 +6,6 @@ use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
 use crate::scim::etag;
 use crate::scim::project::Projection;
-use crate::scim::schema::GROUP;
 use crate::store::Stored;
 
 impl Directory {
@@ -14,13 +13,20 @@ impl Directory {
     pub async fn get(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Answer, ScimError> {
         let projection = projection(call, kind)?;
         if projection == Projection::DEFAULT {
-            if kind.schema.core.is(GROUP)
-                && self.on_shelf(call, id).is_none()
-                && let Some(answer) = self.large(call, kind, id).await?
-            {
-                return Ok(answer);
-            }
-            let shown = self.shown(call, kind, id).await?;
+            let kept = self.on_shelf(call, id).filter(|shown| shown.row.kind == kind.name());
+            let shown = match kept {
+                Some(shown) => shown,
+                None => {
+                    let seen = self.store.look(&call.source.slug, id);
+                    let stored = self.stored(call, kind, id).await?;
+                    let is_large = stored.members > MANY;
+                    let large = || unchanged(call, &stored).or_else(|| Self::in_parts(call, kind, &stored));
+                    if let Some(answer) = is_large.then(large).flatten() {
+                        return Ok(answer);
+                    }
+                    self.put(call, kind, stored, seen, false).await?
+                }
+            };
             return Ok(unchanged(call, &shown.row).unwrap_or_else(|| shown.answer(call, kind)));
         }
         let stored = self.stored(call, kind, id).await?;
@@ -28,15 +34,6 @@ impl Directory {
             return Ok(answer);
         }
         self.resource_answer(200, call, kind, stored, &projection).await
-    }
-
-    /// A group with many members; `None` for all others.
-    async fn large(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Option<Answer>, ScimError> {
-        let stored = self.stored(call, kind, id).await?;
-        if stored.members <= MANY {
-            return Ok(None);
-        }
-        Ok(unchanged(call, &stored).or_else(|| Self::in_parts(call, kind, &stored)))
     }
 
     /// The stored resource of this kind with this id.

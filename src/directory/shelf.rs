@@ -9,7 +9,6 @@ use hashbrown::DefaultHashBuilder;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::read::not_found;
 use super::{Answer, Call, Directory, refused, render};
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
@@ -77,19 +76,6 @@ impl Shelf {
 }
 
 impl Directory {
-    /// A resource of this kind as an answer has it by default.
-    ///
-    /// # Errors
-    /// There is none (404), or the store fails.
-    pub(super) async fn shown(&self, call: &Call<'_>, kind: &ResourceType, id: &str) -> Result<Arc<Shown>, ScimError> {
-        if let Some(shown) = self.on_shelf(call, id) {
-            return if shown.row.kind == kind.name() { Ok(shown) } else { Err(not_found(kind, id)) };
-        }
-        let seen = self.store.look(&call.source.slug, id);
-        let stored = self.stored(call, kind, id).await?;
-        self.put(call, kind, stored, seen, false).await
-    }
-
     /// Resources of this kind as answers have them; those that are none are left out.
     pub(super) async fn shown_of(
         &self,
@@ -124,7 +110,7 @@ impl Directory {
     }
 
     /// Makes it, and keeps it when the store could tell how it was before.
-    async fn put(
+    pub(super) async fn put(
         &self,
         call: &Call<'_>,
         kind: &ResourceType,

@@ -57,11 +57,16 @@ impl Watch {
 
 /// Where the changes of the resource are counted whose name these bytes are.
 pub(super) fn place(name: &[u8]) -> u16 {
+    (hash(name) >> 16) as u16
+}
+
+/// A hash of the name of a resource, the same in each process.
+pub(super) fn hash(name: &[u8]) -> u64 {
     let mut hash = 0xCBF2_9CE4_8422_2325_u64;
     for chunk in name.chunks(8) {
         let word = chunk.iter().fold(0, |word: u64, byte| word << 8 | u64::from(*byte));
         hash = (hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         hash ^= hash >> 29;
     }
-    (hash >> 16) as u16
+    hash
 }

@@ -16,6 +16,7 @@ use crate::store::{Committed, Millis, StoreError, Transaction, watch};
 use super::apply;
 use super::codec::Counters;
 use super::engine::Engine;
+use super::extents;
 use super::journal::{self, Journal, Record};
 use super::keys::{self, Space};
 use super::open;
@@ -288,7 +289,7 @@ impl Committer {
         let changed: HashSet<u16> = writes.keys().filter_map(|key| keys::name_in(key)).map(watch::place).collect();
         let is_order = |key: &[u8]| Space::of(key) == Some(Space::Order);
         let rows = writes.iter().filter(|(key, _)| is_order(key));
-        let order: Vec<_> = rows.map(|(key, row)| (key.clone(), row.clone())).collect();
+        let order: Vec<_> = rows.map(|(key, row)| (key.clone(), extents::count(row.as_deref()))).collect();
         let number = self.number + 1;
         let (key, row) = open::batch_row(number);
         writes.insert(key, Some(row));
@@ -307,8 +308,8 @@ impl Committer {
         for place in changed {
             self.engine.watch.changed(place);
         }
-        for (key, row) in order {
-            self.engine.extents.changed(&key, row.as_deref());
+        for (key, count) in order {
+            self.engine.extents.changed(&key, count);
         }
         stored?;
         (self.counters, self.number) = (counters, number);

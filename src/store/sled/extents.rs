@@ -44,12 +44,12 @@ impl Extents {
         Ok((u64::MAX, left))
     }
 
-    /// A row was stored, or taken away.
-    pub(super) fn changed(&self, key: &[u8], stored: Option<&[u8]>) {
+    /// A row was stored, or taken away, and has so many places now; [`count`] says how many.
+    pub(super) fn changed(&self, key: &[u8], count: Option<u8>) {
         let Some((prefix, extent)) = parts(key) else { return };
         let mut kinds = self.lock();
         let Some(counts) = kinds.get_mut(prefix) else { return };
-        match (usize::try_from(extent), count(stored)) {
+        match (usize::try_from(extent), count) {
             (Ok(extent), Some(count)) => put(counts, extent, count),
             // One that cannot be told has all of them read again.
             _ => drop(kinds.remove(prefix)),
@@ -75,7 +75,7 @@ fn parts(key: &[u8]) -> Option<(&[u8], u64)> {
 }
 
 /// The count in a stored row, or in one that was taken away; `None` when it is in pieces.
-fn count(stored: Option<&[u8]>) -> Option<u8> {
+pub(super) fn count(stored: Option<&[u8]>) -> Option<u8> {
     stored.map_or(Some(0), |stored| whole(stored).map(codec::count_of_extent))
 }
 

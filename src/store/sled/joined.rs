@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use crate::store::watch::hash;
+
 use super::engine::Engine;
 use super::keys::{Parts, Space};
 
@@ -50,12 +52,7 @@ impl Default for Joined {
 impl Joined {
     /// The word and the bit of a member: of what the keys of its memberships begin with.
     fn place(&self, edges: &[u8]) -> Option<(&AtomicU64, u64)> {
-        let mut hash = 0xCBF2_9CE4_8422_2325_u64;
-        for chunk in edges.chunks(8) {
-            let word = chunk.iter().fold(0, |word: u64, byte| word << 8 | u64::from(*byte));
-            hash = (hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            hash ^= hash >> 29;
-        }
+        let hash = hash(edges);
         Some((self.bits.get((hash >> 6) as usize % WORDS)?, 1 << (hash & 63)))
     }
 
