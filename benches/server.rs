@@ -19,9 +19,9 @@ mod served;
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -88,12 +88,13 @@ impl Arguments {
                 "--rounds" => found.rounds = value().parse().unwrap(),
                 "--time" => found.time = Duration::from_millis(value().parse().unwrap()),
                 "--connections" => found.connections = value().split(',').map(|text| text.parse().unwrap()).collect(),
+                "--users" => found.users = value().parse().unwrap(),
                 "--members" => found.members = value().parse().unwrap(),
                 "--only" => found.only = Some(value()),
                 "--alone" => found.alone = true,
                 "--bench" => {}
                 _ => panic!(
-                    "{word}? there are --quick --rounds N --time MS --connections 1,16 --members N --only STEP --alone"
+                    "{word}? there are --quick --rounds N --time MS --connections 1,16 --users N --members N --only STEP --alone"
                 ),
             }
         }
@@ -127,6 +128,8 @@ struct Floor {
     jobs: SyncSender<Job>,
     /// Held by who rewrites a group, so that no change is lost.
     group: Arc<tokio::sync::Mutex<()>>,
+    /// The ids of all users, in the order in which they came.
+    ids: Arc<RwLock<Vec<String>>>,
 }
 
 impl Floor {
@@ -137,7 +140,7 @@ impl Floor {
         let database = db.clone();
         let committer = std::thread::Builder::new().name("floor".to_owned());
         committer.spawn(move || commit(&database, &file, &waiting)).unwrap();
-        Self { db, jobs, group: Arc::default() }
+        Self { db, jobs, group: Arc::default(), ids: Arc::default() }
     }
 
     /// Stores rows; done when they are durable.
@@ -151,7 +154,8 @@ impl Floor {
         Router::new()
             .route("/users", post(floor_create))
             .route("/users/{id}", get(floor_get))
-            .route("/users/{id}/page", get(floor_page))
+            .route("/pages/{from}", get(floor_page))
+            .route("/users/{id}/neighbours", get(floor_neighbours))
             .route("/groups", post(floor_group))
             .route("/groups/{id}", patch(floor_members))
             .route("/names/{name}", get(floor_find))
@@ -191,11 +195,27 @@ async fn floor_create(extract::State(floor): extract::State<Floor>, body: Bytes)
         ([b"d".as_slice(), &of_id].concat(), document.clone().into_bytes()),
     ];
     floor.store(rows).await;
+    floor.ids.write().unwrap().push(id);
     (StatusCode::CREATED, document)
 }
 
-/// A hundred documents in order, from this one on.
-async fn floor_page(extract::State(floor): extract::State<Floor>, UrlPath(id): UrlPath<String>) -> impl IntoResponse {
+/// A hundred documents from a place on: a look-up and a copy each.
+async fn floor_page(extract::State(floor): extract::State<Floor>, UrlPath(from): UrlPath<usize>) -> impl IntoResponse {
+    let ids = floor.ids.read().unwrap()[from..].iter().take(100).cloned().collect::<Vec<_>>();
+    let mut page = b"{\"Resources\":[".to_vec();
+    for (place, id) in ids.iter().enumerate() {
+        page.extend_from_slice(if place == 0 { b"" } else { b"," });
+        page.extend_from_slice(&floor.db.get(format!("d{id}")).unwrap().unwrap());
+    }
+    page.extend_from_slice(b"]}");
+    page
+}
+
+/// A hundred documents as they lie side by side, from this one on.
+async fn floor_neighbours(
+    extract::State(floor): extract::State<Floor>,
+    UrlPath(id): UrlPath<String>,
+) -> impl IntoResponse {
     let mut page = b"{\"Resources\":[".to_vec();
     for (place, row) in floor.db.range(format!("d{id}").into_bytes()..b"e".to_vec()).take(100).enumerate() {
         page.extend_from_slice(if place == 0 { b"" } else { b"," });
@@ -344,9 +364,10 @@ impl Bench {
         let page: Make = Arc::new(move |number| {
             request("GET", &format!("{ROOT}/Users?count=100&startIndex={}", 1 + number % last), "")
         });
-        let floor_page: Make = {
+        let floor_page: Make = Arc::new(move |number| request("GET", &format!("/pages/{}", number % last), ""));
+        let neighbours: Make = {
             let ids = Arc::clone(&self.floor_ids);
-            Arc::new(move |number| request("GET", &format!("/users/{}/page", ids[(number % last) as usize]), ""))
+            Arc::new(move |number| request("GET", &format!("/users/{}/neighbours", ids[(number % last) as usize]), ""))
         };
         let changed: Make = {
             let ids = Arc::clone(&self.our_ids);
@@ -362,7 +383,7 @@ impl Bench {
         let by_name = format!("{find}{}%22", name(self.first));
         let create: fn(&'static str) -> Make = |path| Arc::new(move |number| request("POST", path, &user(number)));
         println!(
-            "{:<22} {:>5} {:>9} {:>9} {:>9}   {:<22} {:<22} {:>7} {:>7}   goal",
+            "{:<26} {:>5} {:>9} {:>9} {:>9}   {:<22} {:<22} {:>7} {:>7}   goal",
             "requests/s",
             "conns",
             "ours",
@@ -373,9 +394,10 @@ impl Bench {
             "ours us",
             "echo us"
         );
-        // The last part is the goal: of the floor at 16 connections, or of the echo from 4 connections on.
+        let of_page = || of_size("/scim/default/v2/Users?count=100");
+        // The last part is the goal: of the floor at 16 connections, or of the echo from 4 connections on. What makes users comes
+        // after what reads, so that the directory has as many as was said.
         for (step, ours, floor, echo, goal) in [
-            ("create user", create("/scim/default/v2/Users"), Some(create("/users")), create("/echo"), Some((3, 0.85))),
             (
                 "GET by id",
                 one(&self.our_ids, "/scim/default/v2/Users/"),
@@ -385,9 +407,11 @@ impl Bench {
             ),
             ("userName eq", named(find, "%22"), Some(named("/names/", "")), of_size(&by_name), Some((4, 0.7))),
             ("probe that finds nobody", nobody, None, of_size(&format!("{find}nobody%22")), None),
-            ("list of 100", page, Some(floor_page), of_size("/scim/default/v2/Users?count=100"), Some((3, 2.0))),
+            ("list of 100", Arc::clone(&page), Some(floor_page), of_page(), Some((3, 2.0))),
+            ("list of 100, side by side", page, Some(neighbours), of_page(), None),
             // The floor's write is its create.
             ("PATCH of a user", changed, Some(create("/users")), create("/echo"), None),
+            ("create user", create("/scim/default/v2/Users"), Some(create("/users")), create("/echo"), Some((3, 0.85))),
         ] {
             if !arguments.wants(step) {
                 continue;
@@ -420,7 +444,7 @@ impl Bench {
                 let [to_floor, to_echo] = [&rows[3], &rows[4]].map(|row| spread(row));
                 let [our_work, echo_work] = [&rows[5], &rows[6]].map(|row| shown(median(row), 1));
                 println!(
-                    "{step:<22} {connections:>5} {ours:>9} {floor:>9} {echo:>9}   {to_floor:<22} {to_echo:<22} {our_work:>7} {echo_work:>7}   {goal}"
+                    "{step:<26} {connections:>5} {ours:>9} {floor:>9} {echo:>9}   {to_floor:<22} {to_echo:<22} {our_work:>7} {echo_work:>7}   {goal}"
                 );
             }
         }

@@ -656,6 +656,65 @@ fn who_is_in_a_group_is_told_however_often_it_was_asked() {
     assert_eq!(groups(&copy, "u2"), ["g"]);
 }
 
+/// A commit of thousands of rows is acknowledged long before the database has them; each kind of question finds them all the same,
+/// and what a second commit takes away is gone at once.
+#[test]
+fn what_is_acknowledged_is_read_while_the_database_is_being_given_it() {
+    const MANY: usize = 2_000;
+    let place = Place::new();
+    let store = place.open();
+    let id = |number: usize| format!("u{number:05}");
+    let log =
+        |at: u64, size: usize| Operation::Log(LogEntry { at, resource: None, failed: false, body: vec![b'x'; size] });
+    commit(&store, [user("u", "before"), group("g"), add("g", &["u"]), log(1, 10)]).unwrap();
+    let everybody: Vec<String> = (0..MANY).map(id).collect();
+    let record = |number: usize| number.to_be_bytes().to_vec();
+    let mut operations: Vec<Operation> = everybody.iter().map(|id| user(id, id)).collect();
+    operations.push(change("g", Change::Add(everybody.clone())));
+    operations.extend((0..MANY).map(|number| Operation::Put {
+        table: Table::Runs,
+        key: record(number),
+        value: vec![number as u8; 9_000 * usize::from(number % 100 == 0)],
+        when: When::Absent,
+    }));
+    operations.extend([log(2, 5_000), Operation::Outbox(b"told".to_vec())]);
+    commit(&store, operations).unwrap();
+    let questions = |there: &[String]| {
+        // What is stored last is asked for first.
+        let newest = LogQuery { newest_first: true, limit: 1, ..LogQuery::default() };
+        let newest = wait(store.log(&newest)).unwrap().items.remove(0);
+        let last = there.last().unwrap();
+        let outbox = wait(store.outbox(0, 10)).unwrap().len();
+        assert_eq!(wait(store.find("s", "User", "userName", last.as_bytes())).unwrap().as_ref(), Some(last));
+        assert!(wait(store.is_member("s", "g", last)).unwrap());
+        assert_eq!(wait(store.groups("s", last, None, 9)).unwrap().items, ["g"]);
+        assert_eq!(
+            wait(store.get("s", last)).unwrap().map(|stored| name_of(&stored)).as_deref(),
+            Some(last.as_bytes())
+        );
+        assert_eq!(wait(store.count("s", "User")).unwrap(), there.len() as u64);
+        let all = all_members(&store, "g");
+        assert!(all.iter().eq(there), "{} members", all.len());
+        assert_eq!(scan(&store, MODIFIED, false, &Span::Exact(time_key(1))), there);
+        (newest.entry.at, outbox)
+    };
+    let all: Vec<String> = std::iter::once("u".to_owned()).chain(everybody.clone()).collect();
+    assert_eq!(questions(&all), (2, 1));
+    assert_eq!(wait(store.record(Table::Runs, &record(1_900))).unwrap(), Some(vec![1_900_u64 as u8; 9_000]));
+
+    let (gone, left): (Vec<String>, Vec<String>) = everybody.into_iter().partition(|id| id.ends_with('7'));
+    let mut operations: Vec<Operation> =
+        gone.iter().map(|id| Operation::Delete { id: id.clone(), expected: Expected::Any, at: 3 }).collect();
+    operations.extend([log(3, 10), Operation::Erase { table: Table::Runs, key: record(1_900), when: When::Always }]);
+    commit(&store, operations).unwrap();
+    let left: Vec<String> = std::iter::once("u".to_owned()).chain(left).collect();
+    assert_eq!(questions(&left), (3, 1));
+    assert_eq!(ids(&store, "User", 100), left);
+    assert_eq!(wait(store.record(Table::Runs, &record(1_900))).unwrap(), None);
+    assert_eq!(wait(store.records(Table::Runs, &[], None, 9_999)).unwrap().items.len(), MANY - 1);
+    sound(&store);
+}
+
 #[test]
 fn compaction_gives_space_back_and_keeps_everything() {
     let place = Place::new();

@@ -1,9 +1,11 @@
 //! The one thread that writes. It takes the transactions that wait, stages them one after another and stores them as one
-//! batch, while a second thread (`syncer.rs`) makes the same batch durable in the journal and then answers. Meanwhile this one
-//! stages those that come, and stores them when the disk is done: a sync is shared by all who came during the one before, and
-//! nobody who writes alone waits for more. With one writer there are no conflicts.
+//! batch, while a second thread (`syncer.rs`) makes the same batch durable in the journal and then answers, whether the database has
+//! it by then or not: who reads sees it at once (`ahead.rs`). Meanwhile this one stages those that come, and stores them when the
+//! disk is done: a sync is shared by all who came during the one before, and nobody who writes alone waits for more. With one
+//! writer there are no conflicts.
 
 use std::collections::HashSet;
+use std::mem;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +22,7 @@ use super::extents;
 use super::journal::{self, Journal, Record};
 use super::keys::{self, Space};
 use super::open;
-use super::staging::{self, COUNTERS, Group};
+use super::staging::{self, COUNTERS, Group, Writes};
 use super::syncer::{Due, Syncer};
 
 /// How long a batch waits for the disk. It is woken long before; only a disk that hangs takes so long.
@@ -251,13 +253,10 @@ impl Committer {
                 }
             }
         }
-        match self.store(group) {
-            Ok(written) => self.syncer.owe(Due::Batch { owed, written }),
-            Err(error) => {
-                self.shared.stop(&error);
-                for debt in owed {
-                    debt.pay(Some(&error));
-                }
+        if let Err(error) = self.store(group, &mut owed) {
+            self.shared.stop(&error);
+            for debt in owed {
+                debt.pay(Some(&error));
             }
         }
         self.shared.worked(begun);
@@ -279,40 +278,67 @@ impl Committer {
         Ok(done)
     }
 
-    /// Stores the batch, and has it made durable; its number and the counters after it, when there was something to store.
-    fn store(&mut self, group: Group<'_>) -> Result<Option<(u64, Counters)>, StoreError> {
+    /// Shows the batch, hands it with what is owed for it to the thread that makes it durable, and gives it to the database. What is
+    /// still owed after an error was not handed over.
+    fn store(&mut self, group: Group<'_>, owed: &mut Vec<Owed>) -> Result<(), StoreError> {
         if group.is_empty() {
-            return Ok(None);
+            self.syncer.owe(Due::Batch { record: None, owed: mem::take(owed), written: None });
+            return Ok(());
         }
         let (mut writes, counters) = group.finish()?;
         self.shared.remember(writes.keys());
-        let changed: HashSet<u16> = writes.keys().filter_map(|key| keys::name_in(key)).map(watch::place).collect();
-        let is_order = |key: &[u8]| Space::of(key) == Some(Space::Order);
-        let rows = writes.iter().filter(|(key, _)| is_order(key));
-        let order: Vec<_> = rows.map(|(key, row)| (key.clone(), extents::count(row.as_deref()))).collect();
+        let changes = Changes::of(&writes);
         let number = self.number + 1;
         let (key, row) = open::batch_row(number);
         writes.insert(key, Some(row));
-        let record = Record::new(number, &writes);
-        let stored = if record.len() <= journal::CAPACITY {
-            self.syncer.owe(Due::Record(record));
-            self.engine.apply_each(writes)
+        let (record, written) = (Record::new(number, &writes), Some((number, counters)));
+        if record.len() <= journal::CAPACITY {
+            let writes = Arc::new(writes);
+            self.engine.ahead.show(&writes);
+            changes.tell(&self.engine);
+            self.syncer.owe(Due::Batch { record: Some(record), owed: mem::take(owed), written });
+            // After an error the batch stays shown: it is in the journal, and the next start gives it to the database.
+            self.engine.apply_each(&writes)?;
+            self.engine.ahead.end();
         } else {
             self.syncer.settle();
             if let Some(why) = self.shared.stopped() {
                 return Err(why);
             }
-            self.engine.apply(staging::batch(writes)).and_then(|()| self.engine.sync())
-        };
-        // Also when only a part of it was stored.
-        for place in changed {
-            self.engine.watch.changed(place);
+            let stored = self.engine.apply(staging::batch(writes)).and_then(|()| self.engine.sync());
+            // Also when only a part of it was stored.
+            changes.tell(&self.engine);
+            stored?;
+            self.syncer.owe(Due::Batch { record: None, owed: mem::take(owed), written });
         }
-        for (key, count) in order {
-            self.engine.extents.changed(&key, count);
-        }
-        stored?;
         (self.counters, self.number) = (counters, number);
-        Ok(Some((number, counters)))
+        self.syncer.owe(Due::Stored(number));
+        Ok(())
+    }
+}
+
+/// What those who keep something in memory have to hear of a batch.
+struct Changes {
+    /// Where the changes of the resources in it are counted.
+    places: HashSet<u16>,
+    /// Rows of the order of creation, and how many are in each.
+    order: Vec<(Vec<u8>, Option<u8>)>,
+}
+
+impl Changes {
+    fn of(writes: &Writes) -> Self {
+        let places = writes.keys().filter_map(|key| keys::name_in(key)).map(watch::place).collect();
+        let rows = writes.iter().filter(|(key, _)| Space::of(key) == Some(Space::Order));
+        Self { places, order: rows.map(|(key, row)| (key.clone(), extents::count(row.as_deref()))).collect() }
+    }
+
+    /// Said when the batch can be read.
+    fn tell(self, engine: &Engine) {
+        for place in self.places {
+            engine.watch.changed(place);
+        }
+        for (key, count) in self.order {
+            engine.extents.changed(&key, count);
+        }
     }
 }

@@ -10,6 +10,7 @@ use ::sled::{Batch, Db, IVec, Tree};
 use crate::store::StoreError;
 use crate::store::watch::Watch;
 
+use super::ahead::{Ahead, Merged, Part};
 use super::extents::Extents;
 use super::joined::Joined;
 use super::keys::{self, Space};
@@ -32,6 +33,8 @@ pub(super) struct Engine {
     pub(super) tree: Tree,
     /// Our own handle to the log file, because the database's flush does not sync it.
     pub(super) file: File,
+    /// The batch that the database is being given.
+    pub(super) ahead: Ahead,
     /// Who may be a member of a group.
     pub(super) joined: Joined,
     /// Which resources changed.
@@ -87,6 +90,8 @@ impl Deref for Value {
 
 /// A key and the bytes under it.
 pub(super) type Row = (Vec<u8>, Vec<u8>);
+/// The same as the database has them.
+pub(super) type Found = (IVec, IVec);
 
 /// Where the pieces of a value are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +180,10 @@ pub(super) fn damaged(key: &[u8]) -> StoreError {
 impl Engine {
     /// The bytes under a key, as they are.
     pub(super) fn get_stored(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
-        guarded(|| self.tree.get(key))
+        match self.ahead.get(key) {
+            Some(written) => Ok(written),
+            None => guarded(|| self.tree.get(key)),
+        }
     }
 
     /// The value of a key.
@@ -193,6 +201,8 @@ impl Engine {
 
     /// Keys and values in order, from `start` on and before `end`.
     pub(super) fn range(&self, start: Bound<Vec<u8>>, end: Option<Vec<u8>>) -> Range<'_> {
+        // Before the database is asked: what it gets from now on may be missing there, and not here.
+        let ahead = self.ahead.between(start.as_ref(), end.as_ref());
         let end = end.map_or(Bound::Unbounded, Bound::Excluded);
         // The database asserts that the ends are in order; an empty answer is right for those that are not.
         let empty = match (&start, &end) {
@@ -200,7 +210,7 @@ impl Engine {
             _ => false,
         };
         let rows = if empty { None } else { guarded(|| Ok(self.tree.range::<Vec<u8>, _>((start, end)))).ok() };
-        Range { engine: self, rows }
+        Range { engine: self, rows, ahead, again: None }
     }
 
     /// Keys and values that begin so, after one of them if given.
@@ -209,19 +219,19 @@ impl Engine {
         self.range(start, keys::after_prefix(prefix))
     }
 
-    /// All keys of a space and the bytes under them, as they are.
+    /// All keys of a space and the bytes under them, as they are, while nobody writes.
     pub(super) fn stored_prefix(&self, space: Space) -> Result<StoredRows, StoreError> {
         Ok(StoredRows(guarded(|| Ok(self.tree.scan_prefix([space.letter()])))?))
     }
 
-    /// Stores what one batch writes, which is in the journal or will be at once: key by key, because a batch of the database's makes
-    /// it write its log twice. Who reads meanwhile finds all pieces of each value, and an entry of outbox or log when all that it
-    /// tells of is there. The number of the batch comes last, so that recovery finds it only with all the rest.
-    pub(super) fn apply_each(&self, writes: Writes) -> Result<(), StoreError> {
-        let mut writes: Vec<_> = writes.into_iter().collect();
+    /// Gives the database what one batch writes, which is in the journal or will be at once: key by key, because a batch of the
+    /// database's makes it write its log twice. Who reads meanwhile looks into [`Ahead`]. Recovery finds all pieces of each value, an
+    /// entry of outbox or log when all that it tells of is there, and the number of the batch only with all the rest.
+    pub(super) fn apply_each(&self, writes: &Writes) -> Result<(), StoreError> {
+        let mut writes: Vec<_> = writes.iter().collect();
         let number = keys::meta(keys::BATCH);
         writes.sort_by_key(|(key, value)| match (Space::of(key), value) {
-            _ if *key == number => 5,
+            _ if **key == number => 5,
             (Some(Space::Piece), Some(_)) => 0,
             (Some(Space::Outbox | Space::Log), _) => 2,
             (Some(Space::Meta), _) => 3,
@@ -232,7 +242,7 @@ impl Engine {
         guarded(|| {
             for (key, value) in writes {
                 match value {
-                    Some(value) => self.tree.insert(key, value)?,
+                    Some(value) => self.tree.insert(key, value.as_slice())?,
                     None => self.tree.remove(key)?,
                 };
             }
@@ -264,24 +274,54 @@ impl Iterator for StoredRows {
     }
 }
 
-/// Rows of a range.
+/// Rows of a range, gone over from one of its ends.
 pub(super) struct Range<'e> {
     engine: &'e Engine,
     rows: Option<::sled::Iter>,
+    /// What the database does not have yet.
+    ahead: Option<Part>,
+    /// A row of the database that comes after one of those.
+    again: Option<Found>,
 }
 
 impl Range<'_> {
+    /// The next row of the database.
+    fn stored(&mut self, backward: bool) -> Result<Option<Found>, StoreError> {
+        if let Some(row) = self.again.take() {
+            return Ok(Some(row));
+        }
+        let Some(rows) = self.rows.as_mut() else { return Ok(None) };
+        let next = guarded(|| (if backward { rows.next_back() } else { rows.next() }).transpose());
+        if next.is_err() {
+            (self.rows, self.ahead) = (None, None);
+        }
+        next
+    }
+
+    /// The next row, of the batch that goes ahead or of the database.
+    fn merged(&mut self, backward: bool) -> Result<Option<Found>, StoreError> {
+        loop {
+            let stored = self.stored(backward)?;
+            let Some(ahead) = &mut self.ahead else { return Ok(stored) };
+            match ahead.merge(stored, backward) {
+                Merged::Row(row, again) => {
+                    self.again = again;
+                    return Ok(Some(row));
+                }
+                Merged::Removed(again) => self.again = again,
+                Merged::End(stored) => {
+                    self.ahead = None;
+                    return Ok(stored);
+                }
+            }
+        }
+    }
+
     fn step(&mut self, backward: bool) -> Option<Result<(IVec, Value), StoreError>> {
         loop {
-            let rows = self.rows.as_mut()?;
-            let next = guarded(|| (if backward { rows.next_back() } else { rows.next() }).transpose());
-            let (key, stored) = match next {
-                Ok(Some(row)) => row,
-                Ok(None) => return None,
-                Err(error) => {
-                    self.rows = None;
-                    return Some(Err(error));
-                }
+            let (key, stored) = match self.merged(backward) {
+                Ok(row) => row?,
+                Err(error) => return Some(Err(error)),
             };
             match Pieces::of(&key, &stored) {
                 Ok(None) => return Some(Value::of(&key, stored).map(|value| (key, value))),

@@ -5,6 +5,7 @@
 //! what makes a batch durable before the database has written it, `syncer.rs` and `checkpoint.rs` the threads for the one and the
 //! other. `joined.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less.
 
+mod ahead;
 mod apply;
 mod checkpoint;
 mod codec;

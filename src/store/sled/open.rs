@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::store::StoreError;
 use crate::store::watch::Watch;
 
+use super::ahead::Ahead;
 use super::codec::{Reader, Writer};
 use super::engine::{Engine, Row, Value, encode, guarded};
 use super::extents::Extents;
@@ -147,8 +148,15 @@ pub(super) fn open(path: &Path, cache: u64) -> Result<Engine, StoreError> {
     let opened = patiently(attempt, is_locked);
     let (db, tree) = opened.map_err(|error| advise(path, error))?;
     let file = OpenOptions::new().read(true).write(true).open(path.join("db"))?;
-    let engine =
-        Engine { db, tree, file, joined: Joined::default(), watch: Watch::default(), extents: Extents::default() };
+    let engine = Engine {
+        db,
+        tree,
+        file,
+        ahead: Ahead::default(),
+        joined: Joined::default(),
+        watch: Watch::default(),
+        extents: Extents::default(),
+    };
     check_schema(&engine)?;
     engine.sync()?;
     // Neither of these does the database sync itself.
@@ -198,7 +206,7 @@ pub(super) fn replay(directory: &Path, engine: &Engine) -> Result<Journal, Store
     let missing = journal.after(last_batch(engine)?)?;
     if !missing.is_empty() {
         for (_, writes) in missing {
-            engine.apply_each(writes)?;
+            engine.apply_each(&writes)?;
         }
         engine.sync()?;
     }

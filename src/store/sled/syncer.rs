@@ -1,5 +1,5 @@
 //! The thread that makes batches durable, by the journal, and pays what is owed for them. While it waits for the disk, the
-//! committer stores the same batch in the database, and stages the next one.
+//! committer stores the same batch in the database, and stages the next one. Nobody waits for the database.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,15 +22,17 @@ const CHECKPOINT: u64 = 1 << 20;
 
 /// What is due.
 pub(super) enum Due {
-    /// A batch that the database gets now. All before it are stored there.
-    Record(Record),
-    /// That batch is stored.
+    /// A batch that the database gets now, and can be read. All before it are stored there.
     Batch {
+        /// What makes it durable; `None` when it is, or nothing was written.
+        record: Option<Record>,
         /// Who waits for it.
         owed: Vec<Owed>,
         /// The number of the batch and the counters after it; `None` when nothing was written.
         written: Option<(u64, Counters)>,
     },
+    /// The database has the batch with this number.
+    Stored(u64),
     /// Somebody waits until everything before is done, and in the database for good.
     Settle(SyncSender<()>),
 }
@@ -63,7 +65,7 @@ impl Syncer {
         let standing = Arc::<Standing>::default();
         let checkpoints = Checkpoints::start(engine, Arc::clone(&shared))?;
         let theirs = Arc::clone(&standing);
-        let work = Work { journal, checkpoints, shared, applied: 0, unasked: 0, failed: None };
+        let work = Work { journal, checkpoints, shared, applied: 0, unasked: 0 };
         let thread = thread::Builder::new()
             .name("syncer".to_owned())
             .spawn(move || work.run(&due, &theirs, &committer))
@@ -116,21 +118,20 @@ struct Work {
     applied: u64,
     /// Bytes in the journal since a checkpoint was asked for.
     unasked: u64,
-    /// Why the last record is not durable.
-    failed: Option<StoreError>,
 }
 
 impl Work {
     fn run(mut self, due: &Receiver<Due>, standing: &Standing, committer: &SyncSender<Job>) {
         while let Ok(due) = due.recv() {
             match due {
-                Due::Record(record) => {
-                    if let Err(error) = self.write(record) {
-                        self.shared.stop(&error);
-                        self.failed = Some(error);
+                Due::Batch { record, owed, written } => {
+                    let durable = record.map_or(Ok(()), |record| self.write(record));
+                    if let Err(error) = &durable {
+                        self.shared.stop(error);
                     }
+                    self.pay(owed, written, durable.err().as_ref());
                 }
-                Due::Batch { owed, written } => self.pay(owed, written),
+                Due::Stored(number) => self.stored(number),
                 Due::Settle(told) => {
                     if let Err(error) = self.settle() {
                         self.shared.stop(&error);
@@ -161,19 +162,20 @@ impl Work {
         self.journal.append(record)
     }
 
-    fn pay(&mut self, owed: Vec<Owed>, written: Option<(u64, Counters)>) {
-        // What was stored before the sync failed is not known to be on the disk either.
-        let failure = written.and_then(|_| self.failed.take().or_else(|| self.shared.stopped()));
-        if let (Some((number, counters)), None) = (&written, &failure) {
-            self.applied = *number;
+    fn pay(&self, owed: Vec<Owed>, written: Option<(u64, Counters)>, failure: Option<&StoreError>) {
+        if let (Some((_, counters)), None) = (&written, failure) {
             self.shared.batches.fetch_add(1, Ordering::Relaxed);
             self.shared.transactions.fetch_add(owed.len() as u64, Ordering::Relaxed);
             self.shared.publish(counters);
         }
         for debt in owed {
-            debt.pay(failure.as_ref());
+            debt.pay(failure);
         }
-        if self.unasked >= CHECKPOINT && failure.is_none() {
+    }
+
+    fn stored(&mut self, number: u64) {
+        self.applied = number;
+        if self.unasked >= CHECKPOINT && self.shared.stopped().is_none() {
             self.checkpoints.ask(self.applied);
             self.unasked = 0;
         }
