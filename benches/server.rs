@@ -341,6 +341,20 @@ impl Bench {
         })
     }
 
+    /// Questions for a hundred users from some place on: of ours, of the floor, and of the floor where they lie side by side.
+    fn pages(&self) -> [Make; 3] {
+        let last = self.our_ids.len().saturating_sub(100).max(1) as u64;
+        let page: Make = Arc::new(move |number| {
+            request("GET", &format!("{ROOT}/Users?count=100&startIndex={}", 1 + number % last), "")
+        });
+        let floor_page: Make = Arc::new(move |number| request("GET", &format!("/pages/{}", number % last), ""));
+        let neighbours: Make = {
+            let ids = Arc::clone(&self.floor_ids);
+            Arc::new(move |number| request("GET", &format!("/users/{}/neighbours", ids[(number % last) as usize]), ""))
+        };
+        [page, floor_page, neighbours]
+    }
+
     /// What floors can do too.
     fn steps(&self, arguments: &Arguments) {
         let one = |ids: &Arc<Vec<String>>, path: &'static str| -> Make {
@@ -360,15 +374,7 @@ impl Bench {
             let path = format!("/echo/{}", self.size(path));
             Arc::new(move |_| request("GET", &path, ""))
         };
-        let last = self.our_ids.len().saturating_sub(100).max(1) as u64;
-        let page: Make = Arc::new(move |number| {
-            request("GET", &format!("{ROOT}/Users?count=100&startIndex={}", 1 + number % last), "")
-        });
-        let floor_page: Make = Arc::new(move |number| request("GET", &format!("/pages/{}", number % last), ""));
-        let neighbours: Make = {
-            let ids = Arc::clone(&self.floor_ids);
-            Arc::new(move |number| request("GET", &format!("/users/{}/neighbours", ids[(number % last) as usize]), ""))
-        };
+        let [page, floor_page, neighbours] = self.pages();
         let changed: Make = {
             let ids = Arc::clone(&self.our_ids);
             Arc::new(move |number| {

@@ -36,6 +36,9 @@ use serde_json::{Value, json};
 
 use self::served::client::TOKEN;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Of so many users one is changed behind the back of the sync.
 const EVERY: usize = 100;
 /// The ticks of `/proc` in a second.

@@ -311,7 +311,12 @@ impl Directory {
             return Ok(Some(Committed::default()));
         }
         match self.commit(call, transaction, deed, at).await {
-            Ok(committed) => Ok(Some(committed)),
+            Ok(committed) => {
+                if is_idle(&committed) {
+                    self.log_unchanged(call, &Deed { attributes: &[], name: deed.name.clone(), ..*deed }, at).await;
+                }
+                Ok(Some(committed))
+            }
             // Another's version is nothing that the client said anything about.
             Err(StoreError::VersionMismatch { id, .. }) if call.if_match.is_none() || id != deed.id => Ok(None),
             Err(StoreError::VersionMismatch { .. }) => {
@@ -332,9 +337,13 @@ impl Directory {
         let mapping = self.mapping_revision(call, deed.kind);
         let members: Vec<&String> = named_members(&transaction.operations).collect();
         let more = deed.operations(&call.source.slug, call.actor, mapping.as_deref(), &members, at);
+        transaction.operations.push(Operation::OnlyIfChanged);
         transaction.operations.extend(more);
         let leaves_work = transaction.operations.iter().any(super::remap::is_wanted);
         let committed = self.store.commit(transaction).await?;
+        if is_idle(&committed) {
+            return Ok(committed);
+        }
         // Who begins to follow later reads the outbox first.
         if self.written.receiver_count() > 0 {
             self.written.send_modify(|writes| *writes += 1);
@@ -411,11 +420,12 @@ impl Directory {
         }
         let mut changes = Vec::new();
         let mut add: Vec<String> = change.add.iter().map(|member| member.value.clone()).collect();
-        // Who is to be added and is there already, or to be removed and is not, is no change. With both in one request the
-        // order decides, and the store does it.
-        if remove.is_empty() {
+        // Who is to be added and is there already, or to be removed and is not, is no change. The store sees that; a mapping that reads
+        // memberships has to know before. With both in one request the order decides.
+        let is_read = ["User", "Group"].iter().any(|kind| call.source.mapping(kind).is_some());
+        if is_read && remove.is_empty() {
             add = self.members_among(call, kind, stored, add, false).await?;
-        } else if add.is_empty() {
+        } else if is_read && add.is_empty() {
             remove = self.members_among(call, kind, stored, remove, true).await?;
         }
         if !remove.is_empty() {
@@ -476,6 +486,12 @@ struct New<'a> {
     profile: Option<Vec<u8>>,
     /// What is stored with it.
     more: Vec<Operation>,
+}
+
+/// Whether members were to come or go, and all of them had.
+fn is_idle(committed: &Committed) -> bool {
+    let is_idle = |applied: &Applied| matches!(applied, Applied::Members { added, removed, .. } if added.is_empty() && removed.is_empty());
+    committed.applied.iter().all(is_idle)
 }
 
 /// What of a transaction changes one resource.

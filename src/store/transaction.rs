@@ -113,6 +113,8 @@ pub enum Operation {
         /// In which state.
         expected: Expected,
     },
+    /// Ends the transaction here, and nothing is stored, when nothing before it changes anything: what it would tell of did not happen.
+    OnlyIfChanged,
     /// Appends to the outbox.
     Outbox(Vec<u8>),
     /// Forgets outbox entries up to and with this number, at most ten thousand rows of them at once.
@@ -199,6 +201,6 @@ pub enum Applied {
 /// What a transaction did, an entry per operation; it is durable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
-    /// In the order of the operations.
+    /// In the order of the operations; of those before [`Operation::OnlyIfChanged`] when nothing was changed.
     pub applied: Vec<Applied>,
 }

@@ -178,6 +178,9 @@ fn every_write_leaves_a_line_without_values() {
     let add = patch(&json!([{"op": "add", "path": "members", "value": [{"value": ada}]}]));
     let all = patch(&json!([{"op": "replace", "path": "members", "value": [{"value": ada}]}]));
     let remove = patch(&json!([{"op": "remove", "path": "members", "value": [{"value": ada}]}]));
+    let neither = patch(&json!([
+        {"op": "remove", "path": "members", "value": [{"value": group}]}, {"op": "add", "path": "members", "value": [{"value": ada}]}
+    ]));
     let (user_path, group_path) = (format!("/Users/{ada}"), format!("/Groups/{group}"));
     let put = json!({"schemas": [GROUP], "displayName": "Admins", "members": [{"value": ada}]});
     let bad = patch(&json!([{"op": "replace", "path": "emails[type eq \"mail-the-secret\"].value", "value": 7}]));
@@ -195,6 +198,7 @@ fn every_write_leaves_a_line_without_values() {
         ("PATCH", &user_path, &title, 200, "patch User ada [] success 200 unchanged -"),
         ("PATCH", &group_path, &add, 200, "patch Group Admins [members] success 200 -"),
         ("PATCH", &group_path, &add, 200, "patch Group Admins [] success 200 unchanged -"),
+        ("PATCH", &group_path, &neither, 200, "patch Group Admins [] success 200 unchanged -"),
         ("PUT", &group_path, &put, 200, "replace Group Admins [] success 200 unchanged -"),
         ("PATCH", &group_path, &remove, 200, "patch Group Admins [members] success 200 -"),
         ("PATCH", &group_path, &remove, 200, "patch Group Admins [] success 200 unchanged -"),

@@ -656,6 +656,25 @@ fn who_is_in_a_group_is_told_however_often_it_was_asked() {
     assert_eq!(groups(&copy, "u2"), ["g"]);
 }
 
+#[test]
+fn what_tells_of_a_change_is_stored_with_one_only() {
+    let place = Place::new();
+    let store = place.open();
+    commit(&store, [user("u", "ada"), group("g")]).unwrap();
+    let telling = |change: Operation| [change, Operation::OnlyIfChanged, Operation::Outbox(b"told".to_vec())];
+    let told = |change: Operation| {
+        let applied = commit(&store, telling(change)).unwrap().applied;
+        (applied.len(), wait(store.outbox(0, 10)).unwrap().len())
+    };
+    assert_eq!(told(add("g", &["u"])), (3, 1));
+    assert_eq!(told(add("g", &["u"])), (1, 1));
+    assert_eq!(told(change("g", Change::Remove(vec!["nobody".into()]))), (1, 1));
+    assert_eq!(told(Operation::Require { id: "u".into(), expected: Expected::Any }), (1, 1));
+    assert_eq!(told(change("g", Change::Remove(vec!["u".into()]))), (3, 2));
+    assert_eq!(wait(store.get("s", "g")).unwrap().unwrap().version, 3);
+    sound(&store);
+}
+
 /// A commit of thousands of rows is acknowledged long before the database has them; each kind of question finds them all the same,
 /// and what a second commit takes away is gone at once.
 #[test]

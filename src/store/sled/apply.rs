@@ -22,6 +22,9 @@ pub(super) fn run(staging: &mut Staging<'_>, transaction: Transaction) -> Result
     name_fits(&source, "the name of a source, in bytes")?;
     let mut applied = Vec::with_capacity(transaction.operations.len());
     for operation in transaction.operations {
+        if operation == Operation::OnlyIfChanged && staging.is_empty() {
+            break;
+        }
         applied.push(one(staging, &source, operation)?);
     }
     Ok(Committed { applied })
@@ -50,6 +53,7 @@ fn one(staging: &mut Staging<'_>, source: &str, operation: Operation) -> Result<
             let stored = expect(staging, source, &id, expected)?;
             Ok(Applied::Resource { version: stored.version, number: stored.number })
         }
+        Operation::OnlyIfChanged => Ok(Applied::Done),
         Operation::Outbox(body) => {
             value_fits(body.len())?;
             Ok(Applied::Number(staging.append_outbox(codec::write_outbox(source, &body))))

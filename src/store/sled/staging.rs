@@ -128,7 +128,11 @@ impl<'e> Group<'e> {
     /// Takes the effects of a transaction.
     pub(super) fn accept(&mut self, effects: Effects) {
         let Layer { writes, counters, outbox, log, .. } = effects.0;
-        self.base.writes.extend(writes);
+        if self.base.writes.is_empty() {
+            self.base.writes = writes;
+        } else {
+            self.base.writes.extend(writes);
+        }
         self.base.counters = counters;
         self.base.outbox.extend(outbox);
         self.base.log.extend(log);
@@ -199,6 +203,11 @@ impl Staging<'_> {
             }
         }
         self.engine.get_stored(key)
+    }
+
+    /// Whether the transaction has changed nothing so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.top.writes.is_empty() && self.top.counters == self.below.counters
     }
 
     /// Whether there is a value; cheaper than the value.
