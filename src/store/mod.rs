@@ -61,6 +61,11 @@ pub trait Store: Send + Sync {
     /// The id of the resource that has a key in a unique index.
     fn find<'a>(&'a self, source: &'a str, kind: &'a str, index: &'a str, key: &'a [u8]) -> Answer<'a, Option<String>>;
 
+    /// What [`Store::find`] would answer, when the store has it in memory; `None` when it has to look.
+    fn find_known(&self, _source: &str, _kind: &str, _index: &str, _key: &[u8]) -> Option<Option<String>> {
+        None
+    }
+
     /// Ids by the keys of an index, in the order of keys, then ids. An id whose resource changed meanwhile may be stale,
     /// and keys over 400 bytes are told apart by a digest, so a caller checks what it fetches. With several keys in
     /// the span, a resource may come several times.

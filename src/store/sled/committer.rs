@@ -302,7 +302,7 @@ impl Committer {
             if let Some(why) = self.shared.stopped() {
                 return Err(why);
             }
-            self.engine.apply(staging::batch(writes)).and_then(|()| self.engine.sync())
+            self.engine.apply_at_once(writes)
         };
         // Also when only a part of it was stored.
         for place in changed {

@@ -13,8 +13,9 @@ use crate::store::watch::Watch;
 use super::extents::Extents;
 use super::joined::Joined;
 use super::keys::{self, Space};
+use super::names::{Names, Owner};
 use super::pack;
-use super::staging::Writes;
+use super::staging::{self, Writes};
 
 /// The largest piece of a value. At four kilobytes no page of the database grows into a file of its own.
 pub(super) const PIECE: usize = 4_000;
@@ -34,6 +35,8 @@ pub(super) struct Engine {
     pub(super) file: File,
     /// Who may be a member of a group.
     pub(super) joined: Joined,
+    /// Who has a unique key.
+    pub(super) names: Names,
     /// Which resources changed.
     pub(super) watch: Watch,
     /// How the orders of creation are filled.
@@ -172,6 +175,11 @@ pub(super) fn damaged(key: &[u8]) -> StoreError {
     StoreError::corrupt(Space::of(key).map_or("unknown", Space::name), "a value does not have the form it should have")
 }
 
+/// Who has a unique key after a write; `None` when the key is none.
+fn owner_in(key: &[u8], value: Option<&[u8]>) -> Option<Owner> {
+    (Space::of(key) == Some(Space::Unique)).then(|| Owner::of(value))
+}
+
 impl Engine {
     /// The bytes under a key, as they are.
     pub(super) fn get_stored(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
@@ -229,15 +237,36 @@ impl Engine {
             (Some(Space::Piece), None) => 4,
             _ => 1,
         });
-        guarded(|| {
+        let stored = guarded(|| {
             for (key, value) in writes {
+                let owner = owner_in(&key, value.as_deref());
                 match value {
-                    Some(value) => self.tree.insert(key, value)?,
-                    None => self.tree.remove(key)?,
+                    Some(value) => self.tree.insert(&key, value)?,
+                    None => self.tree.remove(&key)?,
                 };
+                // Before the entries of outbox and log: what they tell of is found by its name, too.
+                if let Some(owner) = owner {
+                    self.names.changed(&key, owner);
+                }
             }
             Ok(())
-        })
+        });
+        stored.inspect_err(|_| self.names.lose())
+    }
+
+    /// The same for what is too large for the journal: at once, and durable.
+    pub(super) fn apply_at_once(&self, writes: Writes) -> Result<(), StoreError> {
+        let owner = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| Some((key.clone(), owner_in(key, value.as_deref())?));
+        let names: Vec<_> = writes.iter().filter_map(owner).collect();
+        // Between the moment at which it can be read and the one at which memory knows, the database is asked.
+        for (key, _) in &names {
+            self.names.changed(key, Owner::Elsewhere);
+        }
+        let stored = self.apply(staging::batch(writes)).and_then(|()| self.sync());
+        for (key, owner) in names {
+            self.names.changed(&key, owner);
+        }
+        stored.inspect_err(|_| self.names.lose())
     }
 
     /// Stores a batch; recovery finds all of it or nothing.

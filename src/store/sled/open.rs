@@ -15,6 +15,7 @@ use super::extents::Extents;
 use super::joined::Joined;
 use super::journal::Journal;
 use super::keys::{self, Space};
+use super::names::Names;
 
 /// The version of the layout in `keys.rs`, `codec.rs` and `pack.rs`, and of the journal. Those before are taken over.
 pub(super) const SCHEMA: u64 = 3;
@@ -147,8 +148,8 @@ pub(super) fn open(path: &Path, cache: u64) -> Result<Engine, StoreError> {
     let opened = patiently(attempt, is_locked);
     let (db, tree) = opened.map_err(|error| advise(path, error))?;
     let file = OpenOptions::new().read(true).write(true).open(path.join("db"))?;
-    let engine =
-        Engine { db, tree, file, joined: Joined::default(), watch: Watch::default(), extents: Extents::default() };
+    let (joined, names) = (Joined::default(), Names::default());
+    let engine = Engine { db, tree, file, joined, names, watch: Watch::default(), extents: Extents::default() };
     check_schema(&engine)?;
     engine.sync()?;
     // Neither of these does the database sync itself.

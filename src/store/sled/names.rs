@@ -1,0 +1,166 @@
+//! Who has a unique key, in memory: services ask for a name before nearly each write, and in a large directory the page that says
+//! whose it is would be read from the disk.
+//!
+//! Of a key there is a hash of 128 bits, and of the id its 16 bytes when it is a UUID; for any other id the database is asked. What
+//! memory knows is the answer, so two keys must not have one hash. Of 64 bits that would happen to somebody, and which of the two
+//! keys has gone could not be told any more. Of 128 bits, among the hundred million keys of a very large directory, the chance of one pair is 2^-75.
+//! Nobody can look for a pair either, because the hash is keyed anew in each process.
+//!
+//! The names of older rows are learnt (`learning.rs`). Whoever writes puts in what changes, after it is stored, and of a name that has
+//! gone a mark until all is learnt: the thread only fills places that are empty, so that it never brings back what it read before.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::str;
+use std::sync::{PoisonError, RwLock};
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use super::engine::{Engine, whole};
+use super::keys::{self, Space};
+use super::learning::{Learning, Lesson};
+
+/// Parts that are locked by themselves. A power of two.
+const SHARDS: usize = 64;
+
+/// How names are learnt.
+pub(super) static LESSON: Lesson =
+    Lesson { name: "names", space: Space::Unique, learning: |engine| &engine.names.learning, take };
+
+/// Whose a key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// It is nobody's.
+    Nobody,
+    /// The UUID of the resource, as [`keys::uuid_bytes`] has it.
+    Uuid([u8; 16]),
+    /// The database knows.
+    Elsewhere,
+}
+
+impl Owner {
+    /// The owner in the stored value of a unique key, or in one that was taken away.
+    pub(super) fn of(stored: Option<&[u8]>) -> Self {
+        let Some(stored) = stored else { return Self::Nobody };
+        let uuid = whole(stored).and_then(|id| keys::uuid_bytes(str::from_utf8(id).ok()?));
+        uuid.filter(|bytes| ![NOBODY, ELSEWHERE].contains(bytes)).map_or(Self::Elsewhere, Self::Uuid)
+    }
+}
+
+/// Marks in the place of an id. A UUID that looks like one of them is looked up in the database.
+const NOBODY: [u8; 16] = [0; 16];
+const ELSEWHERE: [u8; 16] = [0xFF; 16];
+
+/// A hash of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hash {
+    /// Its place in the table of its shard.
+    place: u64,
+    /// Which shard, and the rest of what tells it from others.
+    rest: u64,
+}
+
+/// A key and its owner: 32 bytes.
+struct Name {
+    hash: Hash,
+    owner: [u8; 16],
+}
+
+/// The names.
+pub(super) struct Names {
+    shards: Vec<RwLock<HashTable<Name>>>,
+    hasher: RandomState,
+    learning: Learning,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
+        Self { shards, hasher: RandomState::new(), learning: Learning::default() }
+    }
+}
+
+impl Names {
+    fn hash(&self, key: &[u8]) -> Hash {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(key);
+        let place = hasher.finish();
+        // The same of a longer text: to whoever does not have the key, a number that has nothing to do with the first.
+        hasher.write_u8(1);
+        Hash { place, rest: hasher.finish() }
+    }
+
+    fn shard(&self, hash: Hash) -> Option<&RwLock<HashTable<Name>>> {
+        self.shards.get(hash.rest as usize % SHARDS)
+    }
+
+    /// Whose a key is, as [`keys::unique`] makes it.
+    pub(super) fn owner(&self, key: &[u8]) -> Owner {
+        if !self.learning.is_known() {
+            return Owner::Elsewhere;
+        }
+        let hash = self.hash(key);
+        let Some(shard) = self.shard(hash) else { return Owner::Elsewhere };
+        // A shard is whole after each change, whoever panicked.
+        let names = shard.read().unwrap_or_else(PoisonError::into_inner);
+        // Once more, since it is not emptied while we look.
+        if !self.learning.is_known() {
+            return Owner::Elsewhere;
+        }
+        match names.find(hash.place, |name| name.hash == hash).map(|name| name.owner) {
+            None | Some(NOBODY) => Owner::Nobody,
+            Some(ELSEWHERE) => Owner::Elsewhere,
+            Some(uuid) => Owner::Uuid(uuid),
+        }
+    }
+
+    /// A key has another owner now. Said when that is stored, or before it is with [`Owner::Elsewhere`].
+    pub(super) fn changed(&self, key: &[u8], owner: Owner) {
+        if !self.learning.is_begun() {
+            return;
+        }
+        let hash = self.hash(key);
+        let Some(shard) = self.shard(hash) else { return };
+        let mut names = shard.write().unwrap_or_else(PoisonError::into_inner);
+        let owner = match owner {
+            Owner::Uuid(uuid) => uuid,
+            Owner::Elsewhere => ELSEWHERE,
+            Owner::Nobody => NOBODY,
+        };
+        match names.entry(hash.place, |name| name.hash == hash, |name| name.hash.place) {
+            // Nobody fills the place behind us when all is learnt.
+            Entry::Occupied(place) if owner == NOBODY && self.learning.is_known() => drop(place.remove()),
+            Entry::Occupied(mut place) => place.get_mut().owner = owner,
+            Entry::Vacant(_) if owner == NOBODY && self.learning.is_known() => {}
+            Entry::Vacant(place) => drop(place.insert(Name { hash, owner })),
+        }
+    }
+
+    /// A write failed, and nobody knows what of it is stored.
+    pub(super) fn lose(&self) {
+        self.learning.lose();
+    }
+
+    /// Forgets all names, when they are not asked for: [`Lesson::end`] comes before, [`Lesson::begin`] after it.
+    pub(super) fn forget(&self) {
+        for shard in &self.shards {
+            *shard.write().unwrap_or_else(PoisonError::into_inner) = HashTable::new();
+        }
+    }
+}
+
+/// Takes a row that may have changed since it was read: what stands in its place was said later.
+fn take(engine: &Engine, key: &[u8], stored: &[u8]) {
+    let names = &engine.names;
+    let hash = names.hash(key);
+    let Some(shard) = names.shard(hash) else { return };
+    let owner = match Owner::of(Some(stored)) {
+        Owner::Uuid(uuid) => uuid,
+        _ => ELSEWHERE,
+    };
+    let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+    if let Entry::Vacant(place) = shard.entry(hash.place, |name| name.hash == hash, |name| name.hash.place) {
+        place.insert(Name { hash, owner });
+    }
+}
