@@ -47,8 +47,7 @@ impl Joined {
 
     /// Whether there may be memberships whose keys begin so.
     pub(super) fn may_have(&self, edges: &[u8]) -> bool {
-        !self.learning.is_known()
-            || self.place(edges).is_none_or(|(word, bit)| word.load(Ordering::SeqCst) & bit != 0)
+        !self.learning.is_known() || self.place(edges).is_none_or(|(word, bit)| word.load(Ordering::SeqCst) & bit != 0)
     }
 }
 
