@@ -6,6 +6,7 @@ use super::{Answer, Call, Directory, index};
 use crate::scim::discovery::ResourceType;
 use crate::scim::list::{Paging, Query};
 use crate::scim::plan::{Index, probe};
+use crate::store::Holder;
 
 impl Directory {
     /// The answer of [`Directory::list`] to an equality on a unique attribute and nothing else; `None` when the store has to look, and
@@ -17,13 +18,14 @@ impl Directory {
         };
         let (index, value) = probe(filter.as_deref()?, &kind.schema, call.source.tolerances)?;
         let known = match index::stored(index, kind.name()) {
-            Some((name, true)) => self.store.find_known(&call.source.slug, kind.name(), name, value.as_bytes())?,
-            None if index == Index::Id => Some(value.clone().into_owned()),
+            Some((name, true)) => self.store.find_known(&call.source.slug, kind.name(), name, value.as_bytes()),
+            None if index == Index::Id => Holder::Id(value.clone().into_owned()),
             _ => return None,
         };
         let shown = match known {
-            Some(id) => Some(self.on_shelf(call, &id)?),
-            None => None,
+            Holder::Nobody => None,
+            Holder::Id(id) => Some(self.on_shelf(call, &id)?),
+            Holder::Unknown => return None,
         };
         // It may have changed since the name was looked up, and its keys say what it is now.
         let shown = shown.filter(|shown| shown.row.kind == kind.name() && index::is(&shown.row, index, &value));

@@ -61,6 +61,12 @@ impl Learning {
         self.state.store(LOST, Ordering::SeqCst);
     }
 
+    /// As if the thread had begun, or was through.
+    #[cfg(test)]
+    pub(super) fn pretend(&self, known: bool) {
+        self.state.store(if known { KNOWN } else { READING }, Ordering::SeqCst);
+    }
+
     fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
         // A handle is there or not, whoever panicked.
         self.thread.lock().unwrap_or_else(PoisonError::into_inner)

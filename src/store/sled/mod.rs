@@ -38,8 +38,8 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use super::{
-    Activity, Answer, Committed, Cursor, Dumped, LogLine, LogQuery, Member, Millis, OutboxEntry, Page, Record, Rewind,
-    Scan, Seen, Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
+    Activity, Answer, Committed, Cursor, Dumped, Holder, LogLine, LogQuery, Member, Millis, OutboxEntry, Page, Record,
+    Rewind, Scan, Seen, Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
 };
 
 use self::committer::{Committer, Job, Shared};
@@ -84,7 +84,9 @@ impl SledStore {
         open::settle(directory)?;
         let engine = Arc::new(open::open(&directory.join(open::DATABASE), options.cache)?);
         let journal = open::replay(directory, &engine)?;
-        LESSONS.iter().for_each(|lesson| lesson.begin(&engine));
+        for lesson in LESSONS {
+            lesson.begin(&engine);
+        }
         let warnings = open::doubtful_file_system(directory).map(|name| {
             format!("the data directory is on {name}; acknowledged writes are promised only on ext4 and xfs")
         });
@@ -165,7 +167,9 @@ impl Drop for SledStore {
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
-        LESSONS.iter().for_each(|lesson| lesson.end(&self.engine));
+        for lesson in LESSONS {
+            lesson.end(&self.engine);
+        }
     }
 }
 
@@ -199,7 +203,7 @@ impl Store for SledStore {
         now(read::find(&self.engine, source, kind, index, key))
     }
 
-    fn find_known(&self, source: &str, kind: &str, index: &str, key: &[u8]) -> Option<Option<String>> {
+    fn find_known(&self, source: &str, kind: &str, index: &str, key: &[u8]) -> Holder {
         read::find_known(&self.engine, source, kind, index, key)
     }
 
@@ -305,12 +309,16 @@ impl Store for SledStore {
     fn restore(&self, from: &mut dyn Rewind) -> Result<Dumped, StoreError> {
         let _paused = self.pause()?;
         // What is restored is written by another way than the committer's.
-        LESSONS.iter().for_each(|lesson| lesson.end(&self.engine));
+        for lesson in LESSONS {
+            lesson.end(&self.engine);
+        }
         self.engine.names.forget();
         let restored = copy::restore(&self.engine, from);
         self.engine.watch.all_changed();
         self.engine.extents.forget();
-        LESSONS.iter().for_each(|lesson| lesson.begin(&self.engine));
+        for lesson in LESSONS {
+            lesson.begin(&self.engine);
+        }
         restored
     }
 }

@@ -164,3 +164,51 @@ fn take(engine: &Engine, key: &[u8], stored: &[u8]) {
         place.insert(Name { hash, owner });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{engine::encode, open};
+    use super::*;
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_brought_back_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = open::open(directory.path(), 1 << 20).unwrap();
+        let names = &engine.names;
+        let [ada, bob, cy] = ["ada", "bob", "cy"].map(|name| keys::unique("s", "User", "userName", name.as_bytes()));
+        let stored = |id: &str| encode(&ada, id.as_bytes(), 0).0;
+        let [first, other] = [1, 2].map(|last| format!("0190d6c0-0000-7000-8000-{last:012x}"));
+        let uuid = |id: &str| Owner::Uuid(keys::uuid_bytes(id).unwrap());
+        // Before it begins nothing is kept, and the database is asked.
+        names.changed(&cy, uuid(&first));
+        names.learning.pretend(false);
+        // The thread has read three rows; then one goes, and one gets another owner.
+        names.changed(&ada, Owner::Nobody);
+        names.changed(&bob, uuid(&other));
+        for key in [&ada, &bob, &cy] {
+            assert_eq!(names.owner(key), Owner::Elsewhere);
+            take(&engine, key, &stored(&first));
+        }
+        names.learning.pretend(true);
+        assert_eq!([&ada, &bob, &cy].map(|key| names.owner(key)), [Owner::Nobody, uuid(&other), uuid(&first)]);
+        // From now on what goes leaves nothing.
+        names.changed(&cy, Owner::Nobody);
+        names.changed(&ada, Owner::Nobody);
+        assert_eq!([&ada, &cy].map(|key| names.owner(key)), [Owner::Nobody; 2]);
+        let held: usize = names.shards.iter().map(|shard| shard.read().unwrap().len()).sum();
+        assert_eq!(held, 1);
+        names.lose();
+        assert_eq!(names.owner(&bob), Owner::Elsewhere);
+    }
+
+    #[test]
+    fn an_id_that_is_no_uuid_or_looks_like_a_mark_is_elsewhere() {
+        let (nil, most) = (keys::uuid_text(NOBODY), keys::uuid_text(ELSEWHERE));
+        for id in
+            ["x", "0190D6C0-0000-7000-8000-00000000000A", nil.as_str(), &most, &"x".repeat(300), &"x".repeat(5_000)]
+        {
+            assert_eq!(Owner::of(Some(&encode(b"U", id.as_bytes(), 0).0)), Owner::Elsewhere, "{id}");
+        }
+        assert_eq!(Owner::of(None), Owner::Nobody);
+    }
+}

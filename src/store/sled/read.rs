@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Bound;
 
 use crate::store::{
-    Cursor, LogLine, LogQuery, Member, OutboxEntry, Page, Record, Scan, Span, Start, StoreError, Stored, Table,
+    Cursor, Holder, LogLine, LogQuery, Member, OutboxEntry, Page, Record, Scan, Span, Start, StoreError, Stored, Table,
 };
 
 use super::codec;
@@ -51,11 +51,11 @@ pub(super) fn find(
 }
 
 /// What [`find`] answers, when memory knows it.
-pub(super) fn find_known(engine: &Engine, source: &str, kind: &str, index: &str, key: &[u8]) -> Option<Option<String>> {
+pub(super) fn find_known(engine: &Engine, source: &str, kind: &str, index: &str, key: &[u8]) -> Holder {
     match engine.names.owner(&keys::unique(source, kind, index, key)) {
-        Owner::Nobody => Some(None),
-        Owner::Uuid(uuid) => Some(Some(keys::uuid_text(uuid))),
-        Owner::Elsewhere => None,
+        Owner::Nobody => Holder::Nobody,
+        Owner::Uuid(uuid) => Holder::Id(keys::uuid_text(uuid)),
+        Owner::Elsewhere => Holder::Unknown,
     }
 }
 
