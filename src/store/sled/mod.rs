@@ -3,8 +3,8 @@
 //! `keys.rs` has the layout, `codec.rs` the values, and `pack.rs` makes them smaller. `engine.rs` is the database behind functions that cannot panic.
 //! `committer.rs` is the one thread that writes; `staging.rs` and `apply.rs` are what it does to a transaction. `journal.rs` is
 //! what makes a batch durable before the database has written it, `syncer.rs` and `checkpoint.rs` the threads for the one and the
-//! other. `joined.rs`, `names.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less; `learning.rs`
-//! is how the first two come there.
+//! other. `joined.rs`, `names.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less;
+//! `learning.rs` is how the first two come there.
 
 mod apply;
 mod checkpoint;

@@ -3,8 +3,8 @@
 //!
 //! Of a key there is a hash of 128 bits, and of the id its 16 bytes when it is a UUID; for any other id the database is asked. What
 //! memory knows is the answer, so two keys must not have one hash. Of 64 bits that would happen to somebody, and which of the two
-//! keys has gone could not be told any more. Of 128 bits, among the hundred million keys of a very large directory, the chance of one pair is 2^-75.
-//! Nobody can look for a pair either, because the hash is keyed anew in each process.
+//! keys has gone could not be told any more. Of 128 bits, among the hundred million keys of a very large directory, the chance of
+//! one pair is 2^-75. Nobody can look for a pair either, because the hash is keyed anew in each process.
 //!
 //! The names of older rows are learnt (`learning.rs`). Whoever writes puts in what changes, after it is stored, and of a name that has
 //! gone a mark until all is learnt: the thread only fills places that are empty, so that it never brings back what it read before.
