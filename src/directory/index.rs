@@ -57,10 +57,15 @@ pub(super) fn stored(index: Index, kind: &str) -> Option<(&'static str, bool)> {
 /// Whether the keys of a resource say that an equality holds for it, which they do for every index but those of addresses.
 pub(super) fn has(resource: &Stored, key: &Key) -> bool {
     let Key::Equal { index, value } = key else { return false };
-    if *index == Index::Id {
-        return resource.id == *value;
+    is(resource, *index, value)
+}
+
+/// The same of the value of an index.
+pub(super) fn is(resource: &Stored, index: Index, value: &str) -> bool {
+    if index == Index::Id {
+        return resource.id == value;
     }
-    stored(*index, &resource.kind).is_some_and(|(name, unique)| resource.keys.has(unique, name, value.as_bytes()))
+    stored(index, &resource.kind).is_some_and(|(name, unique)| resource.keys.has(unique, name, value.as_bytes()))
 }
 
 /// The attribute of an index, for people.

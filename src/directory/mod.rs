@@ -19,6 +19,7 @@ mod log;
 mod outbound;
 mod parts;
 mod pick;
+mod probe;
 mod provisioned;
 mod query;
 mod read;

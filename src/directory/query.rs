@@ -23,12 +23,22 @@ pub(super) const DEFAULT_PAGE: u64 = 100;
 pub(super) const MAX_PAGE: u64 = 1_000;
 /// How many resources one request may look at when no index answers its filter, or to sort them.
 const MAX_WALK: usize = 200_000;
+/// Bytes that are set aside for each resource of a list.
+const RESOURCE: usize = 1_024;
 /// How many resources are read at once.
 const STEP: usize = 500;
 
 impl Directory {
     /// Resources of a kind.
     pub async fn list(&self, call: &Call<'_>, kind: &ResourceType, query: &Query) -> Result<Answer, ScimError> {
+        if let Some(answer) = self.at_once(call, kind, query) {
+            return Ok(answer);
+        }
+        // What waits is large, and in a box of its own it is not carried along by those who need not.
+        Box::pin(self.looked_up(call, kind, query)).await
+    }
+
+    async fn looked_up(&self, call: &Call<'_>, kind: &ResourceType, query: &Query) -> Result<Answer, ScimError> {
         let tolerances = call.source.tolerances;
         let call = &of_query(call, query);
         let projection = projection(call, kind)?;
@@ -121,7 +131,7 @@ impl Directory {
         total: u64,
         paging: &Paging,
     ) -> Result<Answer, ScimError> {
-        let mut text = list::begin_text(page.len(), Some(total), paging);
+        let mut text = list::begin_text(page.len(), page.len() * RESOURCE, Some(total), paging);
         let alone = page.len() > 1 && !self.has_groups(call).await;
         for (place, (kind, projection, stored)) in page.enumerate() {
             text.push_str(if place == 0 { "" } else { "," });
@@ -420,8 +430,13 @@ impl Question {
 }
 
 /// Resources as the answer to a query.
-fn shown_list<'s>(page: impl Iterator<Item = &'s Arc<Shown>> + Clone, total: u64, paging: &Paging) -> Answer {
-    let mut text = list::begin_text(page.clone().count(), Some(total), paging);
+pub(super) fn shown_list<'s>(
+    page: impl Iterator<Item = &'s Arc<Shown>> + Clone,
+    total: u64,
+    paging: &Paging,
+) -> Answer {
+    let (count, room) = page.clone().fold((0, 0), |(count, room), shown| (count + 1, room + shown.text.len() + 1));
+    let mut text = list::begin_text(count, room, Some(total), paging);
     for (place, shown) in page.enumerate() {
         text.push_str(if place == 0 { "" } else { "," });
         text.push_str(&shown.text);

@@ -14,19 +14,30 @@ impl Directory {
         let projection = projection(call, kind)?;
         if projection == Projection::DEFAULT {
             let kept = self.on_shelf(call, id).filter(|shown| shown.row.kind == kind.name());
-            let shown = match kept {
-                Some(shown) => shown,
-                None => {
-                    let seen = self.store.look(&call.source.slug, id);
-                    let stored = self.stored(call, kind, id).await?;
-                    let is_large = stored.members > MANY;
-                    let large = || unchanged(call, &stored).or_else(|| Self::in_parts(call, kind, &stored));
-                    if let Some(answer) = is_large.then(large).flatten() {
-                        return Ok(answer);
-                    }
-                    self.put(call, kind, stored, seen, false).await?
-                }
-            };
+            if let Some(shown) = kept {
+                return Ok(unchanged(call, &shown.row).unwrap_or_else(|| shown.answer(call, kind)));
+            }
+        }
+        // As in `list`.
+        Box::pin(self.fetched(call, kind, id, projection)).await
+    }
+
+    async fn fetched(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        id: &str,
+        projection: Projection,
+    ) -> Result<Answer, ScimError> {
+        if projection == Projection::DEFAULT {
+            let seen = self.store.look(&call.source.slug, id);
+            let stored = self.stored(call, kind, id).await?;
+            let is_large = stored.members > MANY;
+            let large = || unchanged(call, &stored).or_else(|| Self::in_parts(call, kind, &stored));
+            if let Some(answer) = is_large.then(large).flatten() {
+                return Ok(answer);
+            }
+            let shown = self.put(call, kind, stored, seen, false).await?;
             return Ok(unchanged(call, &shown.row).unwrap_or_else(|| shown.answer(call, kind)));
         }
         let stored = self.stored(call, kind, id).await?;

@@ -2,7 +2,6 @@
 //! 9865).
 
 use std::cmp::Ordering;
-use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
@@ -22,8 +21,12 @@ pub const LIST_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:ListRespo
 /// The URN of a search request (RFC 7644, section 3.4.3).
 pub const SEARCH_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 
-/// Bytes that are set aside for each resource of a list.
-const RESOURCE: usize = 1_024;
+/// More bytes than stand around the resources of a list by index.
+const AROUND: usize = 192;
+
+/// The parameters of a GET.
+const PARAMETERS: [&str; 8] =
+    ["filter", "count", "startIndex", "attributes", "excludedAttributes", "sortBy", "sortOrder", "cursor"];
 
 /// How many seconds a cursor is good for (RFC 9865, section 4).
 pub const CURSOR_TIMEOUT: u64 = 3_600;
@@ -60,15 +63,15 @@ impl Query {
         let mut count = None;
         for (name, value) in parameters {
             let text = || Some(value.to_owned());
-            match name.to_ascii_lowercase().as_str() {
-                "filter" => query.filter = text(),
-                "sortby" => query.sort_by = text(),
-                "sortorder" => query.descending = is_descending(value)?,
-                "startindex" => query.start_index = Some(number("startIndex", value)?.max(1).unsigned_abs()),
-                "count" => count = Some(value),
-                "cursor" => query.cursor = text(),
-                "attributes" => query.attributes = text(),
-                "excludedattributes" => query.excluded_attributes = text(),
+            match PARAMETERS.into_iter().find(|known| name.eq_ignore_ascii_case(known)) {
+                Some("filter") => query.filter = text(),
+                Some("sortBy") => query.sort_by = text(),
+                Some("sortOrder") => query.descending = is_descending(value)?,
+                Some("startIndex") => query.start_index = Some(number("startIndex", value)?.max(1).unsigned_abs()),
+                Some("count") => count = Some(value),
+                Some("cursor") => query.cursor = text(),
+                Some("attributes") => query.attributes = text(),
+                Some("excludedAttributes") => query.excluded_attributes = text(),
                 _ => {}
             }
         }
@@ -317,24 +320,28 @@ pub fn response(resources: Vec<Value>, total: Option<u64>, paging: &Paging) -> V
     Value::Object(body)
 }
 
-/// The beginning of the same as text, up to the first of its `count` resources. Commas between them and [`TEXT_END`] are left
-/// to the caller, who appends each resource without a copy of its own.
-pub fn begin_text(count: usize, total: Option<u64>, paging: &Paging) -> String {
-    let mut text = String::with_capacity(512 + count * RESOURCE);
-    // Writing to a String does not fail.
-    let _ = write!(text, "{{\"schemas\":[\"{LIST_RESPONSE}\"]");
+/// The beginning of the same as text, up to the first of its `count` resources, with `room` for these, in bytes. Commas between
+/// them and [`TEXT_END`] are left to the caller, who appends each resource without a copy of its own.
+pub fn begin_text(count: usize, room: usize, total: Option<u64>, paging: &Paging) -> String {
+    let mut text = String::with_capacity(AROUND + room);
+    text.push_str("{\"schemas\":[\"");
+    text.push_str(LIST_RESPONSE);
+    text.push_str("\"]");
     if let Some(total) = total {
-        let _ = write!(text, ",\"totalResults\":{total}");
+        text.push_str(",\"totalResults\":");
+        push_number(&mut text, total);
     }
-    let _ = write!(text, ",\"itemsPerPage\":{count}");
+    text.push_str(",\"itemsPerPage\":");
+    push_number(&mut text, count as u64);
     match paging {
         Paging::Index(start) => {
-            let _ = write!(text, ",\"startIndex\":{start}");
+            text.push_str(",\"startIndex\":");
+            push_number(&mut text, *start);
         }
         Paging::Cursor { next, previous } => {
-            for (name, cursor) in [("nextCursor", next), ("previousCursor", previous)] {
+            for (name, cursor) in [(",\"nextCursor\":", next), (",\"previousCursor\":", previous)] {
                 if let Some(cursor) = cursor {
-                    let _ = write!(text, ",\"{name}\":");
+                    text.push_str(name);
                     push_text(&mut text, cursor);
                 }
             }
@@ -342,6 +349,14 @@ pub fn begin_text(count: usize, total: Option<u64>, paging: &Paging) -> String {
     }
     text.push_str(",\"Resources\":[");
     text
+}
+
+/// Appends a number, which is mostly one of few digits.
+fn push_number(text: &mut String, number: u64) {
+    if number >= 10 {
+        push_number(text, number / 10);
+    }
+    text.push(char::from(b'0' + (number % 10) as u8));
 }
 
 /// The end of a list as text.
@@ -360,12 +375,18 @@ mod tests {
             next: next.map(str::to_owned),
             previous: previous.map(str::to_owned),
         };
-        for paging in [Paging::Index(7), cursor(None, None), cursor(Some("a\"b"), Some("c"))] {
-            for (total, count) in [(None, 0), (Some(2), 1), (Some(2), 2)] {
+        for paging in [
+            Paging::Index(7),
+            Paging::Index(10),
+            Paging::Index(u64::MAX),
+            cursor(None, None),
+            cursor(Some("a\"b"), Some("c")),
+        ] {
+            for (total, count) in [(None, 0), (Some(2), 1), (Some(u64::MAX), 2)] {
                 let some = &resources[..count];
                 let texts: Vec<String> = some.iter().map(ToString::to_string).collect();
                 let expected = response(some.to_vec(), total, &paging).to_string();
-                let begun = begin_text(count, total, &paging);
+                let begun = begin_text(count, 0, total, &paging);
                 assert_eq!(format!("{begun}{}{TEXT_END}", texts.join(",")), expected);
             }
         }

@@ -173,7 +173,7 @@ async fn route(state: &State, request: Request<Body>, visit: &Visit) -> Result<A
     if let Some(answer) = discover(&source, &base, &parts.method, rest, parameter("filter").is_some()) {
         return answer;
     }
-    // What writes is large and rare beside what reads; in a box of its own it is not carried along by every request.
+    // What writes or searches is large and rare beside what reads; in a box of its own it is not carried along by every request.
     let query = || Query::from_parameters(parameters.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
     let directory = &state.directory;
     match rest {
@@ -194,7 +194,8 @@ async fn route(state: &State, request: Request<Body>, visit: &Visit) -> Result<A
         [name] if name.eq_ignore_ascii_case(".search") => {
             only(&parts.method, &[Method::POST], "POST")?;
             let body = json(&read(state, &parts.headers, body).await?)?;
-            Ok(directory.search(&call, &Query::from_search(&body)?).await?)
+            let query = Query::from_search(&body)?;
+            Ok(Box::pin(directory.search(&call, &query)).await?)
         }
         [endpoint, more @ ..] => {
             let kind = source
@@ -360,7 +361,7 @@ async fn sent<T>(
 ) -> Result<T, Refused> {
     let body = body.await;
     if let Err(refused) = &body {
-        directory.log_refusal(call, attempt, &refused.error).await;
+        Box::pin(directory.log_refusal(call, attempt, &refused.error)).await;
     }
     body
 }

@@ -23,8 +23,8 @@ pub use self::error::StoreError;
 pub use self::sled::{Options, SledStore, compact};
 pub use self::transaction::{Applied, Change, Committed, Expected, Operation, Transaction, Unknown, When};
 pub use self::types::{
-    Activity, Cursor, Dumped, Keys, LogEntry, LogLine, LogQuery, MODIFIED, Member, Millis, OutboxEntry, Page, Record,
-    Scan, Span, Start, Stats, Stored, Table, Verified, time_key,
+    Activity, Cursor, Dumped, Holder, Keys, LogEntry, LogLine, LogQuery, MODIFIED, Member, Millis, OutboxEntry, Page,
+    Record, Scan, Span, Start, Stats, Stored, Table, Verified, time_key,
 };
 pub use self::watch::Seen;
 
@@ -60,6 +60,11 @@ pub trait Store: Send + Sync {
 
     /// The id of the resource that has a key in a unique index.
     fn find<'a>(&'a self, source: &'a str, kind: &'a str, index: &'a str, key: &'a [u8]) -> Answer<'a, Option<String>>;
+
+    /// What [`Store::find`] would answer, when the store has it in memory.
+    fn find_known(&self, _source: &str, _kind: &str, _index: &str, _key: &[u8]) -> Holder {
+        Holder::Unknown
+    }
 
     /// Ids by the keys of an index, in the order of keys, then ids. An id whose resource changed meanwhile may be stale,
     /// and keys over 400 bytes are told apart by a digest, so a caller checks what it fetches. With several keys in

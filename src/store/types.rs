@@ -145,6 +145,17 @@ impl Packed {
     }
 }
 
+/// Who has a unique key, as far as it is in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// Nobody.
+    Nobody,
+    /// The resource of this id.
+    Id(String),
+    /// The store has to look.
+    Unknown,
+}
+
 /// Where a page ended. Opaque: it is given back to the same question to go on after it, at any later time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub(crate) Vec<u8>);

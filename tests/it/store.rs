@@ -428,6 +428,15 @@ fn sixteen_writers_on_one_group_lose_no_member() {
     sound(&store);
 }
 
+/// Tells a thread to stop, also when the test fails.
+struct Stops<'a>(&'a AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn pages_are_complete_while_others_insert() {
     let place = Place::new();
@@ -437,6 +446,7 @@ fn pages_are_complete_while_others_insert() {
     commit(&store, before.iter().map(|id| named(id))).unwrap();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _stops = Stops(&stop);
         scope.spawn(|| {
             for at in 0.. {
                 if stop.load(Ordering::Relaxed) {
@@ -455,7 +465,6 @@ fn pages_are_complete_while_others_insert() {
             holds(scan(&store, "userName", true, &Span::Prefix(vec![])));
             holds(ids(&store, "User", 13));
         }
-        stop.store(true, Ordering::Relaxed);
     });
     sound(&store);
 }

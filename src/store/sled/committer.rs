@@ -21,6 +21,7 @@ use super::engine::Engine;
 use super::extents;
 use super::journal::{self, Journal, Record};
 use super::keys::{self, Space};
+use super::names::Owner;
 use super::open;
 use super::staging::{self, COUNTERS, Group, Writes};
 use super::syncer::{Due, Syncer};
@@ -305,10 +306,11 @@ impl Committer {
             if let Some(why) = self.shared.stopped() {
                 return Err(why);
             }
+            changes.foretell(&self.engine);
             let stored = self.engine.apply(staging::batch(writes)).and_then(|()| self.engine.sync());
             // Also when only a part of it was stored.
             changes.tell(&self.engine);
-            stored?;
+            stored.inspect_err(|_| self.engine.names.lose())?;
             self.syncer.owe(Due::Batch { record: None, owed: mem::take(owed), written });
         }
         (self.counters, self.number) = (counters, number);
@@ -323,13 +325,28 @@ struct Changes {
     places: HashSet<u16>,
     /// Rows of the order of creation, and how many are in each.
     order: Vec<(Vec<u8>, Option<u8>)>,
+    /// Unique keys, and who has them.
+    names: Vec<(Vec<u8>, Owner)>,
 }
 
 impl Changes {
     fn of(writes: &Writes) -> Self {
-        let places = writes.keys().filter_map(|key| keys::name_in(key)).map(watch::place).collect();
-        let rows = writes.iter().filter(|(key, _)| Space::of(key) == Some(Space::Order));
-        Self { places, order: rows.map(|(key, row)| (key.clone(), extents::count(row.as_deref()))).collect() }
+        let mut changes = Self { places: HashSet::new(), order: Vec::new(), names: Vec::new() };
+        for (key, row) in writes {
+            match Space::of(key) {
+                Some(Space::Order) => changes.order.push((key.clone(), extents::count(row.as_deref()))),
+                Some(Space::Unique) => changes.names.push((key.clone(), Owner::of(row.as_deref()))),
+                _ => changes.places.extend(keys::name_in(key).map(watch::place)),
+            }
+        }
+        changes
+    }
+
+    /// Said before a batch that can be read before it is told of: until then the database is asked for names.
+    fn foretell(&self, engine: &Engine) {
+        for (key, _) in &self.names {
+            engine.names.changed(key, Owner::Elsewhere);
+        }
     }
 
     /// Said when the batch can be read.
@@ -339,6 +356,9 @@ impl Changes {
         }
         for (key, count) in self.order {
             engine.extents.changed(&key, count);
+        }
+        for (key, owner) in self.names {
+            engine.names.changed(&key, owner);
         }
     }
 }

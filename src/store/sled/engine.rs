@@ -14,6 +14,7 @@ use super::ahead::{Ahead, Merged, Part};
 use super::extents::Extents;
 use super::joined::Joined;
 use super::keys::{self, Space};
+use super::names::Names;
 use super::pack;
 use super::staging::Writes;
 
@@ -37,6 +38,8 @@ pub(super) struct Engine {
     pub(super) ahead: Ahead,
     /// Who may be a member of a group.
     pub(super) joined: Joined,
+    /// Who has a unique key.
+    pub(super) names: Names,
     /// Which resources changed.
     pub(super) watch: Watch,
     /// How the orders of creation are filled.
@@ -292,8 +295,11 @@ impl Range<'_> {
         }
         let Some(rows) = self.rows.as_mut() else { return Ok(None) };
         let next = guarded(|| (if backward { rows.next_back() } else { rows.next() }).transpose());
-        if next.is_err() {
-            (self.rows, self.ahead) = (None, None);
+        match &next {
+            Ok(Some(_)) => {}
+            // It is not asked again: by then it may have what the batch gave already.
+            Ok(None) => self.rows = None,
+            Err(_) => (self.rows, self.ahead) = (None, None),
         }
         next
     }

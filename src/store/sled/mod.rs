@@ -3,7 +3,8 @@
 //! `keys.rs` has the layout, `codec.rs` the values, and `pack.rs` makes them smaller. `engine.rs` is the database behind functions that cannot panic.
 //! `committer.rs` is the one thread that writes; `staging.rs` and `apply.rs` are what it does to a transaction. `journal.rs` is
 //! what makes a batch durable before the database has written it, `syncer.rs` and `checkpoint.rs` the threads for the one and the
-//! other. `joined.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less.
+//! other. `joined.rs`, `names.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less;
+//! `learning.rs` is how the first two come there.
 
 mod ahead;
 mod apply;
@@ -17,6 +18,8 @@ mod extents;
 mod joined;
 mod journal;
 mod keys;
+mod learning;
+mod names;
 mod open;
 mod pack;
 mod read;
@@ -36,14 +39,17 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use super::{
-    Activity, Answer, Committed, Cursor, Dumped, LogLine, LogQuery, Member, Millis, OutboxEntry, Page, Record, Rewind,
-    Scan, Seen, Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
+    Activity, Answer, Committed, Cursor, Dumped, Holder, LogLine, LogQuery, Member, Millis, OutboxEntry, Page, Record,
+    Rewind, Scan, Seen, Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
 };
 
 use self::committer::{Committer, Job, Shared};
 pub use self::compact::compact;
 use self::engine::{Engine, guarded};
-use self::joined::Joined;
+use self::learning::Lesson;
+
+/// What is learnt of all rows of a space.
+static LESSONS: [&Lesson; 2] = [&joined::LESSON, &names::LESSON];
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +85,9 @@ impl SledStore {
         open::settle(directory)?;
         let engine = Arc::new(open::open(&directory.join(open::DATABASE), options.cache)?);
         let journal = open::replay(directory, &engine)?;
+        for lesson in LESSONS {
+            lesson.begin(&engine);
+        }
         let warnings = open::doubtful_file_system(directory).map(|name| {
             format!("the data directory is on {name}; acknowledged writes are promised only on ext4 and xfs")
         });
@@ -159,7 +168,9 @@ impl Drop for SledStore {
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
-        self.engine.joined.end();
+        for lesson in LESSONS {
+            lesson.end(&self.engine);
+        }
     }
 }
 
@@ -189,7 +200,12 @@ impl Store for SledStore {
     }
 
     fn find<'a>(&'a self, source: &'a str, kind: &'a str, index: &'a str, key: &'a [u8]) -> Answer<'a, Option<String>> {
+        names::LESSON.asked(&self.engine);
         now(read::find(&self.engine, source, kind, index, key))
+    }
+
+    fn find_known(&self, source: &str, kind: &str, index: &str, key: &[u8]) -> Holder {
+        read::find_known(&self.engine, source, kind, index, key)
     }
 
     fn scan<'a>(&'a self, source: &'a str, kind: &'a str, scan: &'a Scan) -> Answer<'a, Page<String>> {
@@ -231,7 +247,7 @@ impl Store for SledStore {
         after: Option<Cursor>,
         limit: usize,
     ) -> Answer<'a, Page<String>> {
-        Joined::asked(&self.engine);
+        joined::LESSON.asked(&self.engine);
         now(read::groups(&self.engine, source, member, after.as_ref(), limit))
     }
 
@@ -293,10 +309,17 @@ impl Store for SledStore {
 
     fn restore(&self, from: &mut dyn Rewind) -> Result<Dumped, StoreError> {
         let _paused = self.pause()?;
-        self.engine.joined.lose();
+        // What is restored is written by another way than the committer's.
+        for lesson in LESSONS {
+            lesson.end(&self.engine);
+        }
+        self.engine.names.forget();
         let restored = copy::restore(&self.engine, from);
         self.engine.watch.all_changed();
         self.engine.extents.forget();
+        for lesson in LESSONS {
+            lesson.begin(&self.engine);
+        }
         restored
     }
 }

@@ -16,6 +16,7 @@ use super::extents::Extents;
 use super::joined::Joined;
 use super::journal::Journal;
 use super::keys::{self, Space};
+use super::names::Names;
 
 /// The version of the layout in `keys.rs`, `codec.rs` and `pack.rs`, and of the journal. Those before are taken over.
 pub(super) const SCHEMA: u64 = 3;
@@ -154,6 +155,7 @@ pub(super) fn open(path: &Path, cache: u64) -> Result<Engine, StoreError> {
         file,
         ahead: Ahead::default(),
         joined: Joined::default(),
+        names: Names::default(),
         watch: Watch::default(),
         extents: Extents::default(),
     };

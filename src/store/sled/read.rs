@@ -4,13 +4,14 @@ use std::cmp::Ordering;
 use std::ops::Bound;
 
 use crate::store::{
-    Cursor, LogLine, LogQuery, Member, OutboxEntry, Page, Record, Scan, Span, Start, StoreError, Stored, Table,
+    Cursor, Holder, LogLine, LogQuery, Member, OutboxEntry, Page, Record, Scan, Span, Start, StoreError, Stored, Table,
 };
 
 use super::codec;
 use super::engine::{Engine, Range, Value};
 use super::extents::Extents;
 use super::keys::{self, EXTENT, Key, MAX_INDEX_KEY, NO_KIND, Parts, Space};
+use super::names::Owner;
 use super::staging::after;
 
 /// The most items of a page.
@@ -41,7 +42,21 @@ pub(super) fn find(
     index: &str,
     key: &[u8],
 ) -> Result<Option<String>, StoreError> {
-    engine.get(&keys::unique(source, kind, index, key))?.map(|id| holder(&id)).transpose()
+    let key = keys::unique(source, kind, index, key);
+    match engine.names.owner(&key) {
+        Owner::Nobody => Ok(None),
+        Owner::Uuid(uuid) => Ok(Some(keys::uuid_text(uuid))),
+        Owner::Elsewhere => engine.get(&key)?.map(|id| holder(&id)).transpose(),
+    }
+}
+
+/// What [`find`] answers, when memory knows it.
+pub(super) fn find_known(engine: &Engine, source: &str, kind: &str, index: &str, key: &[u8]) -> Holder {
+    match engine.names.owner(&keys::unique(source, kind, index, key)) {
+        Owner::Nobody => Holder::Nobody,
+        Owner::Uuid(uuid) => Holder::Id(keys::uuid_text(uuid)),
+        Owner::Elsewhere => Holder::Unknown,
+    }
 }
 
 fn holder(id: &Value) -> Result<String, StoreError> {

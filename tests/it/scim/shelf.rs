@@ -169,9 +169,22 @@ impl World {
                         format!("{} eq \"{name}\"", if kind.name() == "User" { "userName" } else { "displayName" });
                     queries.push(Query { filter: Some(filter), ..Query::default() });
                 }
+                for id in self.users.iter().chain(&self.groups).flatten() {
+                    queries.push(Query { filter: Some(format!("id eq \"{id}\"")), ..Query::default() });
+                }
+                for (start_index, count) in [(Some(2), None), (None, Some(0)), (Some(12), Some(1))] {
+                    let filter = queries.get(2).and_then(|query| query.filter.clone());
+                    queries.push(Query { filter, start_index, count, ..Query::default() });
+                }
                 for query in queries {
-                    let answer = self.runtime.block_on(directory.list(&call, kind, &query)).unwrap();
-                    told.push(String::from_utf8(answer.body.unwrap().to_vec()).unwrap());
+                    let text = |query: &Query| {
+                        let answer = self.runtime.block_on(directory.list(&call, kind, query)).unwrap();
+                        String::from_utf8(answer.body.unwrap().to_vec()).unwrap()
+                    };
+                    // Names of no attributes are none, and an answer without waiting is not looked for then.
+                    let slowly = Query { attributes: Some(String::new()), ..query.clone() };
+                    told.push(text(&query));
+                    assert_eq!(told.last(), Some(&text(&slowly)), "{query:?}");
                 }
             }
         }

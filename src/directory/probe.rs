@@ -1,0 +1,36 @@
+//! What services ask before nearly each write, whether there is somebody of a name: answered without waiting when memory knows who has
+//! the name, and the resource is on the shelf.
+
+use super::query::{DEFAULT_PAGE, MAX_PAGE, shown_list};
+use super::{Answer, Call, Directory, index};
+use crate::scim::discovery::ResourceType;
+use crate::scim::list::{Paging, Query};
+use crate::scim::plan::{Index, probe};
+use crate::store::Holder;
+
+impl Directory {
+    /// The answer of [`Directory::list`] to an equality on a unique attribute and nothing else; `None` when the store has to look, and
+    /// for every other query, right or wrong.
+    pub(super) fn at_once(&self, call: &Call<'_>, kind: &ResourceType, query: &Query) -> Option<Answer> {
+        let Query { filter, sort_by: None, cursor: None, attributes: None, excluded_attributes: None, .. } = query
+        else {
+            return None;
+        };
+        let (index, value) = probe(filter.as_deref()?, &kind.schema, call.source.tolerances)?;
+        let known = match index::stored(index, kind.name()) {
+            Some((name, true)) => self.store.find_known(&call.source.slug, kind.name(), name, value.as_bytes()),
+            None if index == Index::Id => Holder::Id(value.clone().into_owned()),
+            _ => return None,
+        };
+        let shown = match known {
+            Holder::Nobody => None,
+            Holder::Id(id) => Some(self.on_shelf(call, &id)?),
+            Holder::Unknown => return None,
+        };
+        // It may have changed since the name was looked up, and its keys say what it is now.
+        let shown = shown.filter(|shown| shown.row.kind == kind.name() && index::is(&shown.row, index, &value));
+        let (skip, count) = query.window(DEFAULT_PAGE, MAX_PAGE);
+        let page = shown.iter().skip(skip as usize).take(count as usize);
+        Some(shown_list(page, u64::from(shown.is_some()), &Paging::Index(skip + 1)))
+    }
+}
