@@ -38,6 +38,7 @@ mod large;
 mod liquid;
 mod live;
 mod log;
+mod members;
 mod newcomer;
 mod pieces;
 mod programs;

@@ -8,6 +8,7 @@
 mod ahead;
 mod apply;
 mod checkpoint;
+mod chunk;
 mod codec;
 mod committer;
 mod compact;
@@ -17,11 +18,13 @@ mod extents;
 mod joined;
 mod journal;
 mod keys;
+mod members;
 mod open;
 mod pack;
 mod read;
 mod staging;
 mod syncer;
+mod takeover;
 mod tally;
 mod verify;
 
@@ -236,7 +239,11 @@ impl Store for SledStore {
     }
 
     fn is_member<'a>(&'a self, source: &'a str, group: &'a str, member: &'a str) -> Answer<'a, bool> {
-        now(self.engine.get_stored(&keys::member(source, group, member)).map(|edge| edge.is_some()))
+        now(read::is_member(&self.engine, source, group, member))
+    }
+
+    fn are_members<'a>(&'a self, source: &'a str, group: &'a str, members: &'a [String]) -> Answer<'a, Vec<bool>> {
+        now(read::are_members(&self.engine, source, group, members))
     }
 
     fn outbox(&self, from: u64, limit: usize) -> Answer<'_, Vec<OutboxEntry>> {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
-use std::ops::Deref;
+use std::ops::{Bound, Deref};
 
 use ::sled::{Batch, IVec};
 
@@ -256,6 +256,30 @@ impl Staging<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// What this batch does to a key: whether there is a value after it. `None` when it does nothing.
+    fn staged(&self, key: &[u8]) -> Option<bool> {
+        [&self.top, self.below].into_iter().find_map(|layer| layer.writes.get(key)).map(Option::is_some)
+    }
+
+    /// The last of the keys that begin so.
+    pub(super) fn last(&self, prefix: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let end = keys::after_prefix(prefix);
+        let range = (Bound::Included(prefix), end.as_deref().map_or(Bound::Unbounded, Bound::Excluded));
+        let staged = [&self.top, self.below].into_iter().filter_map(|layer| {
+            let mut keys = layer.writes.range::<[u8], _>(range).rev().map(|(key, _)| key);
+            keys.find(|key| self.staged(key) == Some(true))
+        });
+        let last = staged.max().cloned();
+        let mut rows = self.engine.prefix(prefix, None);
+        while let Some(row) = rows.step_back() {
+            let (key, _) = row?;
+            if self.staged(&key) != Some(false) {
+                return Ok(last.max(Some(key.to_vec())));
+            }
+        }
+        Ok(last)
     }
 
     /// The rows of a space that are stored already, oldest first.
