@@ -22,6 +22,11 @@ fn id(number: u8) -> String {
     }
 }
 
+/// What it is as a resource.
+fn kind(number: u8) -> &'static str {
+    if number.is_multiple_of(5) { "Device" } else { "User" }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Add(usize, Vec<u8>),
@@ -87,8 +92,7 @@ impl Model {
             }
             Step::User(number) => {
                 self.users.insert(*number);
-                let kind = if number % 5 == 0 { "Device" } else { "User" };
-                vec![create(kind, &id(*number), 1, b"{}", Keys::default())]
+                vec![create(kind(*number), &id(*number), 1, b"{}", Keys::default())]
             }
             Step::Anew(group) => {
                 self.remove(*group, |_| true);
@@ -112,8 +116,7 @@ impl Model {
     }
 
     fn member(&self, number: u8) -> Member {
-        let kind = if number % 5 == 0 { "Device" } else { "User" };
-        Member { id: id(number), kind: self.users.contains(&number).then(|| kind.to_owned()) }
+        Member { id: id(number), kind: self.users.contains(&number).then(|| kind(number).to_owned()) }
     }
 
     fn compare(&self, store: &dyn Store, in_order: bool) {
@@ -240,12 +243,20 @@ fn writers_of_one_batch_fill_the_same_rows() {
         })
         .map(|operation| store.commit(crate::store::of([operation])))
         .collect();
+    // One that is not stored leaves nothing behind, neither a member nor a row.
+    let many = Change::Add((0..90).map(|at| format!("nobody{at}")).collect());
+    let missing = Operation::Require { id: "nobody".to_owned(), expected: Expected::Any };
+    let failed = store.commit(crate::store::of([change_with("g", many, Unknown::Keep), missing]));
+    let last = store.commit(crate::store::of([change_with("g", Change::Add(vec!["last".into()]), Unknown::Keep)]));
     for answer in answers {
         wait(answer).unwrap();
     }
+    assert!(wait(failed).is_err());
+    wait(last).unwrap();
     let found: Vec<String> =
         wait(store.members("s", "g", None, 999)).unwrap().items.into_iter().map(|m| m.id).collect();
-    assert_eq!(found, (0..200).filter(|number| number % 3 != 0).map(id).collect::<Vec<_>>());
+    let wanted: Vec<String> = (0..200).filter(|number| number % 3 != 0).map(id).chain(["last".to_owned()]).collect();
+    assert_eq!(found, wanted);
     sound(&store);
 }
 

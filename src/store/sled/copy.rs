@@ -1,7 +1,7 @@
 //! Backup and restore. A backup is a walk over everything while writes go on, then everything that they changed
 //! meanwhile, until little is left; for that rest the writes wait, so the backup is the store of that moment.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::Write;
 use std::mem;
 use std::ops::Bound;
@@ -26,8 +26,6 @@ const FEW: usize = 2_000;
 const ROUNDS: usize = 8;
 /// Keys in a batch of a restore.
 const BATCH: usize = 4_096;
-/// Groups whose last rows of members a restore keeps in mind.
-const MAX_LASTS: usize = 100_000;
 /// What is in a backup; the rest follows from it.
 const SPACES: [Space; 5] = [Space::Resource, Space::Group, Space::Record, Space::Outbox, Space::Log];
 
@@ -200,7 +198,7 @@ fn lines(
 }
 
 /// Entries of outbox or log that become rows again.
-struct Entries {
+struct Numbered {
     space: Space,
     first: u64,
     next: u64,
@@ -208,7 +206,7 @@ struct Entries {
     size: usize,
 }
 
-impl Entries {
+impl Numbered {
     fn new(space: Space) -> Self {
         Self { space, first: 0, next: 0, entries: Vec::new(), size: 0 }
     }
@@ -290,7 +288,7 @@ pub(super) fn restore(engine: &Engine, from: &mut dyn Rewind) -> Result<Dumped, 
         return Err(StoreError::NotEmpty);
     }
     let mut loader = Loader::new(engine);
-    let (mut outbox, mut log) = (Entries::new(Space::Outbox), Entries::new(Space::Log));
+    let (mut outbox, mut log) = (Numbered::new(Space::Outbox), Numbered::new(Space::Log));
     let (mut oldest, mut next) = ((0, 0), (0, 0));
     let mut started = false;
     let dumped = dump::read(from, |line| {
@@ -412,8 +410,6 @@ fn derive(engine: &Engine, loader: &mut Loader<'_>) -> Result<(), StoreError> {
         let stored = codec::read_resource(&id, &value)?;
         loader.stage(|staging| derive_one(staging, &source, &stored))?;
     }
-    // The last rows of members that were written to; of the others they are looked for.
-    let mut lasts = HashMap::new();
     for row in engine.prefix(&[Space::Group.letter()], None) {
         let (key, kind) = row?;
         let mut parts = Parts::new(&key);
@@ -424,17 +420,9 @@ fn derive(engine: &Engine, loader: &mut Loader<'_>) -> Result<(), StoreError> {
             if kind == NO_KIND {
                 staging.count_stray();
             }
-            let name = keys::name(&source, &group);
-            let mut rows = match lasts.get(&name) {
-                Some(last) => Rows::with_last(&source, &group, *last),
-                None => Rows::new(&source, &group),
-            };
+            let mut rows = Rows::new(&source, &group);
             let number = rows.push(staging, &member, &kind)?;
             rows.save(staging)?;
-            if lasts.len() >= MAX_LASTS {
-                lasts.clear();
-            }
-            lasts.insert(name, number);
             staging.put(key.to_vec(), &chunk::write_number(number))
         })?;
     }

@@ -14,6 +14,7 @@ use super::ahead::{Ahead, Merged, Part};
 use super::extents::Extents;
 use super::joined::Joined;
 use super::keys::{self, Space};
+use super::lasts::Lasts;
 use super::pack;
 use super::staging::Writes;
 
@@ -41,6 +42,8 @@ pub(super) struct Engine {
     pub(super) watch: Watch,
     /// How the orders of creation are filled.
     pub(super) extents: Extents,
+    /// Where new members come to stand.
+    pub(super) lasts: Lasts,
 }
 
 /// Runs something of the database's.

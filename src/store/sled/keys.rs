@@ -386,7 +386,7 @@ pub(super) fn plain(source: &str, kind: &str, name: &str, key: &[u8], id: &str) 
     index(false, source, kind, name).index_key(key).id(id).done()
 }
 
-/// What the edges of one resource begin with, on the side of the group or of the member.
+/// What the keys of one resource begin with: of its rows of members, or of its memberships.
 pub(super) fn edges(space: Space, source: &str, id: &str) -> Vec<u8> {
     Key::new(space).text(source.as_bytes()).id(id).done()
 }

@@ -25,11 +25,6 @@ impl Rows {
         Self { prefix: keys::edges(Space::Member, source, group), open: BTreeMap::new(), last: None }
     }
 
-    /// The same, of a group whose last row is known to have this number.
-    pub(super) fn with_last(source: &str, group: &str, last: u64) -> Self {
-        Self { last: Some(last), ..Self::new(source, group) }
-    }
-
     /// A row, and whether it changed; empty when there is none of this number.
     fn row(&mut self, staging: &mut Staging<'_>, number: u64) -> Result<&mut (Chunk, bool), StoreError> {
         if !self.open.contains_key(&number) {
@@ -42,7 +37,7 @@ impl Rows {
 
     /// Puts a member behind all others; gives the number of its row.
     pub(super) fn push(&mut self, staging: &mut Staging<'_>, id: &str, kind: &str) -> Result<u64, StoreError> {
-        let mut number = match self.last {
+        let mut number = match self.last.or_else(|| staging.last_row(&self.prefix)) {
             Some(last) => last,
             None => match staging.last(&self.prefix)? {
                 Some(key) => chunk::number_in(&key, &self.prefix)?,
@@ -75,13 +70,19 @@ impl Rows {
 
     /// Stages what changed. A row in which nobody is left goes.
     pub(super) fn save(self, staging: &mut Staging<'_>) -> Result<(), StoreError> {
+        let mut is_known = true;
         for (number, (chunk, _)) in self.open.into_iter().filter(|(_, (_, is_changed))| *is_changed) {
             let key = chunk::key(&self.prefix, number);
             if chunk.is_empty() {
+                is_known = false;
                 staging.remove(key)?;
             } else {
                 staging.put(key, &chunk.write())?;
             }
+        }
+        // Who came stands in the last one. Without them, one that goes may have been it.
+        if self.last.is_some() || !is_known {
+            staging.set_last_row(self.prefix, self.last);
         }
         Ok(())
     }
@@ -203,8 +204,9 @@ pub(super) fn known(staging: &mut Staging<'_>, source: &str, member: &str, kind:
 /// Takes all members out of a group; says how many.
 pub(super) fn disband(staging: &mut Staging<'_>, source: &str, group: &str) -> Result<u64, StoreError> {
     let edges = Edges::new(source, group);
+    let prefix = keys::edges(Space::Member, source, group);
     let mut count = 0;
-    for key in staging.keys(&keys::edges(Space::Member, source, group))? {
+    for key in staging.keys(&prefix)? {
         // Loaded, so that its pieces go too.
         let Some(row) = staging.load(&key)? else { continue };
         for (_, member, _) in Chunk::read(&row)?.into_members() {
@@ -213,6 +215,7 @@ pub(super) fn disband(staging: &mut Staging<'_>, source: &str, group: &str) -> R
         }
         staging.remove(key)?;
     }
+    staging.set_last_row(prefix, None);
     Ok(count)
 }
 

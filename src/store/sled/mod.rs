@@ -3,7 +3,8 @@
 //! `keys.rs` has the layout, `codec.rs` the values, and `pack.rs` makes them smaller. `engine.rs` is the database behind functions that cannot panic.
 //! `committer.rs` is the one thread that writes; `staging.rs` and `apply.rs` are what it does to a transaction. `journal.rs` is
 //! what makes a batch durable before the database has written it, `syncer.rs` and `checkpoint.rs` the threads for the one and the
-//! other. `joined.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less.
+//! other. `joined.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less, `lasts.rs` so that
+//! writes do. `chunk.rs` is what the rows of members hold, `members.rs` how they change. `takeover.rs` makes older layouts today's.
 
 mod ahead;
 mod apply;
@@ -18,6 +19,7 @@ mod extents;
 mod joined;
 mod journal;
 mod keys;
+mod lasts;
 mod members;
 mod open;
 mod pack;

@@ -16,6 +16,7 @@ use super::extents::Extents;
 use super::joined::Joined;
 use super::journal::Journal;
 use super::keys::{self, Space};
+use super::lasts::Lasts;
 use super::takeover;
 
 /// The version of the layout in `keys.rs`, `codec.rs`, `chunk.rs` and `pack.rs`, and of the journal. Those before are taken over.
@@ -156,6 +157,7 @@ pub(super) fn open(path: &Path, cache: u64) -> Result<Engine, StoreError> {
         joined: Joined::default(),
         watch: Watch::default(),
         extents: Extents::default(),
+        lasts: Lasts::default(),
     };
     check_schema(&engine)?;
     engine.sync()?;

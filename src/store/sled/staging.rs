@@ -33,6 +33,8 @@ struct Layer {
     counters: Counters,
     outbox: Vec<Vec<u8>>,
     log: Vec<Line>,
+    /// Which rows are the last ones of their groups now; [`super::lasts::Lasts`] takes it.
+    lasts: HashMap<Vec<u8>, Option<u64>>,
 }
 
 /// An entry of the provisioning log that is to be stored.
@@ -127,7 +129,10 @@ impl<'e> Group<'e> {
 
     /// Takes the effects of a transaction.
     pub(super) fn accept(&mut self, effects: Effects) {
-        let Layer { writes, counters, outbox, log, .. } = effects.0;
+        let Layer { writes, counters, outbox, log, lasts, .. } = effects.0;
+        for (prefix, number) in lasts {
+            self.engine.lasts.set(prefix, number);
+        }
         if self.base.writes.is_empty() {
             self.base.writes = writes;
         } else {
@@ -280,6 +285,16 @@ impl Staging<'_> {
             }
         }
         Ok(last)
+    }
+
+    /// The number of the last row of members whose keys begin so, as far as it is remembered.
+    pub(super) fn last_row(&self, prefix: &[u8]) -> Option<u64> {
+        self.top.lasts.get(prefix).map_or_else(|| self.engine.lasts.get(prefix), |known| *known)
+    }
+
+    /// Remembers that number, or that it is to be looked for.
+    pub(super) fn set_last_row(&mut self, prefix: Vec<u8>, number: Option<u64>) {
+        self.top.lasts.insert(prefix, number);
     }
 
     /// The rows of a space that are stored already, oldest first.
