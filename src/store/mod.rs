@@ -81,9 +81,9 @@ pub trait Store: Send + Sync {
     /// How many resources of a kind there are; costs the same however many.
     fn count<'a>(&'a self, source: &'a str, kind: &'a str) -> Answer<'a, u64>;
 
-    /// The members of a group, mostly in the order in which they came; after a restore, and of groups that an older schema had, in the
-    /// order of ids. Who is a member before the first page and after the last one is on one of them, and on one alone, whoever else
-    /// comes and goes between. Their number is [`Stored::members`].
+    /// The members of a group in the order in which they came; after a restore, and of groups from an older schema, in that of ids at
+    /// first. Who is a member all the while stands on one of the pages and on one alone, whoever comes and goes between them. Their
+    /// number is [`Stored::members`].
     fn members<'a>(
         &'a self,
         source: &'a str,
