@@ -446,14 +446,10 @@ impl Directory {
         ids: Vec<String>,
         wanted: bool,
     ) -> Result<Vec<String>, ScimError> {
-        let mut found = Vec::with_capacity(ids.len());
-        for id in ids {
-            let is_member = self.store.is_member(&call.source.slug, &group.id, &id).await;
-            if is_member.map_err(|error| refused(error, kind))? == wanted {
-                found.push(id);
-            }
-        }
-        Ok(found)
+        let are_members = self.store.are_members(&call.source.slug, &group.id, &ids).await;
+        let are_members = are_members.map_err(|error| refused(error, kind))?;
+        let chosen = ids.into_iter().zip(are_members).filter(|(_, is_member)| *is_member == wanted);
+        Ok(chosen.map(|(id, _)| id).collect())
     }
 
     /// Whether these ids are not just the members of the group.

@@ -86,7 +86,9 @@ pub trait Store: Send + Sync {
     /// How many resources of a kind there are; costs the same however many.
     fn count<'a>(&'a self, source: &'a str, kind: &'a str) -> Answer<'a, u64>;
 
-    /// The members of a group, in the order of ids. Their number is [`Stored::members`].
+    /// The members of a group in the order in which they came; after a restore, and of groups from an older schema, in that of ids at
+    /// first. Who is a member all the while stands on one of the pages and on one alone, whoever comes and goes between them. Their
+    /// number is [`Stored::members`].
     fn members<'a>(
         &'a self,
         source: &'a str,
@@ -106,6 +108,9 @@ pub trait Store: Send + Sync {
 
     /// Whether it is a member of the group.
     fn is_member<'a>(&'a self, source: &'a str, group: &'a str, member: &'a str) -> Answer<'a, bool>;
+
+    /// The same of many ids, in their order.
+    fn are_members<'a>(&'a self, source: &'a str, group: &'a str, members: &'a [String]) -> Answer<'a, Vec<bool>>;
 
     /// Outbox entries from a number on.
     fn outbox(&self, from: u64, limit: usize) -> Answer<'_, Vec<OutboxEntry>>;

@@ -38,6 +38,7 @@ mod large;
 mod liquid;
 mod live;
 mod log;
+mod members;
 mod names;
 mod newcomer;
 mod pieces;

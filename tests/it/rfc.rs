@@ -94,7 +94,7 @@ fn afterwards(number: &str) -> Option<(&'static str, &'static str, Value)> {
         "22" => ("$", "/active", json!(true)),
         "23" | "24" => ("$", "/nickName", json!("Babs")),
         "26" => ("$", "/name", json!({"givenName": "Kkom", "familyName": "Unua"})),
-        "27" => ("$", "/members", json!([{"value": "f648f8d5ea4e4cd38e9c"}, {"value": "stays"}])),
+        "27" => ("$", "/members", json!([{"value": "stays"}, {"value": "f648f8d5ea4e4cd38e9c"}])),
         "37" => ("$", "/members", json!([{"value": "stays"}, {"value": "u1091"}])),
         "48" => ("$", "/emails", json!([{"type": "work", "value": "new@contoso.com"}])),
         "50" => ("$", "/title", Value::Null),

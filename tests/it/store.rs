@@ -17,10 +17,10 @@ use provisor::store::{
 };
 
 /// A directory that is gone after the test.
-struct Place(PathBuf);
+pub(crate) struct Place(pub(crate) PathBuf);
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!("store-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -28,7 +28,7 @@ impl Place {
         Self(path)
     }
 
-    fn open(&self) -> SledStore {
+    pub(crate) fn open(&self) -> SledStore {
         SledStore::open(&self.0, Options::default()).unwrap()
     }
 }
@@ -39,11 +39,11 @@ impl Drop for Place {
     }
 }
 
-fn wait<T>(answer: Answer<'_, T>) -> Result<T, StoreError> {
+pub(crate) fn wait<T>(answer: Answer<'_, T>) -> Result<T, StoreError> {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
 }
 
-fn create(kind: &str, id: &str, at: u64, body: &[u8], keys: Keys) -> Operation {
+pub(crate) fn create(kind: &str, id: &str, at: u64, body: &[u8], keys: Keys) -> Operation {
     Operation::Create { kind: kind.into(), id: id.into(), at, body: body.into(), profile: None, keys }
 }
 
@@ -64,7 +64,7 @@ fn change(id: &str, change: Change) -> Operation {
     change_with(id, change, Unknown::Refuse)
 }
 
-fn change_with(id: &str, change: Change, unknown: Unknown) -> Operation {
+pub(crate) fn change_with(id: &str, change: Change, unknown: Unknown) -> Operation {
     Operation::Members { id: id.into(), expected: Expected::Any, at: 2, change, unknown }
 }
 
@@ -72,15 +72,18 @@ fn add(id: &str, members: &[&str]) -> Operation {
     change(id, Change::Add(members.iter().map(|member| (*member).to_owned()).collect()))
 }
 
-fn of(operations: impl IntoIterator<Item = Operation>) -> Transaction {
+pub(crate) fn of(operations: impl IntoIterator<Item = Operation>) -> Transaction {
     Transaction { source: "s".into(), operations: operations.into_iter().collect() }
 }
 
-fn commit(store: &dyn Store, operations: impl IntoIterator<Item = Operation>) -> Result<Committed, StoreError> {
+pub(crate) fn commit(
+    store: &dyn Store,
+    operations: impl IntoIterator<Item = Operation>,
+) -> Result<Committed, StoreError> {
     wait(store.commit(of(operations)))
 }
 
-fn sound(store: &dyn Store) {
+pub(crate) fn sound(store: &dyn Store) {
     let told = store.verify().unwrap();
     assert_eq!(told.findings, Vec::<String>::new());
 }

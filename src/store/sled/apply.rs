@@ -1,15 +1,14 @@
 //! What each operation does: checks its precondition and stages its writes. Only the committer runs this, so nothing
 //! changes between the check and the write.
 
-use std::collections::BTreeSet;
-
 use crate::store::types::{Keys, MODIFIED, Millis, Stored, Table, time_key};
 use crate::store::{Applied, Change, Committed, Expected, Operation, StoreError, Transaction, Unknown, When};
 
 use super::codec;
 use super::engine::MAX_VALUE;
-use super::keys::{self, EXTENT, MAX_ID, MAX_NAME, MAX_RECORD_KEY, NO_KIND, Parts, Space};
-use super::staging::{Staging, after};
+use super::keys::{self, EXTENT, MAX_ID, MAX_NAME, MAX_RECORD_KEY, Parts, Space};
+use super::members;
+use super::staging::Staging;
 
 /// The most keys of a resource.
 const MAX_KEYS: usize = 1_000;
@@ -171,13 +170,10 @@ fn create(staging: &mut Staging<'_>, source: &str, mut stored: Stored) -> Result
     staging.put(extent, &places)?;
 
     // Groups that had the id as a member before it was a resource learn what it is.
-    let groups = if staging.has_strays() { edge_ends(staging, Space::Group, source, &stored.id)? } else { Vec::new() };
-    for group in &groups {
-        staging.put(keys::member(source, group, &stored.id), stored.kind.as_bytes())?;
-    }
+    let is_member = staging.has_strays() && members::known(staging, source, &stored.id, &stored.kind)?;
 
     save(staging, source, &stored)?;
-    Ok(Applied::Created { number: stored.number, is_member: !groups.is_empty() })
+    Ok(Applied::Created { number: stored.number, is_member })
 }
 
 /// The new body, profile and keys of a resource.
@@ -247,15 +243,8 @@ fn delete(staging: &mut Staging<'_>, source: &str, old: &Stored, at: Millis) -> 
         staging.put(extent, &codec::write_extent(&places))?;
     }
 
-    let mut edges = 0;
-    for member in edge_ends(staging, Space::Member, source, &old.id)? {
-        staging.remove(keys::member(source, &old.id, &member))?;
-        staging.remove(keys::group(source, &member, &old.id))?;
-        edges += 1;
-    }
-    for group in edge_ends(staging, Space::Group, source, &old.id)? {
-        staging.remove(keys::member(source, &group, &old.id))?;
-        staging.remove(keys::group(source, &old.id, &group))?;
+    let mut edges = members::disband(staging, source, &old.id)?;
+    for group in members::leave(staging, source, &old.id)? {
         edges += 1;
         if let Some(group) = load(staging, source, &group)? {
             let mut new = group.clone();
@@ -269,13 +258,6 @@ fn delete(staging: &mut Staging<'_>, source: &str, old: &Stored, at: Millis) -> 
     Ok(Applied::Deleted { edges })
 }
 
-/// The ids at the other ends of the edges of a resource.
-fn edge_ends(staging: &Staging<'_>, space: Space, source: &str, id: &str) -> Result<Vec<String>, StoreError> {
-    let prefix = keys::edges(space, source, id);
-    let keys = staging.keys(&prefix)?;
-    keys.iter().map(|key| Parts::rest(after(key, &prefix)).id().ok_or_else(|| keys::bad_key(key))).collect()
-}
-
 fn members(
     staging: &mut Staging<'_>,
     source: &str,
@@ -284,46 +266,9 @@ fn members(
     change: Change,
     unknown: Unknown,
 ) -> Result<Applied, StoreError> {
-    let (to_add, to_remove) = match change {
-        Change::Add(ids) => (ids, Vec::new()),
-        Change::Remove(ids) => (Vec::new(), ids),
-        Change::Replace(ids) => {
-            let wanted: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
-            let mut gone = edge_ends(staging, Space::Member, source, &old.id)?;
-            gone.retain(|id| !wanted.contains(id.as_str()));
-            (ids, gone)
-        }
-    };
-    let mut removed = Vec::new();
-    for member in to_remove {
-        id_fits(&member)?;
-        let edge = keys::member(source, &old.id, &member);
-        if staging.has(&edge)? {
-            staging.remove(edge)?;
-            staging.remove(keys::group(source, &member, &old.id))?;
-            removed.push(member);
-        }
-    }
-    let mut added = Vec::new();
-    for member in to_add {
-        id_fits(&member)?;
-        let edge = keys::member(source, &old.id, &member);
-        if staging.has(&edge)? {
-            continue;
-        }
-        let kind = match staging.load(&keys::resource(source, &member))? {
-            Some(row) => codec::read_kind(&row)?,
-            None if unknown == Unknown::Keep => {
-                staging.count_stray();
-                NO_KIND.to_owned()
-            }
-            None => return Err(StoreError::MemberNotFound { id: member }),
-        };
-        staging.put(edge, kind.as_bytes())?;
-        staging.join(&keys::edges(Space::Group, source, &member));
-        staging.put(keys::group(source, &member, &old.id), b"")?;
-        added.push(member);
-    }
+    let (Change::Add(ids) | Change::Remove(ids) | Change::Replace(ids)) = &change;
+    ids.iter().try_for_each(|id| id_fits(id))?;
+    let (added, removed) = members::change(staging, source, &old.id, change, unknown)?;
     if added.is_empty() && removed.is_empty() {
         return Ok(Applied::Members { version: old.version, added, removed, total: old.members });
     }

@@ -97,6 +97,16 @@ impl<'r> Reader<'r> {
     pub(super) fn string(&mut self) -> Result<String, StoreError> {
         String::from_utf8(self.bytes()?.to_vec()).map_err(|_| self.damage())
     }
+
+    /// An id: a text, or the bytes of a UUID.
+    pub(super) fn id(&mut self, is_text: bool) -> Result<PlacedId<'r>, StoreError> {
+        if is_text {
+            return std::str::from_utf8(self.bytes()?).map(PlacedId::Text).map_err(|_| self.damage());
+        }
+        let (bytes, rest) = self.rest.split_first_chunk().ok_or_else(|| self.damage())?;
+        self.rest = rest;
+        Ok(PlacedId::Uuid(bytes))
+    }
 }
 
 pub(super) fn write_resource(stored: &Stored) -> Vec<u8> {
@@ -207,7 +217,7 @@ pub(super) struct Places<'r> {
     is_compact: bool,
 }
 
-/// An id in a row of the order; as text it is what it is called.
+/// An id in a row of the order or of members; as text it is what it is called.
 pub(super) enum PlacedId<'r> {
     Uuid(&'r [u8; 16]),
     Text(&'r str),
@@ -232,16 +242,10 @@ impl<'r> Places<'r> {
     fn step(&mut self) -> Result<(u8, PlacedId<'r>), StoreError> {
         let place = self.row.byte()?;
         let tag = if self.is_compact { self.row.byte()? } else { TEXT };
-        let id = match tag {
-            UUID => {
-                let (bytes, rest) = self.row.rest.split_first_chunk().ok_or_else(|| self.row.damage())?;
-                self.row.rest = rest;
-                PlacedId::Uuid(bytes)
-            }
-            TEXT => PlacedId::Text(std::str::from_utf8(self.row.bytes()?).map_err(|_| self.row.damage())?),
-            _ => return Err(self.row.damage()),
-        };
-        Ok((place, id))
+        match tag {
+            UUID | TEXT => Ok((place, self.row.id(tag == TEXT)?)),
+            _ => Err(self.row.damage()),
+        }
     }
 }
 

@@ -118,7 +118,7 @@ impl Shared {
         let mut dirty = self.dirty();
         let Some(seen) = &mut dirty.keys else { return };
         for key in keys {
-            let dumped = [Space::Resource, Space::Member, Space::Record, Space::Outbox, Space::Log];
+            let dumped = [Space::Resource, Space::Group, Space::Record, Space::Outbox, Space::Log];
             if Space::of(key).is_some_and(|space| dumped.contains(&space)) {
                 seen.insert(key.clone());
             }

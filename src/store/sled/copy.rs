@@ -10,10 +10,12 @@ use crate::store::dump::{self, DumpWriter, Line, Octets};
 use crate::store::types::{LogEntry, LogLine, MODIFIED, OutboxEntry, Stored, Table, time_key};
 use crate::store::{Dumped, Rewind, StoreError};
 
+use super::chunk;
 use super::codec::{self, Counters};
 use super::committer::counters;
 use super::engine::{Engine, Value, encode};
 use super::keys::{self, EXTENT, NO_KIND, Parts, Space};
+use super::members::Rows;
 use super::open::RESTORING;
 use super::staging::{Group, Staging, batch};
 use super::{SledStore, verify};
@@ -25,7 +27,7 @@ const ROUNDS: usize = 8;
 /// Keys in a batch of a restore.
 const BATCH: usize = 4_096;
 /// What is in a backup; the rest follows from it.
-const SPACES: [Space; 5] = [Space::Resource, Space::Member, Space::Record, Space::Outbox, Space::Log];
+const SPACES: [Space; 5] = [Space::Resource, Space::Group, Space::Record, Space::Outbox, Space::Log];
 
 /// Remembers changes until it is dropped.
 struct Tracking<'s>(&'s SledStore);
@@ -73,9 +75,10 @@ pub(super) fn dump(store: &SledStore, to: &mut dyn Write) -> Result<Dumped, Stor
     let tracking = Tracking::begin(store)?;
     let mut writer = DumpWriter::new(to)?;
     for space in SPACES {
+        let mut kinds = Kinds::new(engine);
         for row in engine.prefix(&[space.letter()], None) {
             let (key, value) = row?;
-            lines(&key, Some(&value), &mut writer)?;
+            lines(&key, Some(&value), &mut kinds, &mut writer)?;
         }
     }
     for _ in 0..ROUNDS {
@@ -107,14 +110,44 @@ pub(super) fn dump(store: &SledStore, to: &mut dyn Write) -> Result<Dumped, Stor
 
 /// Writes what changed as it is now.
 fn again(engine: &Engine, tracking: &Tracking<'_>, writer: &mut DumpWriter<'_>) -> Result<(), StoreError> {
-    for key in tracking.take()? {
-        lines(&key, engine.get(&key)?.as_ref(), writer)?;
+    let changed = tracking.take()?;
+    let mut kinds = Kinds::new(engine);
+    for key in changed {
+        lines(&key, engine.get(&key)?.as_ref(), &mut kinds, writer)?;
     }
     Ok(())
 }
 
+/// The kinds of members, whose memberships follow each other.
+struct Kinds<'e> {
+    engine: &'e Engine,
+    /// The key of the last one's row, and its kind.
+    last: (Vec<u8>, String),
+}
+
+impl<'e> Kinds<'e> {
+    fn new(engine: &'e Engine) -> Self {
+        Self { engine, last: Default::default() }
+    }
+
+    /// The kind of a member, empty when it is no resource. One that becomes a resource after this has its memberships written again.
+    fn of(&mut self, source: &str, member: &str) -> Result<String, StoreError> {
+        let key = keys::resource(source, member);
+        if self.last.0 != key {
+            let kind = self.engine.get(&key)?.map_or(Ok(NO_KIND.to_owned()), |row| codec::read_kind(&row))?;
+            self.last = (key, kind);
+        }
+        Ok(self.last.1.clone())
+    }
+}
+
 /// The lines of one row, or the line that says it is gone.
-fn lines(key: &[u8], value: Option<&Value>, writer: &mut DumpWriter<'_>) -> Result<(), StoreError> {
+fn lines(
+    key: &[u8],
+    value: Option<&Value>,
+    kinds: &mut Kinds<'_>,
+    writer: &mut DumpWriter<'_>,
+) -> Result<(), StoreError> {
     let bad = || keys::bad_key(key);
     let space = Space::of(key).ok_or_else(bad)?;
     let mut parts = Parts::new(key);
@@ -126,11 +159,14 @@ fn lines(key: &[u8], value: Option<&Value>, writer: &mut DumpWriter<'_>) -> Resu
                 None => Line::NoResource { source, id },
             })
         }
-        Space::Member => {
+        Space::Group => {
             let source = parts.string().ok_or_else(bad)?;
-            let (group, member) = parts.id().zip(parts.id()).ok_or_else(bad)?;
+            let (member, group) = parts.id().zip(parts.id()).ok_or_else(bad)?;
             writer.line(&match value {
-                Some(kind) => Line::Member { source, group, member, kind: String::from_utf8_lossy(kind).into_owned() },
+                Some(_) => {
+                    let kind = kinds.of(&source, &member)?;
+                    Line::Member { source, group, member, kind }
+                }
                 None => Line::NoMember { source, group, member },
             })
         }
@@ -162,7 +198,7 @@ fn lines(key: &[u8], value: Option<&Value>, writer: &mut DumpWriter<'_>) -> Resu
 }
 
 /// Entries of outbox or log that become rows again.
-struct Rows {
+struct Numbered {
     space: Space,
     first: u64,
     next: u64,
@@ -170,7 +206,7 @@ struct Rows {
     size: usize,
 }
 
-impl Rows {
+impl Numbered {
     fn new(space: Space) -> Self {
         Self { space, first: 0, next: 0, entries: Vec::new(), size: 0 }
     }
@@ -252,7 +288,7 @@ pub(super) fn restore(engine: &Engine, from: &mut dyn Rewind) -> Result<Dumped, 
         return Err(StoreError::NotEmpty);
     }
     let mut loader = Loader::new(engine);
-    let (mut outbox, mut log) = (Rows::new(Space::Outbox), Rows::new(Space::Log));
+    let (mut outbox, mut log) = (Numbered::new(Space::Outbox), Numbered::new(Space::Log));
     let (mut oldest, mut next) = ((0, 0), (0, 0));
     let mut started = false;
     let dumped = dump::read(from, |line| {
@@ -320,10 +356,11 @@ fn fact(loader: &mut Loader<'_>, line: Line) -> Result<(), StoreError> {
             loader.put(keys::resource(&source, &stored.id), &codec::write_resource(&stored))
         }
         Line::NoResource { source, id } => loader.remove(keys::resource(&source, &id)),
+        // With the kind in the place of the number of a row, until all memberships are known.
         Line::Member { source, group, member, kind } => {
-            loader.put(keys::member(&source, &group, &member), kind.as_bytes())
+            loader.put(keys::group(&source, &member, &group), kind.as_bytes())
         }
-        Line::NoMember { source, group, member } => loader.remove(keys::member(&source, &group, &member)),
+        Line::NoMember { source, group, member } => loader.remove(keys::group(&source, &member, &group)),
         Line::Record { table: name, key, value } => loader.put(keys::record(table(&name)?, &key.0), &value.0),
         Line::NoRecord { table: name, key } => loader.remove(keys::record(table(&name)?, &key.0)),
         Line::NextResource { source, kind, number } => {
@@ -364,7 +401,7 @@ fn drop_older(engine: &Engine, loader: &mut Loader<'_>, oldest: (u64, u64)) -> R
     Ok(log_bytes)
 }
 
-/// Makes what follows from resources and edges: indexes, the order of creation, counts, the edges' other side.
+/// Makes what follows from resources and memberships: indexes, the order of creation, counts, the rows of members.
 fn derive(engine: &Engine, loader: &mut Loader<'_>) -> Result<(), StoreError> {
     for row in engine.prefix(&[Space::Resource.letter()], None) {
         let (key, value) = row?;
@@ -373,16 +410,20 @@ fn derive(engine: &Engine, loader: &mut Loader<'_>) -> Result<(), StoreError> {
         let stored = codec::read_resource(&id, &value)?;
         loader.stage(|staging| derive_one(staging, &source, &stored))?;
     }
-    for row in engine.prefix(&[Space::Member.letter()], None) {
+    for row in engine.prefix(&[Space::Group.letter()], None) {
         let (key, kind) = row?;
         let mut parts = Parts::new(&key);
         let source = parts.string().ok_or_else(|| keys::bad_key(&key))?;
-        let (group, member) = parts.id().zip(parts.id()).ok_or_else(|| keys::bad_key(&key))?;
+        let (member, group) = parts.id().zip(parts.id()).ok_or_else(|| keys::bad_key(&key))?;
+        let kind = String::from_utf8_lossy(&kind);
         loader.stage(|staging| {
-            if *kind == *NO_KIND.as_bytes() {
+            if kind == NO_KIND {
                 staging.count_stray();
             }
-            staging.put(keys::group(&source, &member, &group), b"")
+            let mut rows = Rows::new(&source, &group);
+            let number = rows.push(staging, &member, &kind)?;
+            rows.save(staging)?;
+            staging.put(key.to_vec(), &chunk::write_number(number))
         })?;
     }
     Ok(())

@@ -14,6 +14,7 @@ use super::ahead::{Ahead, Merged, Part};
 use super::extents::Extents;
 use super::joined::Joined;
 use super::keys::{self, Space};
+use super::lasts::Lasts;
 use super::names::Names;
 use super::pack;
 use super::staging::Writes;
@@ -44,6 +45,8 @@ pub(super) struct Engine {
     pub(super) watch: Watch,
     /// How the orders of creation are filled.
     pub(super) extents: Extents,
+    /// Where new members come to stand.
+    pub(super) lasts: Lasts,
 }
 
 /// Runs something of the database's.
@@ -152,8 +155,8 @@ pub(super) fn whole(stored: &[u8]) -> Option<&[u8]> {
 
 /// A value as it is stored under its key, and its pieces if it has some.
 pub(super) fn encode(key: &[u8], value: &[u8], generation: u64) -> (Vec<u8>, Vec<Row>) {
-    // Rows of the order are ids, and are gone over for their first bytes.
-    let packs = Space::of(key) != Some(Space::Order);
+    // Rows of the order and of members are ids, and those of the order are gone over for their first bytes.
+    let packs = !matches!(Space::of(key), Some(Space::Order | Space::Member));
     if packs && let Some(packed) = pack::pack(value).filter(|packed| packed.len() < PIECE) {
         return ([[PACKED].as_slice(), &packed].concat(), Vec::new());
     }

@@ -7,8 +7,8 @@
 //! C source kind                       how many there are, and the next place
 //! U source kind index key             unique: the id that has the key
 //! I source kind index key id          the others
-//! E source group member               a membership: the member's kind, empty when it is no resource
-//! G source member group               the same from the other side
+//! E source group number               members of a group: up to 32 of them with their kinds (`chunk.rs`), numbers from zero on
+//! G source member group               a membership: the number of the row in which the member stands. This says who is a member
 //! T table key                         a record
 //! O number                            outbox entries of one batch, from this number on
 //! L number                            provisioning-log entries of one batch
@@ -124,6 +124,16 @@ impl Key {
         let mut bytes = Vec::with_capacity(96);
         bytes.push(space.letter());
         Self(bytes)
+    }
+
+    /// A part of a key, without a letter.
+    pub(super) fn part() -> Self {
+        Self(Vec::with_capacity(64))
+    }
+
+    /// A key that begins so.
+    pub(super) fn after(beginning: Vec<u8>) -> Self {
+        Self(beginning)
     }
 
     /// A text and its end.
@@ -376,14 +386,14 @@ pub(super) fn plain(source: &str, kind: &str, name: &str, key: &[u8], id: &str) 
     index(false, source, kind, name).index_key(key).id(id).done()
 }
 
-/// What the edges of one resource begin with, on the side of the group or of the member.
+/// What the keys of one resource begin with: of its rows of members, or of its memberships.
 pub(super) fn edges(space: Space, source: &str, id: &str) -> Vec<u8> {
     Key::new(space).text(source.as_bytes()).id(id).done()
 }
 
 /// What names a resource in the keys of its row and of its memberships: source and id.
 pub(super) fn name(source: &str, id: &str) -> Vec<u8> {
-    Key(Vec::with_capacity(64)).text(source.as_bytes()).id(id).done()
+    Key::part().text(source.as_bytes()).id(id).done()
 }
 
 /// The name of the resource that changes with what is under a key: its own row, its members, the groups it is in.
@@ -395,10 +405,6 @@ pub(super) fn name_in(key: &[u8]) -> Option<&[u8]> {
     parts.skip_text()?;
     parts.skip_id()?;
     key.get(1..key.len() - parts.remaining().len())
-}
-
-pub(super) fn member(source: &str, group: &str, member: &str) -> Vec<u8> {
-    Key::new(Space::Member).text(source.as_bytes()).id(group).id(member).done()
 }
 
 pub(super) fn group(source: &str, member: &str, group: &str) -> Vec<u8> {

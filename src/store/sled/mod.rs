@@ -3,12 +3,14 @@
 //! `keys.rs` has the layout, `codec.rs` the values, and `pack.rs` makes them smaller. `engine.rs` is the database behind functions that cannot panic.
 //! `committer.rs` is the one thread that writes; `staging.rs` and `apply.rs` are what it does to a transaction. `journal.rs` is
 //! what makes a batch durable before the database has written it, `syncer.rs` and `checkpoint.rs` the threads for the one and the
-//! other. `joined.rs`, `names.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less;
-//! `learning.rs` is how the first two come there.
+//! other. `joined.rs`, `names.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less, `lasts.rs` so that
+//! writes do; `learning.rs` is how the first two come there. `chunk.rs` is what the rows of members hold, `members.rs` how they change.
+//! `takeover.rs` makes older layouts today's.
 
 mod ahead;
 mod apply;
 mod checkpoint;
+mod chunk;
 mod codec;
 mod committer;
 mod compact;
@@ -18,13 +20,16 @@ mod extents;
 mod joined;
 mod journal;
 mod keys;
+mod lasts;
 mod learning;
+mod members;
 mod names;
 mod open;
 mod pack;
 mod read;
 mod staging;
 mod syncer;
+mod takeover;
 mod tally;
 mod verify;
 
@@ -252,7 +257,11 @@ impl Store for SledStore {
     }
 
     fn is_member<'a>(&'a self, source: &'a str, group: &'a str, member: &'a str) -> Answer<'a, bool> {
-        now(self.engine.get_stored(&keys::member(source, group, member)).map(|edge| edge.is_some()))
+        now(read::is_member(&self.engine, source, group, member))
+    }
+
+    fn are_members<'a>(&'a self, source: &'a str, group: &'a str, members: &'a [String]) -> Answer<'a, Vec<bool>> {
+        now(read::are_members(&self.engine, source, group, members))
     }
 
     fn outbox(&self, from: u64, limit: usize) -> Answer<'_, Vec<OutboxEntry>> {

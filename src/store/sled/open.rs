@@ -16,12 +16,13 @@ use super::extents::Extents;
 use super::joined::Joined;
 use super::journal::Journal;
 use super::keys::{self, Space};
+use super::lasts::Lasts;
 use super::names::Names;
+use super::takeover;
 
-/// The version of the layout in `keys.rs`, `codec.rs` and `pack.rs`, and of the journal. Those before are taken over.
-pub(super) const SCHEMA: u64 = 3;
-const WITHOUT_JOURNAL: u64 = 1;
-const NOTHING_PACKED: u64 = 2;
+/// The version of the layout in `keys.rs`, `codec.rs`, `chunk.rs` and `pack.rs`, and of the journal. Those before are taken over.
+pub(super) const SCHEMA: u64 = 4;
+const FIRST_SCHEMA: u64 = 1;
 const SCHEMA_KEY: &str = "schema";
 /// Present while a restore runs.
 pub(super) const RESTORING: &str = "restoring";
@@ -158,6 +159,7 @@ pub(super) fn open(path: &Path, cache: u64) -> Result<Engine, StoreError> {
         names: Names::default(),
         watch: Watch::default(),
         extents: Extents::default(),
+        lasts: Lasts::default(),
     };
     check_schema(&engine)?;
     engine.sync()?;
@@ -202,7 +204,7 @@ fn number_row(name: &str, number: u64) -> Row {
     (key, stored)
 }
 
-/// Gives the database what only the journal has. The journal is empty after that.
+/// Gives the database what only the journal has, and then the layout of today. The journal is empty after that.
 pub(super) fn replay(directory: &Path, engine: &Engine) -> Result<Journal, StoreError> {
     let mut journal = Journal::open(directory)?;
     let missing = journal.after(last_batch(engine)?)?;
@@ -214,6 +216,7 @@ pub(super) fn replay(directory: &Path, engine: &Engine) -> Result<Journal, Store
     }
     journal.clear()?;
     sync_directory(directory)?;
+    takeover::take_over(engine)?;
     Ok(journal)
 }
 
@@ -222,21 +225,28 @@ fn check_schema(engine: &Engine) -> Result<(), StoreError> {
         let what = "a restore into this data directory did not finish; delete the directory and restore again";
         return Err(StoreError::Dump { line: 0, what: what.to_owned() });
     }
-    let write = || {
-        let (key, row) = number_row(SCHEMA_KEY, SCHEMA);
-        let mut batch = ::sled::Batch::default();
-        batch.insert(key, row);
-        engine.apply(batch)
-    };
-    match engine.get(&keys::meta(SCHEMA_KEY))? {
-        Some(row) => match number(&row)? {
-            SCHEMA => Ok(()),
-            WITHOUT_JOURNAL | NOTHING_PACKED => write(),
-            found => Err(StoreError::Schema { found, known: SCHEMA }),
-        },
-        None if engine.range(std::ops::Bound::Unbounded, None).next().is_none() => write(),
+    match schema(engine)? {
+        // The journal may still hold rows of the older one, so it is taken over after that.
+        Some(FIRST_SCHEMA..=SCHEMA) => Ok(()),
+        Some(found) => Err(StoreError::Schema { found, known: SCHEMA }),
+        None if engine.range(std::ops::Bound::Unbounded, None).next().is_none() => {
+            let (key, row) = schema_row(SCHEMA);
+            let mut batch = ::sled::Batch::default();
+            batch.insert(key, row);
+            engine.apply(batch)
+        }
         None => Err(StoreError::corrupt("meta", "there is data, but no schema version")),
     }
+}
+
+/// The schema of a database; `None` when it has none.
+pub(super) fn schema(engine: &Engine) -> Result<Option<u64>, StoreError> {
+    engine.get(&keys::meta(SCHEMA_KEY))?.map(|row| number(&row)).transpose()
+}
+
+/// The row that says so.
+pub(super) fn schema_row(schema: u64) -> Row {
+    number_row(SCHEMA_KEY, schema)
 }
 
 fn number(row: &Value) -> Result<u64, StoreError> {
@@ -269,13 +279,14 @@ mod tests {
         let (key, value) = (keys::resource("a", "1"), b"{\"userName\":\"x\"}".repeat(40));
         {
             let engine = open(directory.path(), 1 << 20).unwrap();
-            let (meta, row) = number_row(SCHEMA_KEY, NOTHING_PACKED);
+            let (meta, row) = schema_row(2);
             engine.tree.insert(meta, row).unwrap();
             engine.tree.insert(&key, [&[1], value.as_slice()].concat()).unwrap();
         }
         let engine = open(directory.path(), 1 << 20).unwrap();
+        takeover::take_over(&engine).unwrap();
         assert_eq!(engine.get(&key).unwrap().unwrap().to_vec(), value);
-        assert_eq!(number(&engine.get(&keys::meta(SCHEMA_KEY)).unwrap().unwrap()), Ok(SCHEMA));
+        assert_eq!(schema(&engine), Ok(Some(SCHEMA)));
         let packed = encode(&key, &value, 0).0;
         assert!(packed.len() < value.len() / 4, "{}", packed.len());
         engine.tree.insert(&key, packed).unwrap();

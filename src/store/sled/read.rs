@@ -7,6 +7,7 @@ use crate::store::{
     Cursor, Holder, LogLine, LogQuery, Member, OutboxEntry, Page, Record, Scan, Span, Start, StoreError, Stored, Table,
 };
 
+use super::chunk::{self, Chunk};
 use super::codec;
 use super::engine::{Engine, Range, Value};
 use super::extents::Extents;
@@ -278,21 +279,6 @@ pub(super) fn count(engine: &Engine, source: &str, kind: &str) -> Result<u64, St
     engine.get(&keys::count(source, kind))?.map_or(Ok(0), |row| codec::read_count(&row).map(|(count, _)| count))
 }
 
-/// A page of the edges of a resource.
-fn edges<T>(
-    engine: &Engine,
-    prefix: &[u8],
-    cursor: Option<&Cursor>,
-    limit: usize,
-    read: impl Fn(String, &Value) -> Result<T, StoreError>,
-) -> Result<Page<T>, StoreError> {
-    let cursor = cursor.map(|cursor| [prefix, cursor.as_bytes()].concat());
-    page(engine.prefix(prefix, cursor), limit, prefix, |key, value| {
-        let id = Parts::rest(after(&key, prefix)).id().ok_or_else(|| keys::bad_key(key))?;
-        read(id, value).map(Some)
-    })
-}
-
 pub(super) fn members(
     engine: &Engine,
     source: &str,
@@ -300,11 +286,51 @@ pub(super) fn members(
     cursor: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<Member>, StoreError> {
-    edges(engine, &keys::edges(Space::Member, source, group), cursor, limit, |id, kind| {
-        let kind = String::from_utf8(kind.to_vec())
-            .map_err(|_| StoreError::corrupt(Space::Member.name(), "a kind is not text"))?;
-        Ok(Member { id, kind: Some(kind).filter(|kind| kind != NO_KIND) })
-    })
+    let limit = limit.min(MAX_PAGE);
+    let prefix = keys::edges(Space::Member, source, group);
+    // The row and the place behind which the page begins.
+    let last = cursor.and_then(|cursor| {
+        let mut parts = Parts::rest(cursor.as_bytes());
+        parts.number().zip(parts.byte()).filter(|_| parts.is_empty())
+    });
+    let start = last.map_or_else(|| prefix.clone(), |(number, _)| chunk::key(&prefix, number));
+    let (mut items, mut seen) = (Vec::new(), None);
+    for row in engine.range(Bound::Included(start), keys::after_prefix(&prefix)) {
+        let (key, row) = row?;
+        let number = chunk::number_in(&key, &prefix)?;
+        for (place, id, kind) in Chunk::read(&row)?.into_members() {
+            if last.is_some_and(|last| (number, place) <= last) {
+                continue;
+            }
+            if items.len() >= limit {
+                return Ok(Page { items, next: seen.map(member_cursor) });
+            }
+            items.push(Member { id, kind: Some(kind).filter(|kind| kind != NO_KIND) });
+            seen = Some((number, place));
+        }
+    }
+    Ok(Page { items, next: None })
+}
+
+fn member_cursor((number, place): (u64, u8)) -> Cursor {
+    Cursor([number.to_be_bytes().as_slice(), &[place]].concat())
+}
+
+pub(super) fn is_member(engine: &Engine, source: &str, group: &str, member: &str) -> Result<bool, StoreError> {
+    let edges = keys::edges(Space::Group, source, member);
+    if !engine.joined.may_have(&edges) {
+        return Ok(false);
+    }
+    Ok(engine.get_stored(&Key::after(edges).id(group).done())?.is_some())
+}
+
+pub(super) fn are_members(
+    engine: &Engine,
+    source: &str,
+    group: &str,
+    members: &[String],
+) -> Result<Vec<bool>, StoreError> {
+    members.iter().map(|member| is_member(engine, source, group, member)).collect()
 }
 
 pub(super) fn groups(
@@ -318,7 +344,10 @@ pub(super) fn groups(
     if !engine.joined.may_have(&prefix) {
         return Ok(Page { items: Vec::new(), next: None });
     }
-    edges(engine, &prefix, cursor, limit, |id, _| Ok(id))
+    let cursor = cursor.map(|cursor| [prefix.as_slice(), cursor.as_bytes()].concat());
+    page(engine.prefix(&prefix, cursor), limit, &prefix, |key, _| {
+        Parts::rest(after(&key, &prefix)).id().map(Some).ok_or_else(|| keys::bad_key(key))
+    })
 }
 
 /// Rows of entries, from the one in which an entry of this number is.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
-use std::ops::Deref;
+use std::ops::{Bound, Deref};
 
 use ::sled::{Batch, IVec};
 
@@ -33,6 +33,8 @@ struct Layer {
     counters: Counters,
     outbox: Vec<Vec<u8>>,
     log: Vec<Line>,
+    /// Which rows are the last ones of their groups now; [`super::lasts::Lasts`] takes it.
+    lasts: HashMap<Vec<u8>, Option<u64>>,
 }
 
 /// An entry of the provisioning log that is to be stored.
@@ -127,7 +129,10 @@ impl<'e> Group<'e> {
 
     /// Takes the effects of a transaction.
     pub(super) fn accept(&mut self, effects: Effects) {
-        let Layer { writes, counters, outbox, log, .. } = effects.0;
+        let Layer { writes, counters, outbox, log, lasts, .. } = effects.0;
+        for (prefix, number) in lasts {
+            self.engine.lasts.set(prefix, number);
+        }
         if self.base.writes.is_empty() {
             self.base.writes = writes;
         } else {
@@ -256,6 +261,40 @@ impl Staging<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// What this batch does to a key: whether there is a value after it. `None` when it does nothing.
+    fn staged(&self, key: &[u8]) -> Option<bool> {
+        [&self.top, self.below].into_iter().find_map(|layer| layer.writes.get(key)).map(Option::is_some)
+    }
+
+    /// The last of the keys that begin so.
+    pub(super) fn last(&self, prefix: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let end = keys::after_prefix(prefix);
+        let range = (Bound::Included(prefix), end.as_deref().map_or(Bound::Unbounded, Bound::Excluded));
+        let staged = [&self.top, self.below].into_iter().filter_map(|layer| {
+            let mut keys = layer.writes.range::<[u8], _>(range).rev().map(|(key, _)| key);
+            keys.find(|key| self.staged(key) == Some(true))
+        });
+        let last = staged.max().cloned();
+        let mut rows = self.engine.prefix(prefix, None);
+        while let Some(row) = rows.step_back() {
+            let (key, _) = row?;
+            if self.staged(&key) != Some(false) {
+                return Ok(last.max(Some(key.to_vec())));
+            }
+        }
+        Ok(last)
+    }
+
+    /// The number of the last row of members whose keys begin so, as far as it is remembered.
+    pub(super) fn last_row(&self, prefix: &[u8]) -> Option<u64> {
+        self.top.lasts.get(prefix).map_or_else(|| self.engine.lasts.get(prefix), |known| *known)
+    }
+
+    /// Remembers that number, or that it is to be looked for.
+    pub(super) fn set_last_row(&mut self, prefix: Vec<u8>, number: Option<u64>) {
+        self.top.lasts.insert(prefix, number);
     }
 
     /// The rows of a space that are stored already, oldest first.

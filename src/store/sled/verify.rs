@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::store::types::{MODIFIED, Stored, time_key};
 use crate::store::{StoreError, Verified};
 
+use super::chunk::{self, Chunk};
 use super::codec;
 use super::committer::counters;
 use super::engine::{Engine, Pieces};
@@ -121,9 +122,8 @@ impl Walk<'_> {
             self.find(|| format!("order: {kind} {id} is not at its place {number}"));
         }
         let mut members = 0;
-        for edge in self.engine.prefix(&keys::edges(Space::Member, source, id), None) {
-            edge?;
-            members += 1;
+        for row in self.engine.prefix(&keys::edges(Space::Member, source, id), None) {
+            members += Chunk::read(&row?.1).map_or(0, |chunk| chunk.len());
         }
         if members != stored.members {
             self.find(|| format!("members: {kind} {id} says {} and has {members}", stored.members));
@@ -132,33 +132,55 @@ impl Walk<'_> {
     }
 
     fn edges(&mut self) -> Result<(), StoreError> {
-        let mut last = (Vec::new(), false);
         for row in self.engine.prefix(&[Space::Member.letter()], None) {
-            let (key, kind) = row?;
-            self.told.edges += 1;
+            let (key, row) = row?;
             let mut parts = Parts::new(&key);
-            let ends = parts.string().and_then(|source| Some((source, parts.id()?, parts.id()?)));
-            let Some((source, group, member)) = ends.filter(|_| parts.is_empty()) else {
+            let ends = parts.string().and_then(|source| Some((source, parts.id()?, parts.number()?)));
+            let Some((source, group, number)) = ends.filter(|_| parts.is_empty()) else {
                 self.find(|| keys::bad_key(&key).to_string());
                 continue;
             };
-            let at = keys::resource(&source, &group);
-            if last.0 != at {
-                let there = self.has(&at)?;
-                last = (at, there);
+            let members: Vec<_> = match Chunk::read(&row) {
+                Ok(chunk) => chunk.into_members().collect(),
+                Err(error) => {
+                    self.find(|| error.to_string());
+                    continue;
+                }
+            };
+            if members.is_empty() {
+                self.find(|| format!("members: nobody is in row {number} of group {group}"));
             }
-            if !last.1 {
-                self.find(|| format!("members: {member} is in group {group}, which is gone"));
+            if !self.has(&keys::resource(&source, &group))? {
+                self.find(|| format!("members: group {group} has members, and is gone"));
             }
-            match self.engine.get(&keys::resource(&source, &member))?.map(|row| codec::read_kind(&row)) {
-                Some(Ok(found)) if *found.as_bytes() == *kind => {}
-                Some(_) => self.find(|| format!("members: {member} is of another kind than its edge to {group} says")),
-                None if *kind == *NO_KIND.as_bytes() => {}
-                None => self.find(|| format!("members: group {group} has member {member}, which is gone")),
+            let mut seen = BTreeSet::new();
+            for (_, member, kind) in &members {
+                self.told.edges += 1;
+                if seen.insert(member) {
+                    self.edge(&source, &group, number, member, kind)?;
+                } else {
+                    self.find(|| format!("members: {member} is twice in row {number} of group {group}"));
+                }
             }
-            if !self.has(&keys::group(&source, &member, &group))? {
-                self.find(|| format!("memberships: {member} does not know that it is in {group}"));
-            }
+        }
+        Ok(())
+    }
+
+    /// A member that stands in the row of this number.
+    fn edge(&mut self, source: &str, group: &str, number: u64, member: &str, kind: &str) -> Result<(), StoreError> {
+        match self.engine.get(&keys::resource(source, member))?.map(|row| codec::read_kind(&row)) {
+            Some(Ok(found)) if found == kind => {}
+            Some(_) => self.find(|| format!("members: {member} is of another kind than group {group} says")),
+            None if kind == NO_KIND => {}
+            None => self.find(|| format!("members: group {group} has member {member}, which is gone")),
+        }
+        match self.engine.get(&keys::group(source, member, group))?.map(|row| chunk::read_number(&row)) {
+            Some(Ok(known)) if known == number => {}
+            Some(Ok(known)) => self.find(|| {
+                format!("memberships: {member} is in row {number} of group {group}, and is said to be in row {known}")
+            }),
+            Some(Err(error)) => self.find(|| error.to_string()),
+            None => self.find(|| format!("memberships: {member} does not know that it is in {group}")),
         }
         Ok(())
     }
@@ -224,5 +246,98 @@ impl Walk<'_> {
             self.find(|| format!("provisioning log: {log_bytes} bytes, counted were {}", counters.log_bytes));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SledStore;
+    use super::super::engine::encode;
+    use super::*;
+    use crate::store::{Change, Expected, Keys, Operation, Options, Store, Transaction, Unknown};
+
+    /// Group `g` with the users `u00` to `u39` in two rows, group `h` without members, user `v` in no group.
+    fn filled() -> (tempfile::TempDir, SledStore) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SledStore::open(directory.path(), Options::default()).unwrap();
+        let users: Vec<String> = (0..40).map(|at| format!("u{at:02}")).collect();
+        let mut transaction = Transaction::new("s");
+        let made = [("Group", "g"), ("Group", "h"), ("User", "v")];
+        for (kind, id) in users.iter().map(|id| ("User", id.as_str())).chain(made) {
+            let (kind, id) = (kind.to_owned(), id.to_owned());
+            let create = Operation::Create { kind, id, at: 1, body: Vec::new(), profile: None, keys: Keys::default() };
+            transaction.operations.push(create);
+        }
+        let (id, expected, unknown) = ("g".to_owned(), Expected::Any, Unknown::Refuse);
+        transaction.operations.push(Operation::Members { id, expected, at: 1, change: Change::Add(users), unknown });
+        let committed = store.commit(transaction);
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(committed).unwrap();
+        (directory, store)
+    }
+
+    fn put(engine: &Engine, key: &[u8], value: &[u8]) {
+        engine.tree.insert(key, encode(key, value, 0).0).unwrap();
+    }
+
+    fn row(group: &str, number: u64) -> Vec<u8> {
+        chunk::key(&keys::edges(Space::Member, "s", group), number)
+    }
+
+    /// Changes a row of members.
+    fn change(engine: &Engine, number: u64, change: impl Fn(&mut Chunk)) {
+        let key = row("g", number);
+        let mut chunk = Chunk::read(&engine.get(&key).unwrap().unwrap()).unwrap();
+        change(&mut chunk);
+        put(engine, &key, &chunk.write());
+    }
+
+    #[test]
+    fn each_damage_to_members_is_found() {
+        type Damage = fn(&Engine);
+        let cases: [(&str, Damage); 14] = [
+            ("memberships: u01 does not know that it is in g", |engine| {
+                engine.tree.remove(keys::group("s", "u01", "g")).unwrap();
+            }),
+            ("memberships: 41 entries, and 40 belong to something", |engine| {
+                put(engine, &keys::group("s", "v", "h"), &chunk::write_number(0));
+            }),
+            ("members: Group g says 40 and has 39", |engine| change(engine, 0, |chunk| assert!(chunk.remove("u01")))),
+            ("memberships: 40 entries, and 39 belong to something", |engine| {
+                change(engine, 0, |chunk| assert!(chunk.remove("u01")));
+            }),
+            ("memberships: u01 is in row 0 of group g, and is said to be in row 1", |engine| {
+                put(engine, &keys::group("s", "u01", "g"), &chunk::write_number(1));
+            }),
+            ("memberships: u01 is in row 1 of group g, and is said to be in row 0", |engine| {
+                change(engine, 1, |chunk| assert!(chunk.push("u01", "User")));
+            }),
+            ("members: u35 is twice in row 1 of group g", |engine| {
+                change(engine, 1, |chunk| assert!(chunk.push("u35", "User")));
+            }),
+            ("members: u01 is of another kind than group g says", |engine| {
+                change(engine, 0, |chunk| assert!(chunk.set_kind("u01", "Group")));
+            }),
+            ("members: u01 is of another kind than group g says", |engine| {
+                change(engine, 0, |chunk| assert!(chunk.set_kind("u01", NO_KIND)));
+            }),
+            ("members: group g has member w, which is gone", |engine| {
+                change(engine, 1, |chunk| assert!(chunk.push("w", "User")));
+            }),
+            ("members: nobody is in row 7 of group g", |engine| put(engine, &row("g", 7), &Chunk::default().write())),
+            ("members: group x has members, and is gone", |engine| {
+                let mut chunk = Chunk::default();
+                assert!(chunk.push("v", "User"));
+                put(engine, &row("x", 0), &chunk.write());
+            }),
+            ("a value ends early", |engine| put(engine, &row("g", 1), &[1, 0, 0, 0, 9])),
+            ("a value ends early", |engine| put(engine, &keys::group("s", "u01", "g"), &[])),
+        ];
+        for (finding, damage) in cases {
+            let (_directory, store) = filled();
+            assert_eq!(store.verify().unwrap().findings, Vec::<String>::new());
+            damage(&store.engine);
+            let findings = store.verify().unwrap().findings;
+            assert!(findings.iter().any(|found| found.contains(finding)), "{finding}: {findings:?}");
+        }
     }
 }
