@@ -1,8 +1,8 @@
 //! How something is learnt that is held in memory of all rows of a space: by a thread, once somebody has asked for it often enough.
 //! Until the thread is through, every question is a look into the database.
 //!
-//! What changes meanwhile, the writer tells: from the moment on at which [`Learning::is_begun`] says so, and after it is stored. So a
-//! row that the thread did not find was told, or was stored before the thread began.
+//! What changes meanwhile, the writer tells: from the moment on at which [`Learning::is_begun`] says so, and when it can be read. So a
+//! row that the thread did not find was told, or could be read before the thread began.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
