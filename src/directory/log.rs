@@ -145,7 +145,7 @@ pub(super) struct Deed<'d> {
     pub(super) status: u16,
 }
 
-/// An entry of the outbox; `members` are those that came or went, when they are few.
+/// An entry of the outbox; `members` are those that came or went, when they are few, and may be such as had before.
 pub(super) fn outbox(verb: &str, kind: &str, id: &str, members: &[&String]) -> Operation {
     let mut entry = String::with_capacity(96);
     for (name, text) in [("{\"verb\":", verb), (",\"kind\":", kind), (",\"id\":", id)] {

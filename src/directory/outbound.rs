@@ -28,7 +28,7 @@ pub struct Change {
     pub kind: String,
     /// Which.
     pub id: String,
-    /// Members that came or went, when they are few.
+    /// Members that came or went, when they are few; some may have before.
     pub members: Vec<String>,
 }
 

@@ -311,12 +311,7 @@ impl Directory {
             return Ok(Some(Committed::default()));
         }
         match self.commit(call, transaction, deed, at).await {
-            Ok(committed) => {
-                if is_idle(&committed) {
-                    self.log_unchanged(call, &Deed { attributes: &[], name: deed.name.clone(), ..*deed }, at).await;
-                }
-                Ok(Some(committed))
-            }
+            Ok(committed) => Ok(Some(committed)),
             // Another's version is nothing that the client said anything about.
             Err(StoreError::VersionMismatch { id, .. }) if call.if_match.is_none() || id != deed.id => Ok(None),
             Err(StoreError::VersionMismatch { .. }) => {
@@ -342,6 +337,7 @@ impl Directory {
         let leaves_work = transaction.operations.iter().any(super::remap::is_wanted);
         let committed = self.store.commit(transaction).await?;
         if is_idle(&committed) {
+            self.log_unchanged(call, &Deed { attributes: &[], name: deed.name.clone(), ..*deed }, at).await;
             return Ok(committed);
         }
         // Who begins to follow later reads the outbox first.
@@ -421,11 +417,13 @@ impl Directory {
         let mut changes = Vec::new();
         let mut add: Vec<String> = change.add.iter().map(|member| member.value.clone()).collect();
         // Who is to be added and is there already, or to be removed and is not, is no change. The store sees that; a mapping that reads
-        // memberships has to know before. With both in one request the order decides.
+        // memberships has to know before, and so has the outbox, which names a few, when there are more. With both in one request the
+        // order decides.
         let is_read = ["User", "Group"].iter().any(|kind| call.source.mapping(kind).is_some());
-        if is_read && remove.is_empty() {
+        let is_asked = is_read || add.len() + remove.len() > FEW_MEMBERS as usize;
+        if is_asked && remove.is_empty() {
             add = self.members_among(call, kind, stored, add, false).await?;
-        } else if is_read && add.is_empty() {
+        } else if is_asked && add.is_empty() {
             remove = self.members_among(call, kind, stored, remove, true).await?;
         }
         if !remove.is_empty() {
@@ -538,7 +536,8 @@ fn member_operation(call: &Call<'_>, id: &str, expected: Expected, at: Millis, c
     Operation::Members { id: id.to_owned(), expected, at, change, unknown }
 }
 
-/// Members that come or go, when they are few: those who follow the outbox then need not look for them.
+/// Members that come or go, when they are few: those who follow the outbox then need not look for them. Of so few, some may have come
+/// or gone before.
 fn named_members(operations: &[Operation]) -> impl Iterator<Item = &String> {
     let ids = operations.iter().flat_map(|operation| match operation {
         Operation::Members { change: Change::Add(ids) | Change::Remove(ids), .. } => ids.as_slice(),

@@ -3,33 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor as Bytes;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use proptest::prelude::*;
-use provisor::store::{
-    Answer, Expected, Holder, Keys, Operation, Options, SledStore, Store, StoreError, Transaction, Unknown,
-};
+use provisor::store::{Expected, Holder, Keys, Operation, SledStore, Store, StoreError, Transaction, Unknown};
 
-use tokio::runtime::{Builder, Runtime};
-
-use crate::support::Scratch;
+use crate::store::{Place, wait};
 
 /// More questions than a store answers before it reads all names.
 const ENOUGH: usize = 70;
-
-fn wait<T>(answer: Answer<'_, T>) -> Result<T, StoreError> {
-    thread_local!(static RUNTIME: Runtime = Builder::new_current_thread().build().unwrap());
-    RUNTIME.with(|runtime| runtime.block_on(answer))
-}
-
-fn place() -> Scratch {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    Scratch::new(&format!("names-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
-}
-
-fn open(place: &Scratch) -> SledStore {
-    SledStore::open(place.path("data").as_ref(), Options::default()).unwrap()
-}
 
 fn find(store: &SledStore, index: &str, key: &str) -> Option<String> {
     wait(store.find("s", "User", index, key.as_bytes())).unwrap()
@@ -178,8 +160,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
     fn names_are_those_of_a_model(steps in proptest::collection::vec(step(), 1..40)) {
-        let (mut places, mut model) = (vec![place()], Model::default());
-        let mut store = open(&places[0]);
+        let (mut places, mut model) = (vec![Place::new()], Model::default());
+        let mut store = places[0].open();
         for step in &steps {
             match step {
                 Step::Write(changes) | Step::WriteMuch(changes) => {
@@ -194,13 +176,13 @@ proptest! {
                 Step::Ask => learn(&store),
                 Step::Restart => {
                     drop(store);
-                    store = open(places.last().unwrap());
+                    store = places.last().unwrap().open();
                 }
                 Step::Restore => {
                     let mut file = Vec::new();
                     store.dump(&mut file).unwrap();
-                    places.push(place());
-                    store = open(places.last().unwrap());
+                    places.push(Place::new());
+                    store = places.last().unwrap().open();
                     learn(&store);
                     store.restore(&mut Bytes::new(&file)).unwrap();
                 }
@@ -213,8 +195,8 @@ proptest! {
 
 #[test]
 fn an_empty_store_knows_that_it_is_empty() {
-    let place = place();
-    let store = open(&place);
+    let place = Place::new();
+    let store = place.open();
     assert_eq!(store.find_known("s", "User", "userName", b"ada"), Holder::Nobody);
     let uuid = "0190d6c0-0000-7000-8000-000000000001";
     commit(&store, vec![create(uuid.into(), Keys::default().unique("userName", "ada"))]).unwrap();
@@ -226,7 +208,7 @@ fn an_empty_store_knows_that_it_is_empty() {
     assert_eq!(find(&store, "userName", "bob"), Some("x".to_owned()));
     drop(store);
     // What is there already is read when it is worth it.
-    let store = open(&place);
+    let store = place.open();
     assert_eq!(store.find_known("s", "User", "userName", b"ada"), Holder::Unknown);
     learn(&store);
     assert_eq!(store.find_known("s", "User", "userName", b"ada"), held(Some(uuid)));
@@ -234,9 +216,9 @@ fn an_empty_store_knows_that_it_is_empty() {
 
 #[test]
 fn memberships_of_a_restored_store_are_found() {
-    let (from, to) = (place(), place());
+    let (from, to) = (Place::new(), Place::new());
     let ids: Vec<String> = (0..100).map(|number| format!("0190d6c0-0000-7000-8000-{number:012x}")).collect();
-    let store = open(&from);
+    let store = from.open();
     let group = Operation::Create {
         kind: "Group".into(),
         id: "g".into(),
@@ -252,7 +234,7 @@ fn memberships_of_a_restored_store_are_found() {
     commit(&store, users.chain([group, members]).collect()).unwrap();
     let mut file = Vec::new();
     store.dump(&mut file).unwrap();
-    let copy = open(&to);
+    let copy = to.open();
     let groups = |id: &str| wait(copy.groups("s", id, None, 9)).unwrap().items;
     for id in &ids {
         assert_eq!(groups(id), Vec::<String>::new());
@@ -295,7 +277,7 @@ fn next(name: usize, changes: u64) -> Vec<Operation> {
 
 #[test]
 fn while_names_are_read_and_written_each_answer_is_one_of_its_time() {
-    let place = place();
+    let place = Place::new();
     // Changes that were begun, and those that were acknowledged.
     let (begun, done): (Vec<_>, Vec<_>) = (0..CROWD).map(|_| (AtomicU64::new(0), AtomicU64::new(0))).unzip();
     let is_right = |store: &SledStore, name: usize, index: &str| {
@@ -305,14 +287,14 @@ fn while_names_are_read_and_written_each_answer_is_one_of_its_time() {
         let mut of_its_time = (first..=last).map(|changes| owner(name, changes));
         assert!(of_its_time.any(|owner| owner == found), "{index} {name}, {first} to {last}: {found:?}");
     };
-    let store = open(&place);
+    let store = place.open();
     let all: Vec<usize> = (0..CROWD).collect();
     for names in all.chunks(500) {
         commit(&store, names.iter().map(|name| named(*name, owner(*name, 0).unwrap())).collect()).unwrap();
     }
     drop(store);
     for round in 0..6 {
-        let store = open(&place);
+        let store = place.open();
         let (is_time, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
         std::thread::scope(|scope| {
             for reader in 0..2 {
@@ -351,7 +333,7 @@ fn while_names_are_read_and_written_each_answer_is_one_of_its_time() {
             (0..CROWD).for_each(|name| is_right(&store, name, index));
         }
     }
-    assert_eq!(open(&place).verify().unwrap().findings, Vec::<String>::new());
+    assert_eq!(place.open().verify().unwrap().findings, Vec::<String>::new());
 }
 
 /// Has the readers end, also when a writer fails.

@@ -15,6 +15,7 @@ use provisor::store::{
     Answer, Applied, Change, Committed, Expected, Keys, LogEntry, LogQuery, MODIFIED, Operation, Options, Scan,
     SledStore, Span, Start, Store, StoreError, Stored, Table, Transaction, Unknown, When, compact, time_key,
 };
+use tokio::runtime::{Builder, Runtime};
 
 /// A directory that is gone after the test.
 pub(crate) struct Place(pub(crate) PathBuf);
@@ -40,7 +41,8 @@ impl Drop for Place {
 }
 
 pub(crate) fn wait<T>(answer: Answer<'_, T>) -> Result<T, StoreError> {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
+    thread_local!(static RUNTIME: Runtime = Builder::new_current_thread().build().unwrap());
+    RUNTIME.with(|runtime| runtime.block_on(answer))
 }
 
 pub(crate) fn create(kind: &str, id: &str, at: u64, body: &[u8], keys: Keys) -> Operation {

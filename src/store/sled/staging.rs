@@ -304,7 +304,7 @@ impl Staging<'_> {
 
     /// Whether this batch has removed a stored row already.
     pub(super) fn is_removed(&self, key: &[u8]) -> bool {
-        [&self.top, self.below].into_iter().any(|layer| matches!(layer.writes.get(key), Some(None)))
+        self.staged(key) == Some(false)
     }
 
     pub(super) fn append_outbox(&mut self, entry: Vec<u8>) -> u64 {

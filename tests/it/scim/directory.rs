@@ -167,3 +167,28 @@ fn a_cursor_is_sealed_and_bound_to_its_question() {
     world.directory = Directory::new(store, world.clock.clone());
     assert_eq!(body(page(&world, &format!("Users?count=3&cursor={users}")))["itemsPerPage"], 3);
 }
+
+/// Who follows the outbox hears of those who came, however many were sent with them that had come before.
+#[test]
+fn the_outbox_names_who_came_among_many_who_were_there() {
+    let world = World::new("outbox-names", Tolerances::default());
+    let group = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "g"});
+    let id = world.send("POST", "Groups", &group, false).unwrap().id.unwrap();
+    let ids: Vec<String> = (0..150).map(|number| format!("m{number:03}")).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut from = 0;
+    let mut told = |operation: &str, members: &[String]| {
+        let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
+        let operation = json!({"op": operation, "path": "members", "value": members});
+        let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]});
+        world.send("PATCH", &format!("Groups/{id}"), &body, false).unwrap();
+        let (changes, next) = runtime.block_on(world.directory.changes("s", from, 100)).unwrap();
+        from = next;
+        changes.into_iter().flat_map(|change| change.members).collect::<Vec<_>>()
+    };
+    assert_eq!(told("add", &ids[..100]), ids[..100]);
+    assert_eq!(told("add", &ids), ids[100..]);
+    assert_eq!(told("add", &ids), [] as [String; 0]);
+    assert_eq!(told("remove", &ids[..100]), ids[..100]);
+    assert_eq!(told("remove", &ids), ids[100..]);
+}
