@@ -1,8 +1,8 @@
-//! [`Ahead`]: the batch that the database is just being given, for those who read meanwhile. What a batch writes is seen at once
+//! [`Ahead`]: the batches that the database is just being given, for those who read meanwhile. What a batch writes is seen at once
 //! and whole, and who waits for it is told when the journal has it; the database follows behind.
 
 use std::cmp::Ordering;
-use std::collections::btree_map;
+use std::collections::{VecDeque, btree_map};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,46 +12,67 @@ use ::sled::IVec;
 use super::engine::Found;
 use super::staging::Writes;
 
-/// A batch that goes before the database.
+/// The batches that go before the database; a few.
 #[derive(Default)]
 pub(super) struct Ahead {
-    /// Whether there is one. It is set after the batch is here, and taken back when the database has all of it, so that who sees it
+    /// Whether there is one. It is set after a batch is here, and taken back when the database has all of them, so that who sees it
     /// unset may ask the database alone.
     is_there: AtomicBool,
-    writes: RwLock<Option<Arc<Writes>>>,
+    /// In their order.
+    batches: RwLock<VecDeque<Arc<Writes>>>,
 }
 
 impl Ahead {
-    /// Shows a batch. The one before is in the database.
+    /// Shows a batch, which comes after all that are here.
     pub(super) fn show(&self, writes: &Arc<Writes>) {
-        *self.writes.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(writes));
+        let mut batches = self.batches.write().unwrap_or_else(PoisonError::into_inner);
+        batches.push_back(Arc::clone(writes));
         self.is_there.store(true, SeqCst);
     }
 
-    /// The database has it.
+    /// The database has the first of them.
     pub(super) fn end(&self) {
-        self.is_there.store(false, SeqCst);
-        *self.writes.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut batches = self.batches.write().unwrap_or_else(PoisonError::into_inner);
+        let ended = batches.pop_front();
+        self.is_there.store(!batches.is_empty(), SeqCst);
+        drop(batches);
+        // It may be large, and nobody need wait for that.
+        drop(ended);
     }
 
-    /// What the batch writes under a key: bytes, or `None` when it removes what was there. The outer `None` sends to the database.
+    /// What the batches write under a key: bytes, or `None` when they remove what was there. The outer `None` sends to the database.
     #[expect(clippy::option_option, reason = "a removal is an answer, and nothing about the key is none")]
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<IVec>> {
         if !self.is_there.load(SeqCst) {
             return None;
         }
-        let writes = self.writes.read().unwrap_or_else(PoisonError::into_inner);
-        Some(writes.as_ref()?.get(key)?.as_deref().map(IVec::from))
+        let batches = self.batches.read().unwrap_or_else(PoisonError::into_inner);
+        let written = batches.iter().rev().find_map(|writes| writes.get(key))?;
+        Some(written.as_deref().map(IVec::from))
     }
 
-    /// The part of the batch between two keys, to go over it with the rows of the database that are asked for after this.
+    /// The part of the batches between two keys, to go over it with the rows of the database that are asked for after this.
     pub(super) fn between(&self, low: Bound<&Vec<u8>>, high: Option<&Vec<u8>>) -> Option<Part> {
         if !self.is_there.load(SeqCst) {
             return None;
         }
-        let writes = Arc::clone(self.writes.read().unwrap_or_else(PoisonError::into_inner).as_ref()?);
-        let part = Part { low: low.cloned(), high: high.cloned().map_or(Bound::Unbounded, Bound::Excluded), writes };
-        part.rest()?.next().is_some().then_some(part)
+        let (low, high) = (low.cloned(), high.cloned().map_or(Bound::Unbounded, Bound::Excluded));
+        let batches = self.batches.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Option<Part> = None;
+        for writes in batches.iter() {
+            let part = Part { low: low.clone(), high: high.clone(), writes: Arc::clone(writes) };
+            if part.rest().is_none_or(|mut rest| rest.next().is_none()) {
+                continue;
+            }
+            // Of several batches the later ones say what is.
+            let merged = found.take().map(|before| {
+                let parts = [&before, &part];
+                let rows = parts.into_iter().filter_map(Part::rest).flatten();
+                Arc::new(rows.map(|(key, value)| (key.clone(), value.clone())).collect::<Writes>())
+            });
+            found = Some(merged.map_or_else(|| part, |writes| Part { low: low.clone(), high: high.clone(), writes }));
+        }
+        found
     }
 }
 
@@ -132,23 +153,27 @@ mod tests {
         #[test]
         fn a_batch_and_the_database_are_gone_over_as_one(
             database in rows(),
-            written in rows(),
-            removed in proptest::collection::vec(proptest::collection::vec(0..4_u8, 1..3), 0..6),
+            batches in proptest::collection::vec(
+                (rows(), proptest::collection::vec(proptest::collection::vec(0..4_u8, 1..3), 0..6)), 1..4),
             low in proptest::collection::vec(0..4_u8, 0..3),
             backward: bool,
         ) {
-            let mut writes: Writes = written.into_iter().map(|(key, value)| (key, Some(value))).collect();
-            writes.extend(removed.into_iter().map(|key| (key, None)));
-            let mut after = database.clone();
-            for (key, value) in &writes {
-                match value {
-                    Some(value) => after.insert(key.clone(), value.clone()),
-                    None => after.remove(key),
-                };
-            }
             let ahead = Ahead::default();
-            ahead.show(&Arc::new(writes.clone()));
-            for key in writes.keys() {
+            let (mut after, mut changed) = (database.clone(), Vec::new());
+            let count = batches.len();
+            for (written, removed) in batches {
+                let mut writes: Writes = written.into_iter().map(|(key, value)| (key, Some(value))).collect();
+                writes.extend(removed.into_iter().map(|key| (key, None)));
+                for (key, value) in &writes {
+                    match value {
+                        Some(value) => after.insert(key.clone(), value.clone()),
+                        None => after.remove(key),
+                    };
+                    changed.push(key.clone());
+                }
+                ahead.show(&Arc::new(writes));
+            }
+            for key in &changed {
                 let found = ahead.get(key).unwrap();
                 prop_assert_eq!(found.as_deref(), after.get(key).map(Vec::as_slice));
             }
@@ -178,8 +203,8 @@ mod tests {
                 found.push((row.0.to_vec(), row.1.to_vec()));
             }
             prop_assert_eq!(found, in_order(&after));
-            ahead.end();
-            prop_assert!(writes.keys().all(|key| ahead.get(key).is_none()));
+            (0..count).for_each(|_| ahead.end());
+            prop_assert!(changed.iter().all(|key| ahead.get(key).is_none()));
         }
     }
 }

@@ -254,6 +254,7 @@ fn delete(staging: &mut Staging<'_>, source: &str, old: &Stored, at: Millis) -> 
             touch(staging, source, &group, &new)?;
         }
     }
+    staging.forget_kind(source, &old.id);
     staging.remove(keys::resource(source, &old.id))?;
     Ok(Applied::Deleted { edges })
 }

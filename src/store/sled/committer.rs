@@ -1,7 +1,7 @@
-//! The one thread that writes. It takes the transactions that wait, stages them one after another and stores them as one
-//! batch, while a second thread (`syncer.rs`) makes the same batch durable in the journal and then answers, whether the database has
-//! it by then or not: who reads sees it at once (`ahead.rs`). Meanwhile this one stages those that come, and stores them when the
-//! disk is done: a sync is shared by all who came during the one before, and nobody who writes alone waits for more. With one
+//! The one thread that writes. It takes the transactions that wait, stages them one after another and shows them as one batch
+//! (`ahead.rs`). A second thread (`syncer.rs`) makes the batch durable in the journal and then answers, whether the database has
+//! it by then or not; a third (`applier.rs`) gives it to the database. Meanwhile this one stages those that come, and shows them when
+//! the disk is done: a sync is shared by all who came during the one before, and nobody who writes alone waits for more. With one
 //! writer there are no conflicts.
 
 use std::collections::HashSet;
@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::store::{Committed, Millis, StoreError, Transaction, watch};
 
+use super::applier::Applier;
 use super::apply;
 use super::codec::Counters;
 use super::engine::Engine;
@@ -160,6 +161,7 @@ pub(super) struct Committer {
     counters: Counters,
     /// The number of the last batch.
     number: u64,
+    applier: Applier,
     syncer: Syncer,
 }
 
@@ -173,8 +175,9 @@ impl Committer {
     ) -> Result<Self, StoreError> {
         let (counters, number) = (counters(&engine)?, open::last_batch(&engine)?);
         shared.publish(&counters);
-        let syncer = Syncer::start(Arc::clone(&engine), Arc::clone(&shared), journal, queue)?;
-        Ok(Self { engine, shared, counters, number, syncer })
+        let applier = Applier::start(Arc::clone(&engine), Arc::clone(&shared), number)?;
+        let syncer = Syncer::start(Arc::clone(&engine), Arc::clone(&shared), journal, applier.applied(), queue)?;
+        Ok(Self { engine, shared, counters, number, applier, syncer })
     }
 
     /// Works until it is told to end.
@@ -199,6 +202,7 @@ impl Committer {
                 self.reload();
             }
         }
+        self.applier.end();
         self.syncer.end();
         if self.shared.stopped().is_none() {
             // Nothing is owed to anybody; this only spares the next start some recovery.
@@ -279,8 +283,8 @@ impl Committer {
         Ok(done)
     }
 
-    /// Shows the batch, hands it with what is owed for it to the thread that makes it durable, and gives it to the database. What is
-    /// still owed after an error was not handed over.
+    /// Shows the batch, and hands it to the thread that makes it durable, with what is owed for it, and to the one that gives it to the
+    /// database. What is still owed after an error was not handed over.
     fn store(&mut self, group: Group<'_>, owed: &mut Vec<Owed>) -> Result<(), StoreError> {
         if group.is_empty() {
             self.syncer.owe(Due::Batch { record: None, owed: mem::take(owed), written: None });
@@ -298,9 +302,7 @@ impl Committer {
             self.engine.ahead.show(&writes);
             changes.tell(&self.engine);
             self.syncer.owe(Due::Batch { record: Some(record), owed: mem::take(owed), written });
-            // After an error the batch stays shown: it is in the journal, and the next start gives it to the database.
-            self.engine.apply_each(&writes)?;
-            self.engine.ahead.end();
+            self.applier.hand(number, writes);
         } else {
             self.syncer.settle();
             if let Some(why) = self.shared.stopped() {
@@ -311,10 +313,10 @@ impl Committer {
             // Also when only a part of it was stored.
             changes.tell(&self.engine);
             stored.inspect_err(|_| self.engine.names.lose())?;
+            self.applier.skip(number);
             self.syncer.owe(Due::Batch { record: None, owed: mem::take(owed), written });
         }
         (self.counters, self.number) = (counters, number);
-        self.syncer.owe(Due::Stored(number));
         Ok(())
     }
 }

@@ -14,6 +14,7 @@ use super::ahead::{Ahead, Merged, Part};
 use super::extents::Extents;
 use super::joined::Joined;
 use super::keys::{self, Space};
+use super::kinds::Kinds;
 use super::lasts::Lasts;
 use super::names::Names;
 use super::pack;
@@ -45,6 +46,8 @@ pub(super) struct Engine {
     pub(super) watch: Watch,
     /// How the orders of creation are filled.
     pub(super) extents: Extents,
+    /// Of what kind resources are that became members.
+    pub(super) kinds: Kinds,
     /// Where new members come to stand.
     pub(super) lasts: Lasts,
 }

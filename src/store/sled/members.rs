@@ -153,11 +153,11 @@ pub(super) fn change(
     let mut added = Vec::new();
     for member in to_add {
         let edge = edges.key(&member);
-        if staging.has(&edge)? {
+        if staging.may_be_member(&edge) && staging.has(&edge)? {
             continue;
         }
-        let kind = match staging.load(&edges.resource(&member))? {
-            Some(row) => codec::read_kind(&row)?,
+        let kind = match kind_of(staging, source, &member, &edges)? {
+            Some(kind) => kind,
             None if unknown == Unknown::Keep => {
                 staging.count_stray();
                 NO_KIND.to_owned()
@@ -165,12 +165,24 @@ pub(super) fn change(
             None => return Err(StoreError::MemberNotFound { id: member }),
         };
         let number = rows.push(staging, &member, &kind)?;
-        staging.join(edges.of_member(&edge));
+        staging.join(&edge, edges.of_member(&edge));
         staging.put(edge, &chunk::write_number(number))?;
         added.push(member);
     }
     rows.save(staging)?;
     Ok((added, removed))
+}
+
+/// Of what kind a member is; `None` when it is no resource.
+fn kind_of(staging: &mut Staging<'_>, source: &str, member: &str, edges: &Edges) -> Result<Option<String>, StoreError> {
+    if let Some(kind) = staging.known_kind(source, member) {
+        return Ok(Some(kind));
+    }
+    let key = edges.resource(member);
+    let Some(row) = staging.load(&key)? else { return Ok(None) };
+    let kind = codec::read_kind(&row)?;
+    staging.know_kind(&key, source, member, &kind);
+    Ok(Some(kind))
 }
 
 /// A group of a member: its id, the key of the membership, the number of the row in which the member stands.

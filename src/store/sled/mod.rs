@@ -2,12 +2,13 @@
 //!
 //! `keys.rs` has the layout, `codec.rs` the values, and `pack.rs` makes them smaller. `engine.rs` is the database behind functions that cannot panic.
 //! `committer.rs` is the one thread that writes; `staging.rs` and `apply.rs` are what it does to a transaction. `journal.rs` is
-//! what makes a batch durable before the database has written it, `syncer.rs` and `checkpoint.rs` the threads for the one and the
-//! other. `joined.rs`, `names.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less, `lasts.rs` so that
-//! writes do; `learning.rs` is how the first two come there. `chunk.rs` is what the rows of members hold, `members.rs` how they change.
+//! what makes a batch durable before the database has written it, `syncer.rs`, `applier.rs` and `checkpoint.rs` the threads for the
+//! journal, for the database, and for its log. `joined.rs`, `names.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less, `kinds.rs` and
+//! `lasts.rs` so that writes do; `learning.rs` is how the first two come there. `chunk.rs` is what the rows of members hold, `members.rs` how they change.
 //! `takeover.rs` makes older layouts today's.
 
 mod ahead;
+mod applier;
 mod apply;
 mod checkpoint;
 mod chunk;
@@ -20,6 +21,7 @@ mod extents;
 mod joined;
 mod journal;
 mod keys;
+mod kinds;
 mod lasts;
 mod learning;
 mod members;
@@ -44,8 +46,8 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use super::{
-    Activity, Answer, Committed, Cursor, Dumped, Holder, LogLine, LogQuery, Member, Millis, OutboxEntry, Page, Record,
-    Rewind, Scan, Seen, Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
+    Activity, Answer, Committed, Cursor, Dumped, Holder, LogLine, LogQuery, Member, Millis, Operation, OutboxEntry,
+    Page, Record, Rewind, Scan, Seen, Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
 };
 
 use self::committer::{Committer, Job, Shared};
@@ -185,6 +187,9 @@ impl Store for SledStore {
     }
 
     fn commit(&self, transaction: Transaction) -> Answer<'static, Committed> {
+        if transaction.operations.iter().any(|operation| matches!(operation, Operation::Members { .. })) {
+            joined::LESSON.asked(&self.engine);
+        }
         self.ask(|reply| Job::Commit(transaction, reply))
     }
 
@@ -323,6 +328,7 @@ impl Store for SledStore {
             lesson.end(&self.engine);
         }
         self.engine.names.forget();
+        self.engine.kinds.forget_all();
         let restored = copy::restore(&self.engine, from);
         self.engine.watch.all_changed();
         self.engine.extents.forget();

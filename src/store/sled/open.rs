@@ -16,6 +16,7 @@ use super::extents::Extents;
 use super::joined::Joined;
 use super::journal::Journal;
 use super::keys::{self, Space};
+use super::kinds::Kinds;
 use super::lasts::Lasts;
 use super::names::Names;
 use super::takeover;
@@ -159,6 +160,7 @@ pub(super) fn open(path: &Path, cache: u64) -> Result<Engine, StoreError> {
         names: Names::default(),
         watch: Watch::default(),
         extents: Extents::default(),
+        kinds: Kinds::default(),
         lasts: Lasts::default(),
     };
     check_schema(&engine)?;

@@ -317,11 +317,8 @@ fn member_cursor((number, place): (u64, u8)) -> Cursor {
 }
 
 pub(super) fn is_member(engine: &Engine, source: &str, group: &str, member: &str) -> Result<bool, StoreError> {
-    let edges = keys::edges(Space::Group, source, member);
-    if !engine.joined.may_have(&edges) {
-        return Ok(false);
-    }
-    Ok(engine.get_stored(&Key::after(edges).id(group).done())?.is_some())
+    let key = Key::after(keys::edges(Space::Group, source, member)).id(group).done();
+    Ok(engine.joined.may_be(&key) && engine.get_stored(&key)?.is_some())
 }
 
 pub(super) fn are_members(

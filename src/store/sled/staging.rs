@@ -322,9 +322,31 @@ impl Staging<'_> {
         number
     }
 
-    /// Says that the id whose memberships have keys that begin so becomes a member.
-    pub(super) fn join(&self, edges: &[u8]) {
-        self.engine.joined.join(edges);
+    /// Says that there will be a membership with this key, which begins as all memberships of its member do.
+    pub(super) fn join(&self, membership: &[u8], member: &[u8]) {
+        self.engine.joined.join(membership, member);
+    }
+
+    /// Whether there may be a membership with this key; cheaper than to look.
+    pub(super) fn may_be_member(&self, membership: &[u8]) -> bool {
+        self.engine.joined.may_be(membership)
+    }
+
+    /// Of what kind a resource is, as far as it is remembered.
+    pub(super) fn known_kind(&self, source: &str, id: &str) -> Option<String> {
+        self.engine.kinds.get(source, id)
+    }
+
+    /// Remembers of what kind a resource is whose row is stored and not changed by this batch.
+    pub(super) fn know_kind(&self, key: &[u8], source: &str, id: &str, kind: &str) {
+        if self.staged(key).is_none() {
+            self.engine.kinds.learn(source, id, kind);
+        }
+    }
+
+    /// Says that a resource is to be deleted.
+    pub(super) fn forget_kind(&self, source: &str, id: &str) {
+        self.engine.kinds.forget(source, id);
     }
 
     /// Whether there ever was a membership of an id that was no resource.

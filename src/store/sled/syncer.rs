@@ -1,5 +1,5 @@
 //! The thread that makes batches durable, by the journal, and pays what is owed for them. While it waits for the disk, the
-//! committer stores the same batch in the database, and stages the next one. Nobody waits for the database.
+//! applier gives the same batch to the database, and the committer stages the next one. Nobody waits for the database.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::store::StoreError;
 
+use super::applier::Applied;
 use super::checkpoint::Checkpoints;
 use super::codec::Counters;
 use super::committer::{Job, Owed, Shared};
@@ -22,7 +23,7 @@ const CHECKPOINT: u64 = 1 << 20;
 
 /// What is due.
 pub(super) enum Due {
-    /// A batch that the database gets now, and can be read. All before it are stored there.
+    /// A batch that can be read, and that the database has or gets.
     Batch {
         /// What makes it durable; `None` when it is, or nothing was written.
         record: Option<Record>,
@@ -31,8 +32,6 @@ pub(super) enum Due {
         /// The number of the batch and the counters after it; `None` when nothing was written.
         written: Option<(u64, Counters)>,
     },
-    /// The database has the batch with this number.
-    Stored(u64),
     /// Somebody waits until everything before is done, and in the database for good.
     Settle(SyncSender<()>),
 }
@@ -59,13 +58,14 @@ impl Syncer {
         engine: Arc<Engine>,
         shared: Arc<Shared>,
         journal: Journal,
+        applied: Arc<Applied>,
         committer: SyncSender<Job>,
     ) -> Result<Self, StoreError> {
         let (sender, due) = sync_channel(MAX_DUE);
         let standing = Arc::<Standing>::default();
         let checkpoints = Checkpoints::start(engine, Arc::clone(&shared))?;
         let theirs = Arc::clone(&standing);
-        let work = Work { journal, checkpoints, shared, applied: 0, unasked: 0 };
+        let work = Work { journal, checkpoints, shared, applied, handed: 0, unasked: 0 };
         let thread = thread::Builder::new()
             .name("syncer".to_owned())
             .spawn(move || work.run(&due, &theirs, &committer))
@@ -114,8 +114,10 @@ struct Work {
     journal: Journal,
     checkpoints: Checkpoints,
     shared: Arc<Shared>,
-    /// The number of the last batch that is stored.
-    applied: u64,
+    /// What the database has.
+    applied: Arc<Applied>,
+    /// The number of the last batch that was handed over.
+    handed: u64,
     /// Bytes in the journal since a checkpoint was asked for.
     unasked: u64,
 }
@@ -129,9 +131,10 @@ impl Work {
                     if let Err(error) = &durable {
                         self.shared.stop(error);
                     }
+                    self.handed = written.as_ref().map_or(self.handed, |(number, _)| *number);
                     self.pay(owed, written, durable.err().as_ref());
+                    self.ask();
                 }
-                Due::Stored(number) => self.stored(number),
                 Due::Settle(told) => {
                     if let Err(error) = self.settle() {
                         self.shared.stop(&error);
@@ -155,9 +158,10 @@ impl Work {
         }
         self.unasked += record.len();
         if !self.journal.has_room(&record) {
+            self.applied.reach(self.journal.behind())?;
             self.checkpoints.reach(self.journal.behind())?;
             self.journal.turn();
-            self.checkpoints.ask(self.applied);
+            self.checkpoints.ask(self.applied.through());
         }
         self.journal.append(record)
     }
@@ -173,10 +177,10 @@ impl Work {
         }
     }
 
-    fn stored(&mut self, number: u64) {
-        self.applied = number;
+    /// Asks for a checkpoint now and then.
+    fn ask(&mut self) {
         if self.unasked >= CHECKPOINT && self.shared.stopped().is_none() {
-            self.checkpoints.ask(self.applied);
+            self.checkpoints.ask(self.applied.through());
             self.unasked = 0;
         }
     }
@@ -185,7 +189,8 @@ impl Work {
         if let Some(why) = self.shared.stopped() {
             return Err(why);
         }
-        self.checkpoints.reach(self.applied)?;
+        self.applied.reach(self.handed)?;
+        self.checkpoints.reach(self.handed)?;
         self.journal.clear()
     }
 }
