@@ -424,9 +424,13 @@ impl Bench {
             }
             for connections in arguments.connections.iter().copied() {
                 let mut rows: [Vec<f64>; 7] = Default::default();
-                for _ in 0..arguments.rounds {
+                // What is to be near the echo has more and shorter rounds: what other guests of the machine do is most of the
+                // difference between two of them.
+                let is_near = matches!(goal, Some((4, _)));
+                let (rounds, part) = if is_near { (3 * arguments.rounds, 2) } else { (arguments.rounds, 1) };
+                for _ in 0..rounds {
                     let run = |port, make: &Make| {
-                        rate(&self.client, port, arguments.time, &vec![Arc::clone(make); connections])
+                        rate(&self.client, port, arguments.time / part, &vec![Arc::clone(make); connections])
                     };
                     let beside = |port, make: &Make| if arguments.alone { Speed::NONE } else { run(port, make) };
                     let (ours, echo) = (run(self.ours, &ours), beside(self.echo, &echo));

@@ -204,7 +204,7 @@ fn sync(root: &Path) {
     settings.check().unwrap();
     let target = provisor::target::open(&settings.target, root).unwrap();
     // As `provisor sync run` opens it.
-    let store = SledStore::open(&root.join("data"), Options { cache: 1 << 20, ..Options::default() }).unwrap();
+    let store = SledStore::open(&root.join("data"), Options { cache: 1 << 20, rows: 0, ..Options::default() }).unwrap();
     let clock = Arc::new(SystemClock);
     let directory = Directory::new(Arc::new(store), Arc::clone(&clock) as _);
     let sync = Sync::new(settings, root.to_path_buf(), directory, None, target, clock);

@@ -31,7 +31,7 @@ impl Service {
     /// The same with little of it in memory, for a command that goes through it once. `elsewhere`: what else to do when another
     /// process has it open.
     pub(super) async fn open_few(data: &Path, elsewhere: &str) -> Result<Self, Failure> {
-        Self::with(data, Options { cache: SMALL, ..Options::default() }, elsewhere).await
+        Self::with(data, Options { cache: SMALL, rows: 0, ..Options::default() }, elsewhere).await
     }
 
     async fn with(data: &Path, options: Options, elsewhere: &str) -> Result<Self, Failure> {

@@ -300,6 +300,7 @@ impl Committer {
         if record.len() <= journal::CAPACITY {
             let writes = Arc::new(writes);
             self.engine.ahead.show(&writes);
+            self.engine.resident.changed(&writes);
             changes.tell(&self.engine);
             self.syncer.owe(Due::Batch { record: Some(record), owed: mem::take(owed), written });
             self.applier.hand(number, writes);
@@ -309,7 +310,10 @@ impl Committer {
                 return Err(why);
             }
             changes.foretell(&self.engine);
+            let rows: Vec<_> = writes.keys().filter(|key| Space::of(key) == Some(Space::Resource)).cloned().collect();
+            self.engine.resident.forget(&rows);
             let stored = self.engine.apply(staging::batch(writes)).and_then(|()| self.engine.sync());
+            self.engine.resident.forget(&rows);
             // Also when only a part of it was stored.
             changes.tell(&self.engine);
             stored.inspect_err(|_| self.engine.names.lose())?;
@@ -323,7 +327,7 @@ impl Committer {
 
 /// What those who keep something in memory have to hear of a batch.
 struct Changes {
-    /// Where the changes of the resources in it are counted.
+    /// Where the changes of the resources in it are counted, and of their orders.
     places: HashSet<u16>,
     /// Rows of the order of creation, and how many are in each.
     order: Vec<(Vec<u8>, Option<u8>)>,
@@ -336,7 +340,10 @@ impl Changes {
         let mut changes = Self { places: HashSet::new(), order: Vec::new(), names: Vec::new() };
         for (key, row) in writes {
             match Space::of(key) {
-                Some(Space::Order) => changes.order.push((key.clone(), extents::count(row.as_deref()))),
+                Some(Space::Order) => {
+                    changes.places.extend(extents::order_of(key).map(watch::place));
+                    changes.order.push((key.clone(), extents::count(row.as_deref())));
+                }
                 Some(Space::Unique) => changes.names.push((key.clone(), Owner::of(row.as_deref()))),
                 _ => changes.places.extend(keys::name_in(key).map(watch::place)),
             }

@@ -18,6 +18,7 @@ use super::kinds::Kinds;
 use super::lasts::Lasts;
 use super::names::Names;
 use super::pack;
+use super::resident::Resident;
 use super::staging::Writes;
 
 /// The largest piece of a value. At four kilobytes no page of the database grows into a file of its own.
@@ -42,6 +43,8 @@ pub(super) struct Engine {
     pub(super) joined: Joined,
     /// Who has a unique key.
     pub(super) names: Names,
+    /// Rows of resources.
+    pub(super) resident: Resident,
     /// Which resources changed.
     pub(super) watch: Watch,
     /// How the orders of creation are filled.
@@ -156,6 +159,11 @@ pub(super) fn whole(stored: &[u8]) -> Option<&[u8]> {
     stored.split_first().filter(|(form, _)| **form == WHOLE).map(|(_, value)| value)
 }
 
+/// Whether a stored value is not in pieces.
+pub(super) fn is_whole(stored: &[u8]) -> bool {
+    matches!(stored.first(), Some(&(WHOLE | PACKED)))
+}
+
 /// A value as it is stored under its key, and its pieces if it has some.
 pub(super) fn encode(key: &[u8], value: &[u8], generation: u64) -> (Vec<u8>, Vec<Row>) {
     // Rows of the order and of members are ids, and those of the order are gone over for their first bytes.
@@ -189,6 +197,23 @@ pub(super) fn damaged(key: &[u8]) -> StoreError {
 impl Engine {
     /// The bytes under a key, as they are.
     pub(super) fn get_stored(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        if Space::of(key) != Some(Space::Resource) {
+            return self.look_up(key);
+        }
+        match self.resident.get(key) {
+            None => self.look_up(key),
+            Some(Ok(stored)) => Ok(Some(stored)),
+            Some(Err(absent)) => {
+                let found = self.look_up(key)?;
+                if let Some(stored) = &found {
+                    self.resident.fill(&absent, stored);
+                }
+                Ok(found)
+            }
+        }
+    }
+
+    fn look_up(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
         match self.ahead.get(key) {
             Some(written) => Ok(written),
             None => guarded(|| self.tree.get(key)),

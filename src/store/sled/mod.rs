@@ -3,8 +3,8 @@
 //! `keys.rs` has the layout, `codec.rs` the values, and `pack.rs` makes them smaller. `engine.rs` is the database behind functions that cannot panic.
 //! `committer.rs` is the one thread that writes; `staging.rs` and `apply.rs` are what it does to a transaction. `journal.rs` is
 //! what makes a batch durable before the database has written it, `syncer.rs`, `applier.rs` and `checkpoint.rs` the threads for the
-//! journal, for the database, and for its log. `joined.rs`, `names.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less, `kinds.rs` and
-//! `lasts.rs` so that writes do; `learning.rs` is how the first two come there. `chunk.rs` is what the rows of members hold, `members.rs` how they change.
+//! journal, for the database, and for its log. `joined.rs`, `names.rs`, `resident.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less, `kinds.rs` and
+//! `lasts.rs` so that writes do; `learning.rs` is how the first three come there. `chunk.rs` is what the rows of members hold, `members.rs` how they change.
 //! `takeover.rs` makes older layouts today's.
 
 mod ahead;
@@ -20,6 +20,7 @@ mod engine;
 mod extents;
 mod joined;
 mod journal;
+mod keyed;
 mod keys;
 mod kinds;
 mod lasts;
@@ -29,6 +30,7 @@ mod names;
 mod open;
 mod pack;
 mod read;
+mod resident;
 mod staging;
 mod syncer;
 mod takeover;
@@ -56,20 +58,22 @@ use self::engine::{Engine, guarded};
 use self::learning::Lesson;
 
 /// What is learnt of all rows of a space.
-static LESSONS: [&Lesson; 2] = [&joined::LESSON, &names::LESSON];
+static LESSONS: [&Lesson; 3] = [&joined::LESSON, &names::LESSON, &resident::LESSON];
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Bytes of pages kept in memory; the database needs up to three times as much.
     pub cache: u64,
+    /// Bytes of rows of resources kept in memory beside the pages; a user is mostly 320.
+    pub rows: usize,
     /// Transactions that may wait; more get [`StoreError::Busy`].
     pub queue: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache: 64 << 20, queue: 1_024 }
+        Self { cache: 48 << 20, rows: 384 << 20, queue: 1_024 }
     }
 }
 
@@ -95,6 +99,7 @@ impl SledStore {
         for lesson in LESSONS {
             lesson.begin(&engine);
         }
+        engine.resident.begin(options.rows);
         let warnings = open::doubtful_file_system(directory).map(|name| {
             format!("the data directory is on {name}; acknowledged writes are promised only on ext4 and xfs")
         });
@@ -128,6 +133,13 @@ impl SledStore {
                 TrySendError::Disconnected(_) => closed(),
             }
         })
+    }
+
+    /// Rows of resources are asked for.
+    fn asked_for_rows(&self) {
+        if self.engine.resident.is_on() {
+            resident::LESSON.asked(&self.engine);
+        }
     }
 
     /// Holds all writes until the answer is dropped.
@@ -194,6 +206,7 @@ impl Store for SledStore {
     }
 
     fn get<'a>(&'a self, source: &'a str, id: &'a str) -> Answer<'a, Option<Stored>> {
+        self.asked_for_rows();
         now(read::get(&self.engine, source, id))
     }
 
@@ -201,11 +214,16 @@ impl Store for SledStore {
         Some(self.engine.watch.look(&keys::name(source, id)))
     }
 
+    fn look_at_order(&self, source: &str, kind: &str) -> Option<Seen> {
+        Some(self.engine.watch.look(&keys::order(source, kind)))
+    }
+
     fn is_as_seen(&self, seen: Seen) -> bool {
         self.engine.watch.is_same(seen)
     }
 
     fn get_many<'a>(&'a self, source: &'a str, ids: &'a [String]) -> Answer<'a, Vec<Option<Stored>>> {
+        self.asked_for_rows();
         now(read::get_many(&self.engine, source, ids))
     }
 
@@ -329,7 +347,9 @@ impl Store for SledStore {
         }
         self.engine.names.forget();
         self.engine.kinds.forget_all();
+        self.engine.resident.forget_all();
         let restored = copy::restore(&self.engine, from);
+        self.engine.resident.forget_all();
         self.engine.watch.all_changed();
         self.engine.extents.forget();
         for lesson in LESSONS {

@@ -1,16 +1,12 @@
 //! Who has a unique key, in memory: services ask for a name before nearly each write, and in a large directory the page that says
 //! whose it is would be read from the disk.
 //!
-//! Of a key there is a hash of 128 bits, and of the id its 16 bytes when it is a UUID; for any other id the database is asked. What
-//! memory knows is the answer, so two keys must not have one hash. Of 64 bits that would happen to somebody, and which of the two
-//! keys has gone could not be told any more. Of 128 bits, among the hundred million keys of a very large directory, the chance of
-//! one pair is 2^-75. Nobody can look for a pair either, because the hash is keyed anew in each process.
+//! Of a key there is a hash of 128 bits (`keyed.rs`), and of the id its 16 bytes when it is a UUID; for any other id the database is
+//! asked.
 //!
 //! The names of older rows are learnt (`learning.rs`). Whoever writes puts in what changes, when it can be read, and of a name that has
 //! gone a mark until all is learnt: the thread only fills places that are empty, so that it never brings back what it read before.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::str;
 use std::sync::{PoisonError, RwLock};
 
@@ -18,6 +14,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::engine::{Engine, whole};
+use super::keyed::{Hash, Keyed};
 use super::keys::{self, Space};
 use super::learning::{Learning, Lesson};
 
@@ -55,15 +52,6 @@ impl Owner {
 const NOBODY: [u8; 16] = [0; 16];
 const ELSEWHERE: [u8; 16] = [0xFF; 16];
 
-/// A hash of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Hash {
-    /// Its place in the table of its shard.
-    place: u64,
-    /// Which shard, and the rest of what tells it from others.
-    rest: u64,
-}
-
 /// A key and its owner: 32 bytes.
 struct Name {
     hash: Hash,
@@ -73,27 +61,18 @@ struct Name {
 /// The names.
 pub(super) struct Names {
     shards: Vec<RwLock<HashTable<Name>>>,
-    hasher: RandomState,
+    hasher: Keyed,
     learning: Learning,
 }
 
 impl Default for Names {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Self { shards, hasher: RandomState::new(), learning: Learning::default() }
+        Self { shards, hasher: Keyed::default(), learning: Learning::default() }
     }
 }
 
 impl Names {
-    fn hash(&self, key: &[u8]) -> Hash {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(key);
-        let place = hasher.finish();
-        // The same of a longer text: to whoever does not have the key, a number that has nothing to do with the first.
-        hasher.write_u8(1);
-        Hash { place, rest: hasher.finish() }
-    }
-
     fn shard(&self, hash: Hash) -> Option<&RwLock<HashTable<Name>>> {
         self.shards.get(hash.rest as usize % SHARDS)
     }
@@ -103,7 +82,7 @@ impl Names {
         if !self.learning.is_known() {
             return Owner::Elsewhere;
         }
-        let hash = self.hash(key);
+        let hash = self.hasher.hash(key);
         let Some(shard) = self.shard(hash) else { return Owner::Elsewhere };
         // A shard is whole after each change, whoever panicked.
         let names = shard.read().unwrap_or_else(PoisonError::into_inner);
@@ -123,7 +102,7 @@ impl Names {
         if !self.learning.is_begun() {
             return;
         }
-        let hash = self.hash(key);
+        let hash = self.hasher.hash(key);
         let Some(shard) = self.shard(hash) else { return };
         let mut names = shard.write().unwrap_or_else(PoisonError::into_inner);
         let owner = match owner {
@@ -156,7 +135,7 @@ impl Names {
 /// Takes a row that may have changed since it was read: what stands in its place was said later.
 fn take(engine: &Engine, key: &[u8], id: &[u8]) {
     let names = &engine.names;
-    let hash = names.hash(key);
+    let hash = names.hasher.hash(key);
     let Some(shard) = names.shard(hash) else { return };
     let owner = match Owner::with_id(id) {
         Owner::Uuid(uuid) => uuid,

@@ -19,6 +19,7 @@ use super::keys::{self, Space};
 use super::kinds::Kinds;
 use super::lasts::Lasts;
 use super::names::Names;
+use super::resident::Resident;
 use super::takeover;
 
 /// The version of the layout in `keys.rs`, `codec.rs`, `chunk.rs` and `pack.rs`, and of the journal. Those before are taken over.
@@ -158,6 +159,7 @@ pub(super) fn open(path: &Path, cache: u64) -> Result<Engine, StoreError> {
         ahead: Ahead::default(),
         joined: Joined::default(),
         names: Names::default(),
+        resident: Resident::default(),
         watch: Watch::default(),
         extents: Extents::default(),
         kinds: Kinds::default(),

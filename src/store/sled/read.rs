@@ -163,6 +163,9 @@ impl<'e> Ascending<'e> {
     /// The resource of this id.
     fn get(&mut self, id: &str) -> Result<Option<Stored>, StoreError> {
         let key = keys::resource(self.source, id);
+        if let Some(Ok(stored)) = self.engine.resident.get(&key) {
+            return codec::read_resource(id, &Value::of(&key, stored)?).map(Some);
+        }
         for _ in 0..=Self::OTHERS {
             let next = match (self.ahead.take(), &mut self.rows) {
                 (Some(row), _) => Some(row),

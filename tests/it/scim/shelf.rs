@@ -57,14 +57,16 @@ struct World {
     runtime: Runtime,
     users: [Option<String>; USERS],
     groups: [Option<String>; GROUPS],
-    _place: Scratch,
+    name: String,
+    place: Scratch,
 }
 
 impl World {
     fn new() -> Self {
         use std::sync::atomic::{AtomicUsize, Ordering};
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let place = Scratch::new(&format!("shelf-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+        let name = format!("shelf-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let place = Scratch::new(&name);
         let store: Arc<dyn Store> = Arc::new(SledStore::open(place.path("data").as_ref(), Options::default()).unwrap());
         let clock = Arc::new(SetClock::at(1_000_000));
         let directory = Directory::new(Arc::clone(&store), clock.clone());
@@ -78,7 +80,8 @@ impl World {
             runtime: Builder::new_current_thread().build().unwrap(),
             users: Default::default(),
             groups: Default::default(),
-            _place: place,
+            name,
+            place,
         }
     }
 
@@ -149,6 +152,17 @@ impl World {
         }
     }
 
+    /// Closes the store, and opens it with no rows in memory.
+    fn open_again(&mut self) {
+        let other = Scratch::new(&format!("{}-other", self.name));
+        let empty: Arc<dyn Store> = Arc::new(SledStore::open(other.path("data").as_ref(), Options::default()).unwrap());
+        // Whoever has the old one lets go of it, so that it is closed.
+        (self.directory, self.store) = (Directory::new(Arc::clone(&empty), self.clock.clone()), empty);
+        let options = Options { rows: 0, ..Options::default() };
+        self.store = Arc::new(SledStore::open(self.place.path("data").as_ref(), options).unwrap());
+        self.directory = Directory::new(Arc::clone(&self.store), self.clock.clone());
+    }
+
     /// All that there is to ask.
     fn answers(&self, directory: &Directory) -> Vec<String> {
         let mut told = Vec::new();
@@ -202,5 +216,9 @@ proptest! {
             let anew = Directory::new(Arc::clone(&world.store), world.clock.clone());
             prop_assert_eq!(world.answers(&world.directory), world.answers(&anew), "{:?}", step);
         }
+        // The database has what memory had.
+        let answers = world.answers(&world.directory);
+        world.open_again();
+        prop_assert_eq!(answers, world.answers(&world.directory));
     }
 }
