@@ -148,6 +148,11 @@ impl<'s> Patch<'s> {
         MemberChange::of(&self.members)
     }
 
+    /// The same from who applies the rest alone: the operations on members are gone afterwards.
+    pub fn take_member_change(&mut self) -> MemberChange {
+        std::mem::take(&mut self.members).into()
+    }
+
     /// Sub-attributes of values that no schema has and that were left out.
     pub fn ignored(&self) -> &[String] {
         &self.ignored
