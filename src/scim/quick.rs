@@ -1,8 +1,13 @@
 //! The short way of a POST: a body that is written as most clients write it becomes the text that is stored in one walk, without
 //! values in between. It answers or says nothing: whatever is odd, or wrong, goes to [`resource::create`](super::resource::create),
 //! which alone has tolerances and findings. Both make the same text; a property test compares them.
+//!
+//! `quick/members.rs` is the same for a PATCH that adds or removes members of a group, `quick/read.rs` the reading under both.
 
+mod members;
 mod read;
+
+pub(super) use members::{Members, members};
 
 use read::Body;
 
