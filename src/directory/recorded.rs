@@ -100,6 +100,26 @@ impl Directory {
         done
     }
 
+    /// Carries out a PATCH of this body when it only adds or removes members of a group and is as most clients send it; `None` when it
+    /// has to be read first, for [`Directory::write`].
+    ///
+    /// # Errors
+    /// As [`Directory::write`].
+    pub async fn patch_quick(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        id: &str,
+        body: &[u8],
+    ) -> Result<Option<Answer>, ScimError> {
+        let done = self.members_quick(call, kind, id, body).await;
+        if let Err(error) = &done {
+            // The log names what is stored, and asks no PATCH for a name.
+            self.log_refusal(call, &Write::Patch(id, &Value::Null).attempt(kind), error).await;
+        }
+        done
+    }
+
     /// Logs a write that was refused before or by [`Directory::write`].
     pub async fn log_refusal(&self, call: &Call<'_>, attempt: &Attempt<'_>, error: &ScimError) {
         let source = call.source.slug.as_str();

@@ -174,7 +174,36 @@ impl Directory {
     ) -> Result<Answer, ScimError> {
         let projection = projection(call, kind)?;
         let patch = Patch::parse(body, &kind.schema, call.source.tolerances)?;
-        let members = patch.member_change();
+        self.patched(call, kind, id, &projection, patch).await
+    }
+
+    /// Changes nothing but the members of a group when the body says so as most clients say it, without reading it into values. `None`
+    /// when it has to be read.
+    ///
+    /// # Errors
+    /// As [`Directory::patch`].
+    pub(super) async fn members_quick(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        id: &str,
+        body: &[u8],
+    ) -> Result<Option<Answer>, ScimError> {
+        let Some(patch) = Patch::quick(body, &kind.schema, call.source.tolerances) else { return Ok(None) };
+        let projection = projection(call, kind)?;
+        self.patched(call, kind, id, &projection, patch).await.map(Some)
+    }
+
+    /// Stores what a PATCH makes of a resource, and answers with it.
+    async fn patched(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        id: &str,
+        projection: &Projection,
+        mut patch: Patch<'_>,
+    ) -> Result<Answer, ScimError> {
+        let members = patch.take_member_change();
         // A mapping of groups makes the profile anew of other members.
         let alone = !patch.is_members_only() || call.source.mapping(kind.name()).is_some();
         let _turn = self.turn(call, id, alone).await;
@@ -204,7 +233,7 @@ impl Directory {
                 if silent {
                     return Ok(Answer { etag: Some(etag::weak(stored.version)), ..Answer::empty(204) });
                 }
-                return self.resource_answer(200, call, kind, stored, &projection).await;
+                return self.resource_answer(200, call, kind, stored, projection).await;
             }
         }
         Err(contended())

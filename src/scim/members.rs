@@ -3,8 +3,9 @@
 //! A PATCH comes out as a list of [`MemberOp`]s, and a [`MemberChange`] is what they amount to: any number of operations
 //! becomes one set to add, one to remove, and at most one "all".
 
-use std::collections::HashSet;
+use std::mem::take;
 
+use hashbrown::HashSet;
 use serde_json::{Map, Value};
 
 use super::error::ScimError;
@@ -71,6 +72,27 @@ pub struct MemberChange {
     pub remove: Vec<String>,
     /// Members of before for which one of these holds go, unless they are in `add`; empty with `replace`.
     pub remove_matching: Vec<Matcher>,
+}
+
+impl From<Vec<MemberOp>> for MemberChange {
+    /// Sums up as [`MemberChange::of`] does, without copies where there is one operation, as there mostly is.
+    fn from(mut operations: Vec<MemberOp>) -> Self {
+        match operations.as_mut_slice() {
+            [MemberOp::Add(members)] if is_each_once(members) => Self { add: take(members), ..Self::default() },
+            [MemberOp::Remove(ids)] => {
+                let mut remove = take(ids);
+                remove.sort_unstable();
+                remove.dedup();
+                Self { remove, ..Self::default() }
+            }
+            _ => Self::of(&operations),
+        }
+    }
+}
+
+fn is_each_once(members: &[Member]) -> bool {
+    let mut known = HashSet::with_capacity(members.len());
+    members.iter().all(|member| known.insert(member.value.as_str()))
 }
 
 impl MemberChange {

@@ -3,7 +3,7 @@
 //! - [`schema`]: the attributes of users, groups and types of one's own; [`discovery`] tells clients of them
 //! - [`path`] reads paths and filters; [`target`] says where a path writes in a payload
 //! - [`filter`]: a filter that is asked about resources; [`plan`] says what of it an index can answer
-//! - [`resource`]: bodies of POST and PUT, [`quick`]: the same for most of POST; [`patch`]: PATCH, and [`members`] of groups, which are kept elsewhere
+//! - [`resource`]: bodies of POST and PUT, [`quick`]: the same for most of POST, and of members in PATCH; [`patch`]: PATCH, and [`members`] of groups, which are kept elsewhere
 //! - [`project`], [`list`]: what an answer has of a resource, and of many; [`verbatim`]: the same for most, without reading them
 //! - [`bulk`], [`etag`], [`error`]: what their names say
 //! - [`peer`]: every place where we take more than the RFCs have, by name

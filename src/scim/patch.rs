@@ -18,6 +18,7 @@ use super::members::{MemberChange, MemberOp};
 use super::path::{Filter, Literal, Operator, Path, Selector};
 use super::peer::{Tolerance, Tolerances};
 use super::place;
+use super::quick;
 use super::schema::{Attribute, AttributeType, GROUP, Mutability, ResourceSchema, Schema};
 use super::target::{Located, locate};
 use super::values::Reader;
@@ -138,6 +139,13 @@ impl<'s> Patch<'s> {
         Ok(Self { resource, tolerances, steps, members, ignored: reader.ignored, entra })
     }
 
+    /// Reads the body of a PATCH request that only adds or removes members and is written as most clients write it, without values in
+    /// between. `None` when [`Patch::parse`] has to read it; both make the same of what both take.
+    pub fn quick(body: &[u8], resource: &'s ResourceSchema, tolerances: Tolerances) -> Option<Self> {
+        let quick::Members { operations, entra } = quick::members(body, resource, tolerances)?;
+        Some(Self { resource, tolerances, steps: Vec::new(), members: operations, ignored: Vec::new(), entra })
+    }
+
     /// What happens to the members of the group, in order. [`Patch::member_change`] sums it up.
     pub fn members(&self) -> &[MemberOp] {
         &self.members
@@ -146,6 +154,11 @@ impl<'s> Patch<'s> {
     /// What the operations on members amount to.
     pub fn member_change(&self) -> MemberChange {
         MemberChange::of(&self.members)
+    }
+
+    /// The same from who applies the rest alone: the operations on members are gone afterwards.
+    pub fn take_member_change(&mut self) -> MemberChange {
+        std::mem::take(&mut self.members).into()
     }
 
     /// Sub-attributes of values that no schema has and that were left out.

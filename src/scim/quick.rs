@@ -1,13 +1,18 @@
 //! The short way of a POST: a body that is written as most clients write it becomes the text that is stored in one walk, without
 //! values in between. It answers or says nothing: whatever is odd, or wrong, goes to [`resource::create`](super::resource::create),
 //! which alone has tolerances and findings. Both make the same text; a property test compares them.
+//!
+//! `quick/members.rs` is the same for a PATCH that adds or removes members of a group, `quick/read.rs` the reading under both.
+
+mod members;
+mod read;
+
+pub(super) use members::{Members, members};
+
+use read::Body;
 
 use super::peer::{Tolerance, Tolerances};
 use super::schema::{Attribute, AttributeType, Mutability, ResourceSchema, Returned, Schema, common};
-use crate::value::plain_run;
-
-/// How deep values may nest that are not looked at.
-const MOST_DEPTH: usize = 16;
 
 /// A resource that may be stored, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,19 +51,15 @@ impl<'b> Quick<'b, '_> {
 
 /// Reads a body; `None` when it has to go the long way. Members and secrets always do, so that neither is in the text.
 pub fn create<'b, 's>(body: &'b [u8], resource: &'s ResourceSchema, tolerances: Tolerances) -> Option<Quick<'b, 's>> {
-    let text = std::str::from_utf8(body).ok()?;
     let mut walk = Walk {
-        rest: text,
-        out: String::with_capacity(text.len()),
+        body: Body::new(body)?,
+        out: String::with_capacity(body.len()),
         leaves: Vec::with_capacity(32),
         extension: None,
         excused: tolerances.has(Tolerance::MissingReference),
     };
     let made = walk.resource(resource)?;
-    walk.blanks();
-    if !walk.rest.is_empty() {
-        return None;
-    }
+    walk.body.end()?;
     let mut text = String::with_capacity(walk.out.len() + 160);
     text.push_str("{\"schemas\":[\"");
     text.push_str(&resource.core.id);
@@ -106,7 +107,7 @@ struct Made<'s> {
 
 /// A body being read.
 struct Walk<'b, 's> {
-    rest: &'b str,
+    body: Body<'b>,
     /// The fields behind `schemas`, each with a comma before it.
     out: String,
     leaves: Vec<Leaf<'b, 's>>,
@@ -122,9 +123,9 @@ impl<'b, 's> Walk<'b, 's> {
         names.push("schemas");
         let (mut core, mut shared, mut extensions) = (Seen::default(), Seen::default(), Seen::default());
         let (mut is_ours, mut is_first) = (None, true);
-        self.take(b'{')?;
-        while self.more(b'}', &mut is_first)? {
-            let key = self.name()?;
+        self.body.take(b'{')?;
+        while self.body.more(b'}', &mut is_first)? {
+            let key = self.body.name()?;
             if key == "schemas" {
                 // Twice is odd.
                 let listed = self.schemas(resource)?;
@@ -149,9 +150,9 @@ impl<'b, 's> Walk<'b, 's> {
     /// The URNs that a body lists, all of which are known; says whether the core's is one.
     fn schemas(&mut self, resource: &ResourceSchema) -> Option<bool> {
         let (mut is_ours, mut is_first) = (false, true);
-        self.take(b'[')?;
-        while self.more(b']', &mut is_first)? {
-            let urn = self.string()?;
+        self.body.take(b'[')?;
+        while self.body.more(b']', &mut is_first)? {
+            let urn = self.body.string()?;
             if resource.core.id == urn {
                 is_ours = true;
             } else {
@@ -167,9 +168,9 @@ impl<'b, 's> Walk<'b, 's> {
         self.key(&schema.id);
         let begins = self.out.len();
         let (mut seen, mut is_first) = (Seen::default(), true);
-        self.take(b'{')?;
-        while self.more(b'}', &mut is_first)? {
-            let (place, attribute) = named(&schema.attributes, self.name()?)?;
+        self.body.take(b'{')?;
+        while self.body.more(b'}', &mut is_first)? {
+            let (place, attribute) = named(&schema.attributes, self.body.name()?)?;
             seen.add(place)?;
             self.attribute(attribute)?;
         }
@@ -184,7 +185,7 @@ impl<'b, 's> Walk<'b, 's> {
             return None;
         }
         if attribute.is_read_only() {
-            self.skip(MOST_DEPTH)?;
+            self.body.skip()?;
             return Some(false);
         }
         let begins = self.out.len();
@@ -217,8 +218,8 @@ impl<'b, 's> Walk<'b, 's> {
         }
         let (begins, from) = (self.out.len(), self.leaves.len());
         let (mut count, mut primaries, mut is_first) = (0, 0, true);
-        self.take(b'[')?;
-        while self.more(b']', &mut is_first)? {
+        self.body.take(b'[')?;
+        while self.body.more(b']', &mut is_first)? {
             self.out.push(',');
             let element = self.complex(attribute, count)?;
             primaries += usize::from(element.is_primary);
@@ -248,12 +249,12 @@ impl<'b, 's> Walk<'b, 's> {
         let begins = self.out.len();
         let (mut seen, mut is_first) = (Seen::default(), true);
         let mut found = Element { is_primary: false, has_more: false };
-        self.take(b'{')?;
-        while self.more(b'}', &mut is_first)? {
-            let (place, sub) = named(&attribute.sub_attributes, self.name()?)?;
+        self.body.take(b'{')?;
+        while self.body.more(b'}', &mut is_first)? {
+            let (place, sub) = named(&attribute.sub_attributes, self.body.name()?)?;
             seen.add(place)?;
             if sub.is_read_only() {
-                self.skip(MOST_DEPTH)?;
+                self.body.skip()?;
                 continue;
             }
             if sub.multi_valued {
@@ -276,50 +277,18 @@ impl<'b, 's> Walk<'b, 's> {
     fn leaf(&mut self, kind: AttributeType) -> Option<&'b str> {
         match kind {
             AttributeType::String | AttributeType::Reference => {
-                let text = self.string().filter(|text| !text.is_empty())?;
+                let text = self.body.text()?;
                 self.out.push('"');
                 self.out.push_str(text);
                 self.out.push('"');
                 Some(text)
             }
             AttributeType::Boolean => {
-                self.blanks();
-                let word = ["true", "false"].into_iter().find(|word| self.rest.starts_with(word))?;
-                let (text, rest) = self.rest.split_at_checked(word.len())?;
-                self.rest = rest;
+                let text = self.body.word(&["true", "false"])?;
                 self.out.push_str(text);
                 Some(text)
             }
             _ => None,
-        }
-    }
-
-    /// Goes behind a value that is not looked at: what a client says of what only the service writes.
-    fn skip(&mut self, left: usize) -> Option<()> {
-        self.blanks();
-        let left = left.checked_sub(1)?;
-        let mut is_first = true;
-        match self.rest.as_bytes().first()? {
-            b'"' => self.string().map(drop),
-            b'{' => {
-                self.take(b'{')?;
-                while self.more(b'}', &mut is_first)? {
-                    self.name()?;
-                    self.skip(left)?;
-                }
-                Some(())
-            }
-            b'[' => {
-                self.take(b'[')?;
-                while self.more(b']', &mut is_first)? {
-                    self.skip(left)?;
-                }
-                Some(())
-            }
-            _ => {
-                self.rest = ["true", "false", "null"].into_iter().find_map(|word| self.rest.strip_prefix(word))?;
-                Some(())
-            }
         }
     }
 
@@ -337,55 +306,6 @@ impl<'b, 's> Walk<'b, 's> {
         self.out.replace_range(begins..=begins, open);
         self.out.push_str(close);
         Some(())
-    }
-
-    fn blanks(&mut self) {
-        while matches!(self.rest.as_bytes().first(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.rest = self.rest.get(1..).unwrap_or_default();
-        }
-    }
-
-    /// Whether this mark comes next, which is gone over then.
-    fn comes(&mut self, mark: u8) -> bool {
-        let is_next = self.rest.as_bytes().first() == Some(&mark);
-        if is_next {
-            // A mark is one byte.
-            self.rest = self.rest.get(1..).unwrap_or_default();
-        }
-        is_next
-    }
-
-    fn take(&mut self, mark: u8) -> Option<()> {
-        self.blanks();
-        self.comes(mark).then_some(())
-    }
-
-    /// Whether another field or element comes before the end.
-    fn more(&mut self, close: u8, is_first: &mut bool) -> Option<bool> {
-        self.blanks();
-        let was_first = std::mem::take(is_first);
-        if self.comes(close) {
-            return Some(false);
-        }
-        if !was_first {
-            self.take(b',')?;
-        }
-        Some(true)
-    }
-
-    /// The name of a field, and the colon behind it.
-    fn name(&mut self) -> Option<&'b str> {
-        let name = self.string()?;
-        self.take(b':')?;
-        Some(name)
-    }
-
-    /// A string without escapes.
-    fn string(&mut self) -> Option<&'b str> {
-        self.take(b'"')?;
-        let (text, rest) = self.rest.split_at_checked(plain_run(self.rest.as_bytes()))?;
-        self.rest = rest;
-        self.comes(b'"').then_some(text)
     }
 }
 

@@ -217,11 +217,7 @@ async fn route(state: &State, request: Request<Body>, visit: &Visit) -> Result<A
                     let body = sent(directory, &call, &attempt, read_json(state, &parts.headers, body)).await?;
                     Ok(Box::pin(directory.write(&call, kind, Write::Replace(id, &body))).await?)
                 }
-                ([id], &Method::PATCH) => {
-                    let attempt = Attempt { operation: "patch", kind: Some(kind), id: Some(id), body: None };
-                    let body = sent(directory, &call, &attempt, read_json(state, &parts.headers, body)).await?;
-                    Ok(Box::pin(directory.write(&call, kind, Write::Patch(id, &body))).await?)
-                }
+                ([id], &Method::PATCH) => Box::pin(patch(state, &call, kind, id, &parts.headers, body)).await,
                 ([_], _) => Err(not_allowed("GET, PUT, PATCH, DELETE")),
                 _ => Err(ScimError::not_found("this path").into()),
             }
@@ -246,6 +242,25 @@ async fn create(
     }
     let body = sent(directory, call, &attempt, async { Ok(json(&body)?) }).await?;
     Ok(directory.write(call, kind, Write::Create(&body)).await?)
+}
+
+/// A PATCH of a resource.
+async fn patch(
+    state: &State,
+    call: &Call<'_>,
+    kind: &ResourceType,
+    id: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Answer, Refused> {
+    let directory = &state.directory;
+    let attempt = Attempt { operation: "patch", kind: Some(kind), id: Some(id), body: None };
+    let body = sent(directory, call, &attempt, read(state, headers, body)).await?;
+    if let Some(answer) = directory.patch_quick(call, kind, id, &body).await? {
+        return Ok(answer);
+    }
+    let body = sent(directory, call, &attempt, async { Ok(json(&body)?) }).await?;
+    Ok(directory.write(call, kind, Write::Patch(id, &body)).await?)
 }
 
 /// Who asks, when it may. `slug` is the name in the path, and `source` the one that is called so.

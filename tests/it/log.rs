@@ -207,6 +207,7 @@ fn every_write_leaves_a_line_without_values() {
         ("POST", "/Users", &user("ADA"), 409, "create User ADA [] failure 409 uniqueness"),
         ("PATCH", &user_path, &bad, 400, "patch User ada [] failure 400 invalidValue"),
         ("PATCH", "/Users/nobody", &title, 404, "patch User - [] failure 404 -"),
+        ("PATCH", "/Groups/nobody", &add, 404, "patch Group - [] failure 404 -"),
         ("DELETE", "/Groups/nobody", &none, 404, "delete Group - [] failure 404 -"),
         ("POST", "/Users", &none, 400, "create User - [] failure 400 invalidSyntax"),
         ("POST", "/Users", &big, 413, "create User - [] failure 413 -"),

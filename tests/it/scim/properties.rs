@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use provisor::scim::plan::{FilterPlan, Index, probe};
 use provisor::scim::project::Projection;
-use provisor::scim::{Matcher, MemberOp, Patch, Tolerances, bulk, resource};
+use provisor::scim::{Matcher, MemberChange, MemberOp, Patch, Tolerances, bulk, resource};
 use serde_json::{Map, Value, json};
 
 use super::schema;
@@ -252,7 +252,9 @@ proptest! {
             }
         }
         let mut members = start;
-        patch.member_change().apply(&mut members);
+        let change = patch.member_change();
+        prop_assert_eq!(&change, &MemberChange::from(patch.members().to_vec()));
+        change.apply(&mut members);
         let ids: Vec<String> = members.iter().map(|member| member.value.clone()).collect();
         let unique: std::collections::BTreeSet<String> = ids.iter().cloned().collect();
         prop_assert_eq!(unique.len(), ids.len());
