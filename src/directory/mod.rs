@@ -17,7 +17,6 @@ mod journal;
 mod library;
 mod log;
 mod outbound;
-mod pages;
 mod parts;
 mod pick;
 mod probe;
@@ -82,7 +81,6 @@ pub struct Directory {
     written: tokio::sync::watch::Sender<u64>,
     spare: Arc<recorded::Spare>,
     shelf: Arc<shelf::Shelf>,
-    pages: Arc<pages::Pages>,
 }
 
 /// What every request brings along.
@@ -156,9 +154,9 @@ impl Directory {
         let library = Arc::new(Library::new(Arc::clone(&store)));
         let halts = Arc::new(Halts::new(Arc::clone(&store)));
         let (cursor_key, turns) = (Arc::default(), Arc::default());
-        let (remap, spare, shelf, pages) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
+        let (remap, spare, shelf) = (Arc::default(), Arc::default(), Arc::default());
         let written = tokio::sync::watch::Sender::new(0);
-        Self { store, clock, cursor_key, turns, library, halts, remap, written, spare, shelf, pages }
+        Self { store, clock, cursor_key, turns, library, halts, remap, written, spare, shelf }
     }
 
     /// Reads mappings and halts from the store; until then there are none.

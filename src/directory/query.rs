@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::pages::MOST_PAGED;
 use super::read::projection;
 use super::shelf::{MOST_LISTED, Shown};
 use super::{Answer, Call, Directory, fields, index, refused};
@@ -32,7 +31,7 @@ const STEP: usize = 500;
 impl Directory {
     /// Resources of a kind.
     pub async fn list(&self, call: &Call<'_>, kind: &ResourceType, query: &Query) -> Result<Answer, ScimError> {
-        if let Some(answer) = self.at_once(call, kind, query).or_else(|| self.kept_page(call, kind, query)) {
+        if let Some(answer) = self.at_once(call, kind, query) {
             return Ok(answer);
         }
         // What waits is large, and in a box of its own it is not carried along by those who need not.
@@ -115,7 +114,7 @@ impl Directory {
         query: &Query,
         (plan, ids): (&FilterPlan, &[String]),
     ) -> Result<Answer, ScimError> {
-        let mut found = self.shown_of(call, kind, ids, true).await?;
+        let mut found = self.shown_of(call, kind, ids).await?;
         // It may have changed since the index was read, and its keys say what it is now.
         found.retain(|shown| plan.keys.iter().all(|key| index::has(&shown.row, key)));
         found.sort_by_key(|shown| shown.row.number);
@@ -180,7 +179,6 @@ impl Directory {
         projection: &Projection,
     ) -> Result<Answer, ScimError> {
         let source = call.source.slug.as_str();
-        let order = self.store.look_at_order(source, kind.name());
         let total = self.store.count(source, kind.name()).await.map_err(|error| refused(error, kind))?;
         let pages = match &query.cursor {
             Some(cursor) => Some(self.pages(call, Some(kind), query, cursor).await?),
@@ -202,24 +200,19 @@ impl Directory {
                 Ok(Paging::Cursor { next, previous: None })
             }
         };
-        let name = kind.name();
-        if *projection == Projection::DEFAULT && total <= MOST_PAGED && !is_empty {
-            let page =
-                self.store.order(source, name, start, count as usize).await.map_err(|error| refused(error, kind))?;
+        let (name, count) = (kind.name(), count as usize);
+        if *projection == Projection::DEFAULT && total <= MOST_LISTED && !is_empty {
+            let page = self.store.order(source, name, start, count).await.map_err(|error| refused(error, kind))?;
             let (numbers, ids): (Vec<u64>, Vec<String>) = page.items.into_iter().unzip();
-            let shown = self.shown_of(call, kind, &ids, total <= MOST_LISTED).await?;
+            let shown = self.shown_of(call, kind, &ids).await?;
             // One that was deleted and made again is at another place.
             let is_there = |shown: &&Arc<Shown>| numbers.binary_search(&shown.row.number).is_ok();
-            if pages.is_none() {
-                let shown = shown.iter().filter(is_there);
-                return Ok(self.keep_page(call, kind, (skip, count), order, (shown, total)));
-            }
             return Ok(shown_list(shown.iter().filter(is_there), total, &paging(page.next)?));
         }
         let page = if is_empty {
             crate::store::Page { items: Vec::new(), next: None }
         } else {
-            self.store.list(source, name, start, count as usize).await.map_err(|error| refused(error, kind))?
+            self.store.list(source, name, start, count).await.map_err(|error| refused(error, kind))?
         };
         let paging = paging(page.next)?;
         let items = page.items.iter().map(|stored| (kind, projection, stored));

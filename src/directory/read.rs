@@ -37,8 +37,7 @@ impl Directory {
             if let Some(answer) = is_large.then(large).flatten() {
                 return Ok(answer);
             }
-            let shown = self.make(call, kind, stored, seen, false).await?;
-            self.keep(call, &shown);
+            let shown = self.put(call, kind, stored, seen, false).await?;
             return Ok(unchanged(call, &shown.row).unwrap_or_else(|| shown.answer(call, kind)));
         }
         let stored = self.stored(call, kind, id).await?;

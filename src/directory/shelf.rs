@@ -76,14 +76,12 @@ impl Shelf {
 }
 
 impl Directory {
-    /// Resources of this kind as answers have them; those that are none are left out. `keep`: whether those are put on the shelf that
-    /// are not there.
+    /// Resources of this kind as answers have them; those that are none are left out.
     pub(super) async fn shown_of(
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
         ids: &[String],
-        keep: bool,
     ) -> Result<Vec<Arc<Shown>>, ScimError> {
         let mut shown: Vec<Option<Arc<Shown>>> = ids.iter().map(|id| self.on_shelf(call, id)).collect();
         let missing = || shown.iter().zip(ids).enumerate().filter(|(_, (shown, _))| shown.is_none());
@@ -95,10 +93,7 @@ impl Directory {
             let found = self.store.get_many(source, &wanted).await.map_err(|error| refused(error, kind))?;
             for ((place, stored), seen) in places.into_iter().zip(found).zip(seen) {
                 let Some(stored) = stored.filter(|stored| stored.kind == kind.name()) else { continue };
-                let made = self.make(call, kind, stored, seen, alone).await?;
-                if keep {
-                    self.keep(call, &made);
-                }
+                let made = self.put(call, kind, stored, seen, alone).await?;
                 if let Some(place) = shown.get_mut(place) {
                     *place = Some(made);
                 }
@@ -114,15 +109,8 @@ impl Directory {
         (is_it && shown.seen.iter().all(|seen| self.store.is_as_seen(*seen))).then_some(shown)
     }
 
-    /// Keeps it when the store could tell how it was before.
-    pub(super) fn keep(&self, call: &Call<'_>, shown: &Arc<Shown>) {
-        if !shown.seen.is_empty() {
-            self.shelf.kept.insert(self.shelf.place(call, &shown.row.id), Arc::clone(shown));
-        }
-    }
-
-    /// Makes it of what is stored; `seen` is how it was before it was read.
-    pub(super) async fn make(
+    /// Makes it, and keeps it when the store could tell how it was before.
+    pub(super) async fn put(
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
@@ -136,18 +124,16 @@ impl Directory {
         (stored.body, stored.profile) = (Vec::new(), None);
         text.shrink_to_fit();
         let (source, base) = (call.source.number, call.base.into());
-        // Without the first of them nobody could tell whether it is still so.
-        let seen = if seen.is_some() { all } else { Vec::new() };
-        Ok(Arc::new(Shown { row: stored, text, source, base, seen }))
+        let place = self.shelf.place(call, &stored.id);
+        let shown = Arc::new(Shown { row: stored, text, source, base, seen: all });
+        if seen.is_some() {
+            self.shelf.kept.insert(place, Arc::clone(&shown));
+        }
+        Ok(shown)
     }
 }
 
 impl Shown {
-    /// Itself and the groups it is in, as they were before they were read; nothing when the store cannot tell changes.
-    pub(super) fn seen(&self) -> &[Seen] {
-        &self.seen
-    }
-
     /// The resource as the whole answer.
     pub(super) fn answer(self: Arc<Self>, call: &Call<'_>, kind: &ResourceType) -> Answer {
         render::answer(200, call, kind, &self.row, Bytes::from_owner(Text(Arc::clone(&self))))

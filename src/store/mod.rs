@@ -50,11 +50,6 @@ pub trait Store: Send + Sync {
         None
     }
 
-    /// Which resources of a kind there are and in which order, as it is from now on; `None` when the store cannot tell changes.
-    fn look_at_order(&self, _source: &str, _kind: &str) -> Option<Seen> {
-        None
-    }
-
     /// Whether nothing of what was seen has changed since, nothing that was acknowledged before this question at least.
     fn is_as_seen(&self, _seen: Seen) -> bool {
         false

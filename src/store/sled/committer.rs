@@ -327,7 +327,7 @@ impl Committer {
 
 /// What those who keep something in memory have to hear of a batch.
 struct Changes {
-    /// Where the changes of the resources in it are counted, and of their orders.
+    /// Where the changes of the resources in it are counted.
     places: HashSet<u16>,
     /// Rows of the order of creation, and how many are in each.
     order: Vec<(Vec<u8>, Option<u8>)>,
@@ -340,10 +340,7 @@ impl Changes {
         let mut changes = Self { places: HashSet::new(), order: Vec::new(), names: Vec::new() };
         for (key, row) in writes {
             match Space::of(key) {
-                Some(Space::Order) => {
-                    changes.places.extend(extents::order_of(key).map(watch::place));
-                    changes.order.push((key.clone(), extents::count(row.as_deref())));
-                }
+                Some(Space::Order) => changes.order.push((key.clone(), extents::count(row.as_deref()))),
                 Some(Space::Unique) => changes.names.push((key.clone(), Owner::of(row.as_deref()))),
                 _ => changes.places.extend(keys::name_in(key).map(watch::place)),
             }

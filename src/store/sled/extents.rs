@@ -62,11 +62,6 @@ impl Extents {
     }
 }
 
-/// What the keys of an order begin with, of one of them.
-pub(super) fn order_of(key: &[u8]) -> Option<&[u8]> {
-    parts(key).map(|(prefix, _)| prefix)
-}
-
 /// What a key of the order begins with, and its extent.
 fn parts(key: &[u8]) -> Option<(&[u8], u64)> {
     if Space::of(key)? != Space::Order {

@@ -73,7 +73,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache: 48 << 20, rows: 384 << 20, queue: 1_024 }
+        Self { cache: 32 << 20, rows: 384 << 20, queue: 1_024 }
     }
 }
 
@@ -212,10 +212,6 @@ impl Store for SledStore {
 
     fn look(&self, source: &str, id: &str) -> Option<Seen> {
         Some(self.engine.watch.look(&keys::name(source, id)))
-    }
-
-    fn look_at_order(&self, source: &str, kind: &str) -> Option<Seen> {
-        Some(self.engine.watch.look(&keys::order(source, kind)))
     }
 
     fn is_as_seen(&self, seen: Seen) -> bool {
