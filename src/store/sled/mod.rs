@@ -3,8 +3,9 @@
 //! `keys.rs` has the layout, `codec.rs` the values, and `pack.rs` makes them smaller. `engine.rs` is the database behind functions that cannot panic.
 //! `committer.rs` is the one thread that writes; `staging.rs` and `apply.rs` are what it does to a transaction. `journal.rs` is
 //! what makes a batch durable before the database has written it, `syncer.rs`, `applier.rs` and `checkpoint.rs` the threads for the
-//! journal, for the database, and for its log. `joined.rs`, `names.rs`, `resident.rs`, `watch` and `extents.rs` are what is held in memory so that reads ask the database for less, `kinds.rs` and
-//! `lasts.rs` so that writes do; `learning.rs` is how the first three come there. `chunk.rs` is what the rows of members hold, `members.rs` how they change.
+//! journal, for the database, and for its log. `joined.rs`, `names.rs`, `resident.rs`, `watch` and `extents.rs` are what is held in
+//! memory so that reads ask the database for less, `kinds.rs` and `lasts.rs` so that writes do; `learning.rs` is how the first three
+//! come there, `keyed.rs` how two of them are held. `chunk.rs` is what the rows of members hold, `members.rs` how they change.
 //! `takeover.rs` makes older layouts today's.
 
 mod ahead;

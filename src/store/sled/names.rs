@@ -8,18 +8,14 @@
 //! gone a mark until all is learnt: the thread only fills places that are empty, so that it never brings back what it read before.
 
 use std::str;
-use std::sync::{PoisonError, RwLock};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::engine::{Engine, whole};
-use super::keyed::{Hash, Keyed};
+use super::keyed::{Hash, Sharded};
 use super::keys::{self, Space};
 use super::learning::{Learning, Lesson};
-
-/// Parts that are locked by themselves. A power of two.
-const SHARDS: usize = 64;
 
 /// How names are learnt.
 pub(super) static LESSON: Lesson =
@@ -59,33 +55,20 @@ struct Name {
 }
 
 /// The names.
+#[derive(Default)]
 pub(super) struct Names {
-    shards: Vec<RwLock<HashTable<Name>>>,
-    hasher: Keyed,
+    shards: Sharded<HashTable<Name>>,
     learning: Learning,
 }
 
-impl Default for Names {
-    fn default() -> Self {
-        let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Self { shards, hasher: Keyed::default(), learning: Learning::default() }
-    }
-}
-
 impl Names {
-    fn shard(&self, hash: Hash) -> Option<&RwLock<HashTable<Name>>> {
-        self.shards.get(hash.rest as usize % SHARDS)
-    }
-
     /// Whose a key is, as [`keys::unique`] makes it.
     pub(super) fn owner(&self, key: &[u8]) -> Owner {
         if !self.learning.is_known() {
             return Owner::Elsewhere;
         }
-        let hash = self.hasher.hash(key);
-        let Some(shard) = self.shard(hash) else { return Owner::Elsewhere };
-        // A shard is whole after each change, whoever panicked.
-        let names = shard.read().unwrap_or_else(PoisonError::into_inner);
+        let hash = self.shards.hash(key);
+        let Some(names) = self.shards.read(hash) else { return Owner::Elsewhere };
         // Once more, since it is not emptied while we look.
         if !self.learning.is_known() {
             return Owner::Elsewhere;
@@ -102,9 +85,8 @@ impl Names {
         if !self.learning.is_begun() {
             return;
         }
-        let hash = self.hasher.hash(key);
-        let Some(shard) = self.shard(hash) else { return };
-        let mut names = shard.write().unwrap_or_else(PoisonError::into_inner);
+        let hash = self.shards.hash(key);
+        let Some(mut names) = self.shards.write(hash) else { return };
         let owner = match owner {
             Owner::Uuid(uuid) => uuid,
             Owner::Elsewhere => ELSEWHERE,
@@ -126,22 +108,19 @@ impl Names {
 
     /// Forgets all names, when they are not asked for: [`Lesson::end`] comes before, [`Lesson::begin`] after it.
     pub(super) fn forget(&self) {
-        for shard in &self.shards {
-            *shard.write().unwrap_or_else(PoisonError::into_inner) = HashTable::new();
-        }
+        self.shards.all().for_each(|mut shard| *shard = HashTable::new());
     }
 }
 
 /// Takes a row that may have changed since it was read: what stands in its place was said later.
 fn take(engine: &Engine, key: &[u8], id: &[u8]) {
-    let names = &engine.names;
-    let hash = names.hasher.hash(key);
-    let Some(shard) = names.shard(hash) else { return };
+    let shards = &engine.names.shards;
+    let hash = shards.hash(key);
     let owner = match Owner::with_id(id) {
         Owner::Uuid(uuid) => uuid,
         _ => ELSEWHERE,
     };
-    let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+    let Some(mut shard) = shards.write(hash) else { return };
     if let Entry::Vacant(place) = shard.entry(hash.place, |name| name.hash == hash, |name| name.hash.place) {
         place.insert(Name { hash, owner });
     }
@@ -176,7 +155,7 @@ mod tests {
         names.changed(&cy, Owner::Nobody);
         names.changed(&ada, Owner::Nobody);
         assert_eq!([&ada, &cy].map(|key| names.owner(key)), [Owner::Nobody; 2]);
-        let held: usize = names.shards.iter().map(|shard| shard.read().unwrap().len()).sum();
+        let held: usize = names.shards.all().map(|shard| shard.len()).sum();
         assert_eq!(held, 1);
         names.lose();
         assert_eq!(names.owner(&bob), Owner::Elsewhere);

@@ -7,20 +7,17 @@
 //! once somebody has asked for some.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock};
 
 use ::sled::IVec;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::engine::{Engine, is_whole};
-use super::keyed::{Hash, Keyed};
+use super::keyed::{Hash, SHARDS, Sharded};
 use super::keys::Space;
 use super::learning::{Learning, Lesson};
 use super::staging::Writes;
 
-/// Parts that are locked by themselves. A power of two.
-const SHARDS: usize = 64;
 /// What a row takes beside its bytes, about: its place in a table that is mostly two thirds full, and what the allocator rounds up.
 const BESIDE: usize = 72;
 
@@ -74,19 +71,12 @@ impl Shard {
 }
 
 /// The rows.
+#[derive(Default)]
 pub(super) struct Resident {
-    shards: Vec<RwLock<Shard>>,
-    hasher: Keyed,
+    shards: Sharded<Shard>,
     /// The most bytes of a part; none until it is said.
     most: AtomicUsize,
     learning: Learning,
-}
-
-impl Default for Resident {
-    fn default() -> Self {
-        let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Self { shards, hasher: Keyed::default(), most: AtomicUsize::new(0), learning: Learning::default() }
-    }
 }
 
 /// A row that is not here: what to show when it is read elsewhere.
@@ -107,26 +97,20 @@ impl Resident {
         self.most.load(Ordering::Relaxed) > 0
     }
 
-    fn shard(&self, hash: Hash) -> Option<&RwLock<Shard>> {
-        self.shards.get(hash.rest as usize % SHARDS)
-    }
-
     /// A row as it is stored, or what to show when it is read elsewhere; `None` when nothing is held.
     pub(super) fn get(&self, key: &[u8]) -> Option<Result<IVec, Absent>> {
         if !self.is_on() {
             return None;
         }
-        let hash = self.hasher.hash(key);
-        // A part is whole after each change, whoever panicked.
-        let shard = self.shard(hash)?.read().unwrap_or_else(PoisonError::into_inner);
+        let hash = self.shards.hash(key);
+        let shard = self.shards.read(hash)?;
         let row = shard.rows.find(hash.place, |row| row.hash == hash);
         Some(row.map_or(Err(Absent { hash, changes: shard.changes }), |row| Ok(IVec::from(&*row.stored))))
     }
 
     /// Takes a row that was read after it was absent, unless it may have changed meanwhile.
     pub(super) fn fill(&self, absent: &Absent, stored: &[u8]) {
-        let Some(shard) = self.shard(absent.hash) else { return };
-        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut shard) = self.shards.write(absent.hash) else { return };
         if shard.changes == absent.changes {
             shard.put(absent.hash, Some(stored), self.most.load(Ordering::Relaxed));
         }
@@ -152,17 +136,15 @@ impl Resident {
         if most == 0 {
             return;
         }
-        let hash = self.hasher.hash(key);
-        let Some(shard) = self.shard(hash) else { return };
-        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        let hash = self.shards.hash(key);
+        let Some(mut shard) = self.shards.write(hash) else { return };
         shard.changes += 1;
         shard.put(hash, stored, most);
     }
 
     /// All rows are to be asked of the database.
     pub(super) fn forget_all(&self) {
-        for shard in &self.shards {
-            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        for mut shard in self.shards.all() {
             let changes = shard.changes + 1;
             *shard = Shard { changes, ..Shard::default() };
         }
@@ -240,7 +222,7 @@ mod tests {
                 let found = row(&resident, &keys::resource("s", &name.to_string()));
                 prop_assert_eq!(found.as_ref(), Some(stored));
             }
-            let bytes: usize = resident.shards.iter().map(|shard| shard.read().unwrap().bytes).sum();
+            let bytes: usize = resident.shards.all().map(|shard| shard.bytes).sum();
             prop_assert_eq!(bytes, held.values().map(|stored| Row::size(stored)).sum::<usize>());
         }
     }
@@ -248,7 +230,7 @@ mod tests {
     impl Resident {
         /// Whether the part of a key has no room for so much.
         fn full(&self, key: &[u8], most: usize, size: usize) -> bool {
-            self.shard(self.hasher.hash(key)).unwrap().read().unwrap().bytes + size > most
+            self.shards.read(self.shards.hash(key)).unwrap().bytes + size > most
         }
     }
 }
