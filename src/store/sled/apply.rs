@@ -134,8 +134,8 @@ fn modified_key(source: &str, stored: &Stored) -> Vec<u8> {
 /// Takes a unique key for a resource.
 fn claim(staging: &mut Staging<'_>, source: &str, of: &Stored, index: &str, key: &[u8]) -> Result<(), StoreError> {
     let at = keys::unique(source, &of.kind, index, key);
-    if let Some(holder) = staging.load(&at)? {
-        if *holder == *of.id.as_bytes() {
+    if let Some(holder) = staging.holder(&at)? {
+        if holder == of.id.as_bytes() {
             return Ok(());
         }
         let holder = String::from_utf8_lossy(&holder).into_owned();

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::ops::{Bound, Deref};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 
 use ::sled::{Batch, Db, IVec, Tree};
 
@@ -53,6 +54,8 @@ pub(super) struct Engine {
     pub(super) kinds: Kinds,
     /// Where new members come to stand.
     pub(super) lasts: Lasts,
+    /// Held by the thread that learns something of all rows: one does, and leaves the other processors to those who ask.
+    pub(super) learner: Mutex<()>,
 }
 
 /// Runs something of the database's.

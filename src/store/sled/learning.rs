@@ -1,5 +1,6 @@
 //! How something is learnt that is held in memory of all rows of a space: by a thread, once somebody has asked for it often enough.
-//! Until the thread is through, every question is a look into the database.
+//! Until the thread is through, every question is a look into the database. Such threads take turns: with two of them a small machine
+//! has no processor left for those who ask.
 //!
 //! What changes meanwhile, the writer tells: from the moment on at which [`Learning::is_begun`] says so, and when it can be read. So a
 //! row that the thread did not find was told, or could be read before the thread began.
@@ -106,6 +107,7 @@ impl Lesson {
 
     fn read(&self, engine: &Engine) {
         let learning = (self.learning)(engine);
+        let _turn = engine.learner.lock().unwrap_or_else(PoisonError::into_inner);
         let through = self.take_all(engine, learning).is_some();
         let state = if through { KNOWN } else { LOST };
         // Whoever lost it meanwhile knows better.
@@ -124,13 +126,16 @@ impl Lesson {
         Some(())
     }
 
-    /// Ends the thread. There is no answer from memory until [`Lesson::begin`]; the database is closed only after it.
-    pub(super) fn end(&self, engine: &Engine) {
-        let learning = (self.learning)(engine);
-        let mut thread = learning.thread();
-        learning.lose();
-        learning.stop.store(true, Ordering::SeqCst);
-        if let Some(thread) = thread.take() {
+    /// Ends the threads of all of them. There is no answer from memory until [`Lesson::begin`]; the database is closed only after it.
+    pub(super) fn end_all(lessons: &[&Self], engine: &Engine) {
+        let learnings: Vec<_> = lessons.iter().map(|lesson| (lesson.learning)(engine)).collect();
+        // Of all, since one may wait for the turn of another.
+        let mut threads: Vec<_> = learnings.iter().map(|learning| learning.thread()).collect();
+        for learning in learnings {
+            learning.lose();
+            learning.stop.store(true, Ordering::SeqCst);
+        }
+        for thread in threads.iter_mut().filter_map(|thread| thread.take()) {
             drop(thread.join());
         }
     }

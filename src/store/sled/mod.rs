@@ -188,9 +188,7 @@ impl Drop for SledStore {
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
-        for lesson in LESSONS {
-            lesson.end(&self.engine);
-        }
+        Lesson::end_all(&LESSONS, &self.engine);
     }
 }
 
@@ -200,8 +198,16 @@ impl Store for SledStore {
     }
 
     fn commit(&self, transaction: Transaction) -> Answer<'static, Committed> {
-        if transaction.operations.iter().any(|operation| matches!(operation, Operation::Members { .. })) {
-            joined::LESSON.asked(&self.engine);
+        for operation in &transaction.operations {
+            match operation {
+                Operation::Members { .. } => joined::LESSON.asked(&self.engine),
+                // Its keys are looked for, and it will be: better learnt before there are many than when somebody waits for it.
+                Operation::Create { .. } => {
+                    names::LESSON.asked(&self.engine);
+                    self.asked_for_rows();
+                }
+                _ => {}
+            }
         }
         self.ask(|reply| Job::Commit(transaction, reply))
     }
@@ -339,9 +345,7 @@ impl Store for SledStore {
     fn restore(&self, from: &mut dyn Rewind) -> Result<Dumped, StoreError> {
         let _paused = self.pause()?;
         // What is restored is written by another way than the committer's.
-        for lesson in LESSONS {
-            lesson.end(&self.engine);
-        }
+        Lesson::end_all(&LESSONS, &self.engine);
         self.engine.names.forget();
         self.engine.kinds.forget_all();
         self.engine.resident.forget_all();

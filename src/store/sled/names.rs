@@ -106,7 +106,7 @@ impl Names {
         self.learning.lose();
     }
 
-    /// Forgets all names, when they are not asked for: [`Lesson::end`] comes before, [`Lesson::begin`] after it.
+    /// Forgets all names, when they are not asked for: [`Lesson::end_all`] comes before, [`Lesson::begin`] after it.
     pub(super) fn forget(&self) {
         self.shards.all().for_each(|mut shard| *shard = HashTable::new());
     }

@@ -4,6 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::store::StoreError;
@@ -160,6 +161,7 @@ pub(super) fn open(path: &Path, cache: u64) -> Result<Engine, StoreError> {
         joined: Joined::default(),
         names: Names::default(),
         resident: Resident::default(),
+        learner: Mutex::default(),
         watch: Watch::default(),
         extents: Extents::default(),
         kinds: Kinds::default(),

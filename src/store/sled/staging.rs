@@ -13,6 +13,7 @@ use crate::store::{LogEntry, StoreError};
 use super::codec::{self, Counters};
 use super::engine::{self, Engine, MAX_VALUE, PIECE, Pieces, Value, damaged};
 use super::keys::{self, Space};
+use super::names::Owner;
 use super::tally;
 
 /// The most keys that one transaction may write.
@@ -227,6 +228,19 @@ impl Staging<'_> {
         let joined = pieces.join(key, |piece| self.get_stored(piece))?.ok_or_else(|| damaged(key))?;
         self.top.pieces.insert(key.to_vec(), pieces);
         Ok(Some(Value::Made(joined)))
+    }
+
+    /// The id of the resource that has a unique key. Memory has heard of every batch before this one, so mostly the database need not
+    /// be asked, in which each such key is somewhere else.
+    pub(super) fn holder(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.staged(key).is_none() {
+            match self.engine.names.owner(key) {
+                Owner::Nobody => return Ok(None),
+                Owner::Uuid(uuid) => return Ok(Some(keys::uuid_text(uuid).into_bytes())),
+                Owner::Elsewhere => {}
+            }
+        }
+        Ok(self.load(key)?.map(|id| id.to_vec()))
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
