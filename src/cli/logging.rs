@@ -5,10 +5,12 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::gathered::{Gathered, Rest};
 use crate::config::{Format, Level, Log};
 
-/// The log goes to stderr: stdout has the greeting alone. What panics says is not written, as it may hold somebody's data.
-pub(super) fn to_stderr(log: Log) {
+/// The log goes to stderr: stdout has the greeting alone. What panics says is not written, as it may hold somebody's data. The last
+/// lines are written when what this gives is dropped.
+pub(super) fn to_stderr(log: Log) -> Rest {
     let level = match log.level {
         Level::Off => LevelFilter::OFF,
         Level::Error => LevelFilter::ERROR,
@@ -18,7 +20,8 @@ pub(super) fn to_stderr(log: Log) {
     };
     // Only our own lines: what libraries say about connections may hold what was sent.
     let ours = filter_fn(|line| line.module_path().is_some_and(|module| module.starts_with("provisor")));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let (writer, rest) = Gathered::new();
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     // A second subscriber in one process is refused, and the first stays.
     let _ = match log.format {
         Format::Json => {
@@ -31,4 +34,5 @@ pub(super) fn to_stderr(log: Log) {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(target: "panic", place, "something failed inside of the server");
     }));
+    rest
 }

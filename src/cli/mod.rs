@@ -17,6 +17,7 @@ mod export;
 mod filters;
 mod fmt;
 mod functions;
+mod gathered;
 mod import;
 mod jsonl;
 mod log;

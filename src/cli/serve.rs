@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 
 /// `beside`: where the configuration is, for the files it names.
 async fn serve(config: Config, beside: &Path) -> Outcome {
-    logging::to_stderr(config.log);
+    let log = logging::to_stderr(config.log);
     let failed = |error: &dyn std::fmt::Display| Failure::told(error.to_string());
     let files = config.tls.files().map_err(|error| failed(&error))?;
     let tls = files.map(|(certificate, key)| Certificates::load(certificate, key)).transpose();
@@ -101,6 +101,7 @@ async fn serve(config: Config, beside: &Path) -> Outcome {
     let grace = Duration::from_secs(config.server.grace);
     server::serve(listener, state, grace, stop).await.map_err(|error| failed(&error))?;
     upkeep::end(&service).await;
+    drop(log);
     tell("stopped; everything that was acknowledged is on disk\n");
     Ok(Ending::Clean)
 }
