@@ -27,6 +27,7 @@ mod recorded;
 mod remap;
 mod removal;
 mod render;
+mod sheets;
 mod shelf;
 mod source;
 pub mod token;
@@ -81,6 +82,7 @@ pub struct Directory {
     written: tokio::sync::watch::Sender<u64>,
     spare: Arc<recorded::Spare>,
     shelf: Arc<shelf::Shelf>,
+    sheets: Arc<sheets::Sheets>,
 }
 
 /// What every request brings along.
@@ -154,9 +156,9 @@ impl Directory {
         let library = Arc::new(Library::new(Arc::clone(&store)));
         let halts = Arc::new(Halts::new(Arc::clone(&store)));
         let (cursor_key, turns) = (Arc::default(), Arc::default());
-        let (remap, spare, shelf) = (Arc::default(), Arc::default(), Arc::default());
+        let (remap, spare, shelf, sheets) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
         let written = tokio::sync::watch::Sender::new(0);
-        Self { store, clock, cursor_key, turns, library, halts, remap, written, spare, shelf }
+        Self { store, clock, cursor_key, turns, library, halts, remap, written, spare, shelf, sheets }
     }
 
     /// Reads mappings and halts from the store; until then there are none.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::read::projection;
-use super::shelf::{MOST_LISTED, Shown};
-use super::{Answer, Call, Directory, fields, index, refused};
+use super::shelf::Shown;
+use super::{Answer, Call, Directory, fields, index, refused, sheets, shelf};
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
 use crate::scim::filter::Matcher;
@@ -201,7 +201,17 @@ impl Directory {
             }
         };
         let (name, count) = (kind.name(), count as usize);
-        if *projection == Projection::DEFAULT && total <= MOST_LISTED && !is_empty {
+        let is_shown = *projection == Projection::DEFAULT && !is_empty;
+        // Groups have texts of any length.
+        if is_shown
+            && total <= sheets::MOST_LISTED
+            && pages.is_none()
+            && !kind.schema.core.is(GROUP)
+            && let Some(runs) = self.store.runs(source, name, skip, count as u64)
+        {
+            return self.sheet_list(call, kind, runs, count, total, &paging(None)?).await;
+        }
+        if is_shown && total <= shelf::MOST_LISTED {
             let page = self.store.order(source, name, start, count).await.map_err(|error| refused(error, kind))?;
             let (numbers, ids): (Vec<u64>, Vec<String>) = page.items.into_iter().unzip();
             let shown = self.shown_of(call, kind, &ids).await?;

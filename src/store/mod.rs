@@ -24,7 +24,7 @@ pub use self::sled::{Options, SledStore, compact};
 pub use self::transaction::{Applied, Change, Committed, Expected, Operation, Transaction, Unknown, When};
 pub use self::types::{
     Activity, Cursor, Dumped, Holder, Keys, LogEntry, LogLine, LogQuery, MODIFIED, Member, Millis, OutboxEntry, Page,
-    Record, Scan, Span, Start, Stats, Stored, Table, Verified, time_key,
+    RUN, Record, Run, Runs, Scan, Span, Start, Stats, Stored, Table, Verified, time_key,
 };
 pub use self::watch::Seen;
 
@@ -73,6 +73,12 @@ pub trait Store: Send + Sync {
 
     /// Resources of a kind in the order of creation.
     fn list<'a>(&'a self, source: &'a str, kind: &'a str, from: Start, limit: usize) -> Answer<'a, Page<Stored>>;
+
+    /// Where in the order of creation `limit` resources of a kind are that come after `skip` others; `None` when the store does not
+    /// have that in memory.
+    fn runs(&self, _source: &str, _kind: &str, _skip: u64, _limit: u64) -> Option<Runs> {
+        None
+    }
 
     /// The ids of [`Store::list`] alone, with their numbers.
     fn order<'a>(

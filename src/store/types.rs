@@ -181,6 +181,27 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
 }
 
+/// How many numbers a [`Run`] has.
+pub const RUN: u64 = 64;
+
+/// Resources of a kind that follow one another in the order of creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The first of its numbers, a multiple of [`RUN`]. A number is one resource's for good.
+    pub first: u64,
+    /// How many of its numbers are those of resources that are there.
+    pub count: u64,
+}
+
+/// Runs with resources in them, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runs {
+    /// The runs.
+    pub runs: Vec<Run>,
+    /// How many resources of the first of them come before those that were asked for.
+    pub skip: u64,
+}
+
 /// Which page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {

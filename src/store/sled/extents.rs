@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::store::StoreError;
+use crate::store::{Run, Runs, StoreError};
 
 use super::codec;
 use super::engine::{Engine, whole};
-use super::keys::{self, Parts, Space};
+use super::keys::{self, EXTENT, Parts, Space};
 use super::staging::after;
 
 /// More extents than these, for four billion resources, are none of ours.
@@ -29,19 +29,36 @@ impl Extents {
 
     /// The extent in which so many resources are behind, and how many of those are in it.
     pub(super) fn skip(engine: &Engine, prefix: &[u8], skip: u64) -> Result<(u64, u64), StoreError> {
-        let mut counts = engine.extents.lock();
-        if !counts.contains_key(prefix) {
-            // Meanwhile the committer waits with what it changed: it is put over what is read here.
-            counts.insert(prefix.to_vec(), read(engine, prefix)?);
-        }
-        let mut left = skip;
-        for (extent, count) in counts.get(prefix).into_iter().flatten().enumerate() {
-            if left < u64::from(*count) {
-                return Ok((extent as u64, left));
+        Self::of(engine, prefix, |counts| begin(counts, skip))
+    }
+
+    /// The extents of so many resources after `skip` others.
+    pub(super) fn runs(engine: &Engine, prefix: &[u8], skip: u64, limit: u64) -> Result<Runs, StoreError> {
+        Self::of(engine, prefix, |counts| {
+            let (first, skip) = begin(counts, skip);
+            let (mut runs, mut left) = (Vec::new(), limit.saturating_add(skip));
+            for (extent, count) in (0_u64..).zip(counts).skip(usize::try_from(first).unwrap_or(usize::MAX)) {
+                if left == 0 {
+                    break;
+                }
+                let count = u64::from(*count);
+                left = left.saturating_sub(count);
+                if count > 0 {
+                    runs.push(Run { first: extent * EXTENT, count });
+                }
             }
-            left -= u64::from(*count);
+            Runs { runs, skip }
+        })
+    }
+
+    /// What the counts of a kind say.
+    fn of<T>(engine: &Engine, prefix: &[u8], say: impl FnOnce(&[u8]) -> T) -> Result<T, StoreError> {
+        let mut kinds = engine.extents.lock();
+        if !kinds.contains_key(prefix) {
+            // Meanwhile the committer waits with what it changed: it is put over what is read here.
+            kinds.insert(prefix.to_vec(), read(engine, prefix)?);
         }
-        Ok((u64::MAX, left))
+        Ok(say(kinds.get(prefix).map_or(&[], Vec::as_slice)))
     }
 
     /// A row was stored, or taken away, and has so many places now; [`count`] says how many.
@@ -60,6 +77,18 @@ impl Extents {
     pub(super) fn forget(&self) {
         self.lock().clear();
     }
+}
+
+/// As [`Extents::skip`].
+fn begin(counts: &[u8], skip: u64) -> (u64, u64) {
+    let mut left = skip;
+    for (extent, count) in (0..).zip(counts) {
+        if left < u64::from(*count) {
+            return (extent, left);
+        }
+        left -= u64::from(*count);
+    }
+    (u64::MAX, left)
 }
 
 /// What a key of the order begins with, and its extent.

@@ -37,7 +37,7 @@ pub(super) const BATCH: &str = "batch";
 /// The kind of a member that is no resource.
 pub(super) const NO_KIND: &str = "";
 /// Places of the order of creation in one row.
-pub(super) const EXTENT: u64 = 64;
+pub(super) const EXTENT: u64 = crate::store::RUN;
 
 /// A part of the keys: what stands under one letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -50,7 +50,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Activity, Answer, Committed, Cursor, Dumped, Holder, LogLine, LogQuery, Member, Millis, Operation, OutboxEntry,
-    Page, Record, Rewind, Scan, Seen, Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
+    Page, Record, Rewind, Runs, Scan, Seen, Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
 };
 
 use self::committer::{Committer, Job, Shared};
@@ -245,6 +245,10 @@ impl Store for SledStore {
 
     fn list<'a>(&'a self, source: &'a str, kind: &'a str, from: Start, limit: usize) -> Answer<'a, Page<Stored>> {
         now(read::list(&self.engine, source, kind, &from, limit))
+    }
+
+    fn runs(&self, source: &str, kind: &str, skip: u64, limit: u64) -> Option<Runs> {
+        read::runs(&self.engine, source, kind, skip, limit)
     }
 
     fn order<'a>(

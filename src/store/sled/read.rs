@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::ops::Bound;
 
 use crate::store::{
-    Cursor, Holder, LogLine, LogQuery, Member, OutboxEntry, Page, Record, Scan, Span, Start, StoreError, Stored, Table,
+    Cursor, Holder, LogLine, LogQuery, Member, OutboxEntry, Page, Record, Runs, Scan, Span, Start, StoreError, Stored,
+    Table,
 };
 
 use super::chunk::{self, Chunk};
@@ -217,6 +218,12 @@ pub(super) fn order(
     limit: usize,
 ) -> Result<Page<(u64, String)>, StoreError> {
     places(engine, source, kind, from, limit, |number, id| Ok(Some((number, id))))
+}
+
+/// Where the resources of a page are.
+pub(super) fn runs(engine: &Engine, source: &str, kind: &str, skip: u64, limit: u64) -> Option<Runs> {
+    // Whoever goes another way hears of the error.
+    Extents::runs(engine, &keys::order(source, kind), skip, limit).ok()
 }
 
 /// Goes over the order of creation; what `item` gives nothing for is left out.

@@ -1,0 +1,360 @@
+//! [`Sheets`]: a run of the order of creation as lists have it, one text of some sixty resources. A page is three pieces of such texts
+//! instead of a hundred things to find and to put together. Of a sheet that has changed, only those resources are made anew that did.
+//! Those of a large directory are kept packed.
+
+use std::borrow::Cow;
+use std::hash::BuildHasher as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+use hashbrown::DefaultHashBuilder;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::{Answer, Call, Directory, damaged, refused};
+use crate::scim::discovery::ResourceType;
+use crate::scim::error::ScimError;
+use crate::scim::list::{self, Paging};
+use crate::scim::project::Projection;
+use crate::store::{Cursor, RUN, Run, Runs, Seen, Start, Store};
+
+/// Bytes that are kept: some 60,000 users, or some 400,000 when they are packed.
+const CAPACITY: u64 = 64 << 20;
+/// How large a directory may be whose sheets are kept as they are: to unpack those of a page takes as long as all the rest of it.
+const MOST_PLAIN: u64 = 50_000;
+/// How large a directory may be that has sheets: of a larger one each page would take another one away.
+pub(super) const MOST_LISTED: u64 = 400_000;
+/// Bytes that a sheet mostly takes.
+const SHEET: usize = 64 << 10;
+/// Bytes that a resource takes beside its text.
+const BESIDE: usize = 32;
+
+/// A resource of a sheet.
+struct Item {
+    number: u64,
+    /// Where its text ends, which begins behind the comma after the one before.
+    end: usize,
+    /// Where what was seen of it ends.
+    seen: usize,
+}
+
+/// The text of a sheet.
+enum Text {
+    Plain(String),
+    /// Such texts repeat themselves: a sixth of the bytes is left, and no other sheet is needed to read one.
+    Packed(Vec<u8>),
+}
+
+impl Text {
+    fn new(text: String, packs: bool) -> Self {
+        if packs { Self::Packed(lz4_flex::compress_prepend_size(text.as_bytes())) } else { Self::Plain(text) }
+    }
+
+    /// As it is; `None` when it cannot be unpacked.
+    fn plain(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Plain(text) => Some(Cow::Borrowed(text)),
+            Self::Packed(bytes) => {
+                let text = lz4_flex::decompress_size_prepended(bytes).ok()?;
+                String::from_utf8(text).ok().map(Cow::Owned)
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Plain(text) => text.len(),
+            Self::Packed(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// The resources of a run.
+struct Sheet {
+    /// For which source, as it was declared then, by which address, of which kind, and where in its order.
+    source: u64,
+    base: Box<str>,
+    kind: Box<str>,
+    first: u64,
+    items: Vec<Item>,
+    /// Each with the groups it is in, as they were before they were read.
+    seen: Vec<Seen>,
+    /// The resources as JSON, with commas between them.
+    text: Text,
+}
+
+impl Sheet {
+    fn is_of(&self, call: &Call<'_>, kind: &ResourceType, run: Run) -> bool {
+        self.first == run.first
+            && self.source == call.source.number
+            && *self.base == *call.base
+            && *self.kind == *kind.name()
+    }
+
+    /// Whether nothing of its resources has changed. Whether there are more by now, their number says: none comes into a place that
+    /// was another's.
+    fn is_fresh(&self, store: &dyn Store) -> bool {
+        self.seen.iter().all(|seen| store.is_as_seen(*seen))
+    }
+
+    /// Where the text of a resource begins, and what was seen of it.
+    fn begin(&self, place: usize) -> (usize, usize) {
+        let before = place.checked_sub(1).and_then(|before| self.items.get(before));
+        before.map_or((0, 0), |before| (before.end + 1, before.seen))
+    }
+
+    /// Where the resources at these places are in the text, with commas between them.
+    fn span(&self, places: &Range<usize>) -> Range<usize> {
+        let last = places.end.checked_sub(1).and_then(|last| self.items.get(last));
+        self.begin(places.start).0..last.map_or(0, |last| last.end)
+    }
+
+    /// A resource with this number that has not changed: where it is in the text, and what was seen of it.
+    fn fresh(&self, store: &dyn Store, number: u64) -> Option<(Range<usize>, &[Seen])> {
+        let place = self.items.binary_search_by_key(&number, |item| item.number).ok()?;
+        let ((_, begin), item) = (self.begin(place), self.items.get(place)?);
+        let seen = self.seen.get(begin..item.seen)?;
+        seen.iter().all(|seen| store.is_as_seen(*seen)).then(|| (self.span(&(place..place + 1)), seen))
+    }
+}
+
+/// A sheet that is being made.
+#[derive(Default)]
+struct Draft {
+    items: Vec<Item>,
+    seen: Vec<Seen>,
+    text: String,
+    /// Whether one could not be looked at before it was read.
+    is_blind: bool,
+}
+
+impl Draft {
+    fn comma(&mut self) {
+        if !self.items.is_empty() {
+            self.text.push(',');
+        }
+    }
+
+    /// What was appended to the text is this one.
+    fn end(&mut self, number: u64, seen: &[Seen]) {
+        self.seen.extend_from_slice(seen);
+        self.items.push(Item { number, end: self.text.len(), seen: self.seen.len() });
+    }
+}
+
+/// How much room a sheet takes.
+#[derive(Clone)]
+struct Bulk;
+
+impl Weighter<u64, Arc<Sheet>> for Bulk {
+    fn weight(&self, _: &u64, sheet: &Arc<Sheet>) -> u64 {
+        (sheet.text.len() + sheet.items.len() * BESIDE) as u64
+    }
+}
+
+/// What is kept.
+pub(super) struct Sheets {
+    /// By a hash of source, base, kind and place.
+    kept: Cache<u64, Arc<Sheet>, Bulk>,
+    hasher: DefaultHashBuilder,
+    most_plain: u64,
+}
+
+impl Default for Sheets {
+    fn default() -> Self {
+        let kept = Cache::with_weighter(CAPACITY as usize / SHEET, CAPACITY, Bulk);
+        Self { kept, hasher: DefaultHashBuilder::default(), most_plain: MOST_PLAIN }
+    }
+}
+
+impl Sheets {
+    fn place(&self, call: &Call<'_>, kind: &ResourceType, run: Run) -> u64 {
+        self.hasher.hash_one((call.source.number, call.base, kind.name(), run.first))
+    }
+}
+
+impl Directory {
+    /// The page of so many resources of these runs.
+    pub(super) async fn sheet_list(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        runs: Runs,
+        count: usize,
+        total: u64,
+        paging: &Paging,
+    ) -> Result<Answer, ScimError> {
+        let (mut parts, mut skip, mut left) = (Vec::with_capacity(runs.runs.len()), runs.skip as usize, count);
+        for run in runs.runs {
+            let sheet = self.sheet(call, kind, run, total > self.sheets.most_plain).await?;
+            let from = skip.min(sheet.items.len());
+            let to = sheet.items.len().min(from.saturating_add(left));
+            (skip, left) = (0, left - (to - from));
+            if from < to {
+                let span = sheet.span(&(from..to));
+                parts.push((sheet, span));
+            }
+        }
+        let room = parts.iter().map(|(_, span)| span.len() + 1).sum();
+        let mut text = list::begin_text(count - left, room, Some(total), paging);
+        for (place, (sheet, span)) in parts.into_iter().enumerate() {
+            text.push_str(if place == 0 { "" } else { "," });
+            let sheet = sheet.text.plain();
+            text.push_str(sheet.as_deref().and_then(|sheet| sheet.get(span)).ok_or_else(damaged)?);
+        }
+        text.push_str(list::TEXT_END);
+        Ok(Answer::document(text))
+    }
+
+    /// The resources of a run as they are now.
+    async fn sheet(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        run: Run,
+        packs: bool,
+    ) -> Result<Arc<Sheet>, ScimError> {
+        let place = self.sheets.place(call, kind, run);
+        let kept = self.sheets.kept.get(&place).filter(|sheet| sheet.is_of(call, kind, run));
+        if let Some(sheet) = &kept
+            && sheet.items.len() as u64 == run.count
+            && sheet.is_fresh(&*self.store)
+        {
+            return Ok(Arc::clone(sheet));
+        }
+        let Draft { items, seen, mut text, is_blind } = Box::pin(self.draft(call, kind, run, kept.as_deref())).await?;
+        text.shrink_to_fit();
+        let (source, base, first) = (call.source.number, call.base.into(), run.first);
+        let text = Text::new(text, packs && !is_blind);
+        let sheet = Arc::new(Sheet { source, base, kind: kind.name().into(), first, items, seen, text });
+        if !is_blind {
+            self.sheets.kept.insert(place, Arc::clone(&sheet));
+        }
+        Ok(sheet)
+    }
+
+    /// Makes a sheet, of one that was kept as far as that is still so.
+    async fn draft(
+        &self,
+        call: &Call<'_>,
+        kind: &ResourceType,
+        run: Run,
+        kept: Option<&Sheet>,
+    ) -> Result<Draft, ScimError> {
+        let (source, name, store) = (call.source.slug.as_str(), kind.name(), &*self.store);
+        let start = match run.first.checked_sub(1) {
+            None => Start::Offset(0),
+            Some(before) => Start::After(Cursor::from_bytes(&before.to_be_bytes())),
+        };
+        let page = store.order(source, name, start, RUN as usize).await.map_err(|error| refused(error, kind))?;
+        let ends = run.first.saturating_add(RUN);
+        let there = page.items.into_iter().take_while(|(number, _)| *number < ends);
+        let there = there.map(|(number, id)| (number, id, kept.and_then(|kept| kept.fresh(store, number))));
+        let there: Vec<_> = there.collect();
+        let wanted = there.iter().filter(|(.., fresh)| fresh.is_none());
+        let wanted: Vec<String> = wanted.map(|(_, id, _)| id.clone()).collect();
+        let looks: Vec<Option<Seen>> = wanted.iter().map(|id| store.look(source, id)).collect();
+        let alone = wanted.len() > 1 && !self.has_groups(call).await;
+        let found = store.get_many(source, &wanted).await.map_err(|error| refused(error, kind))?;
+        let kept = kept.and_then(|kept| kept.text.plain()).unwrap_or_default();
+        let (mut found, mut draft) = (found.into_iter().zip(looks), Draft::default());
+        draft.text.reserve(SHEET);
+        for (number, _, fresh) in there {
+            if let Some((span, seen)) = fresh {
+                draft.comma();
+                draft.text.push_str(kept.get(span).ok_or_else(damaged)?);
+                draft.end(number, seen);
+                continue;
+            }
+            let (stored, seen) = found.next().unwrap_or_default();
+            // One that was deleted and made again is at another place.
+            let Some(stored) = stored.filter(|stored| stored.kind == name && stored.number == number) else { continue };
+            draft.is_blind |= seen.is_none();
+            let mut seen = Vec::from_iter(seen);
+            draft.comma();
+            self.render(&mut draft.text, call, kind, &stored, &Projection::DEFAULT, alone, &mut seen).await?;
+            draft.end(number, &seen);
+        }
+        Ok(draft)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::clock::SetClock;
+    use crate::directory::{Actor, SourceRecord, Write};
+    use crate::scim::list::Query;
+    use crate::store::{Options, SledStore};
+
+    const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+    async fn done(directory: &Directory, call: &Call<'_>, kind: &ResourceType, write: Write<'_>) -> String {
+        directory.write(call, kind, write).await.unwrap().id.unwrap_or_default()
+    }
+
+    /// Lists of a directory of some runs, while it changes, are what a walk over all resources finds.
+    #[tokio::test]
+    async fn pages_are_what_a_walk_finds() {
+        for most_plain in [0, MOST_PLAIN] {
+            let place = tempfile::tempdir().unwrap();
+            let store = SledStore::open(place.path(), Options::default()).unwrap();
+            let mut directory = Directory::new(Arc::new(store), Arc::new(SetClock::at(1_000_000)));
+            directory.sheets = Arc::new(Sheets { most_plain, ..Sheets::default() });
+            let (source, actor) = (SourceRecord::new("s", 0).ready().unwrap(), Actor::default());
+            let call = Call { base: "http://s", ..Call::inside(&source, &actor) };
+            let (users, groups) = (source.named("User").unwrap(), source.named("Group").unwrap());
+            let user = |number: usize| json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": format!("u{number}")});
+            let list = async |query: &Query| {
+                let body = directory.list(&call, users, query).await.unwrap().body.unwrap();
+                serde_json::from_slice::<Value>(&body).unwrap()
+            };
+            let all = Query { filter: Some("id pr".into()), count: Some(1_000), ..Query::default() };
+            let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "g"});
+            let group = done(&directory, &call, groups, Write::Create(&body)).await;
+            let mut ids: Vec<String> = Vec::new();
+            for step in 0..220_usize {
+                let at = step * 37 % ids.len().max(1);
+                match step {
+                    150..170 => drop(done(&directory, &call, users, Write::Delete(&ids.remove(at))).await),
+                    170..180 => {
+                        let body = json!({"schemas": [PATCH], "Operations": [
+                            {"op": "add", "path": "members", "value": [{"value": ids[at]}]}]});
+                        done(&directory, &call, groups, Write::Patch(&group, &body)).await;
+                    }
+                    180..200 => {
+                        let body = json!({"schemas": [PATCH], "Operations": [
+                            {"op": "replace", "path": "title", "value": step.to_string()}]});
+                        done(&directory, &call, users, Write::Patch(&ids[at], &body)).await;
+                    }
+                    // All of a run go.
+                    200 => {
+                        for id in ids.drain(50..130) {
+                            done(&directory, &call, users, Write::Delete(&id)).await;
+                        }
+                    }
+                    _ => ids.push(done(&directory, &call, users, Write::Create(&user(step))).await),
+                }
+                if step < 140 && !step.is_multiple_of(30) {
+                    continue;
+                }
+                let walked = list(&all).await;
+                let found = walked["Resources"].as_array().unwrap();
+                assert_eq!(found.len(), ids.len());
+                for (start, count) in [(1, 200), (at + 1, 70), (60, 10), (65, 64), (found.len(), 3)] {
+                    let query =
+                        Query { start_index: Some(start as u64), count: Some(count as u64), ..Query::default() };
+                    let page = list(&query).await;
+                    let wanted: Vec<&Value> = found.iter().skip(start.max(1) - 1).take(count).collect();
+                    assert_eq!(page["Resources"], json!(wanted), "step {step}, {count} from {start}");
+                    assert_eq!(
+                        (&page["totalResults"], &page["itemsPerPage"]),
+                        (&json!(found.len()), &json!(wanted.len()))
+                    );
+                }
+            }
+        }
+    }
+}
