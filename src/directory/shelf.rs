@@ -17,7 +17,8 @@ use crate::store::{Seen, Stored};
 
 /// Bytes that are kept: some 50,000 users.
 const CAPACITY: u64 = 64 << 20;
-/// How large a directory may be whose lists are put on the shelf: of a larger one each page would take another one away.
+/// How large a directory may be whose lists of groups, and lists by cursor, are put on the shelf: of a larger one each page would take
+/// another one away.
 pub(super) const MOST_LISTED: u64 = 50_000;
 /// Bytes that a user mostly takes, and what stands beside the text.
 const USER: usize = 1_024;
