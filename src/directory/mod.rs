@@ -14,6 +14,7 @@ mod halt;
 mod inbound;
 mod index;
 mod journal;
+mod kept;
 mod library;
 mod log;
 mod outbound;

@@ -3,23 +3,19 @@
 //! Those of a large directory are kept packed.
 
 use std::borrow::Cow;
-use std::hash::BuildHasher as _;
 use std::ops::Range;
 use std::sync::Arc;
 
-use hashbrown::DefaultHashBuilder;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
-
+use super::kept::{Bulk, Kept};
 use super::{Answer, Call, Directory, damaged, refused};
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
 use crate::scim::list::{self, Paging};
 use crate::scim::project::Projection;
-use crate::store::{Cursor, RUN, Run, Runs, Seen, Start, Store};
+use crate::store::{RUN, Run, Runs, Seen, Start, Store};
 
 /// Bytes that are kept: some 60,000 users, or some 400,000 when they are packed.
-const CAPACITY: u64 = 64 << 20;
+const CAPACITY: usize = 64 << 20;
 /// How large a directory may be whose sheets are kept as they are: to unpack those of a page takes as long as all the rest of it.
 const MOST_PLAIN: u64 = 50_000;
 /// How large a directory may be that has sheets: of a larger one each page would take another one away.
@@ -84,17 +80,9 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn is_of(&self, call: &Call<'_>, kind: &ResourceType, run: Run) -> bool {
-        self.first == run.first
-            && self.source == call.source.number
-            && *self.base == *call.base
-            && *self.kind == *kind.name()
-    }
-
-    /// Whether nothing of its resources has changed. Whether there are more by now, their number says: none comes into a place that
-    /// was another's.
-    fn is_fresh(&self, store: &dyn Store) -> bool {
-        self.seen.iter().all(|seen| store.is_as_seen(*seen))
+    /// What it is kept by.
+    fn name(&self) -> (u64, &str, &str, u64) {
+        (self.source, &self.base, &self.kind, self.first)
     }
 
     /// Where the text of a resource begins, and what was seen of it.
@@ -114,7 +102,7 @@ impl Sheet {
         let place = self.items.binary_search_by_key(&number, |item| item.number).ok()?;
         let ((_, begin), item) = (self.begin(place), self.items.get(place)?);
         let seen = self.seen.get(begin..item.seen)?;
-        seen.iter().all(|seen| store.is_as_seen(*seen)).then(|| (self.span(&(place..place + 1)), seen))
+        store.is_as_seen(seen).then(|| (self.span(&(place..place + 1)), seen))
     }
 }
 
@@ -142,34 +130,21 @@ impl Draft {
     }
 }
 
-/// How much room a sheet takes.
-#[derive(Clone)]
-struct Bulk;
-
-impl Weighter<u64, Arc<Sheet>> for Bulk {
-    fn weight(&self, _: &u64, sheet: &Arc<Sheet>) -> u64 {
-        (sheet.text.len() + sheet.items.len() * BESIDE) as u64
+impl Bulk for Sheet {
+    fn bytes(&self) -> usize {
+        self.text.len() + self.items.len() * BESIDE
     }
 }
 
-/// What is kept.
+/// What is kept, by source, base, kind and the first number.
 pub(super) struct Sheets {
-    /// By a hash of source, base, kind and place.
-    kept: Cache<u64, Arc<Sheet>, Bulk>,
-    hasher: DefaultHashBuilder,
+    kept: Kept<Sheet>,
     most_plain: u64,
 }
 
 impl Default for Sheets {
     fn default() -> Self {
-        let kept = Cache::with_weighter(CAPACITY as usize / SHEET, CAPACITY, Bulk);
-        Self { kept, hasher: DefaultHashBuilder::default(), most_plain: MOST_PLAIN }
-    }
-}
-
-impl Sheets {
-    fn place(&self, call: &Call<'_>, kind: &ResourceType, run: Run) -> u64 {
-        self.hasher.hash_one((call.source.number, call.base, kind.name(), run.first))
+        Self { kept: Kept::new(CAPACITY, SHEET), most_plain: MOST_PLAIN }
     }
 }
 
@@ -214,11 +189,12 @@ impl Directory {
         run: Run,
         packs: bool,
     ) -> Result<Arc<Sheet>, ScimError> {
-        let place = self.sheets.place(call, kind, run);
-        let kept = self.sheets.kept.get(&place).filter(|sheet| sheet.is_of(call, kind, run));
+        let name = (call.source.number, call.base, kind.name(), run.first);
+        let kept = self.sheets.kept.get(name).filter(|sheet| sheet.name() == name);
+        // Whether there are more by now, their number says: none comes into a place that was another's.
         if let Some(sheet) = &kept
             && sheet.items.len() as u64 == run.count
-            && sheet.is_fresh(&*self.store)
+            && self.store.is_as_seen(&sheet.seen)
         {
             return Ok(Arc::clone(sheet));
         }
@@ -228,7 +204,7 @@ impl Directory {
         let text = Text::new(text, packs && !is_blind);
         let sheet = Arc::new(Sheet { source, base, kind: kind.name().into(), first, items, seen, text });
         if !is_blind {
-            self.sheets.kept.insert(place, Arc::clone(&sheet));
+            self.sheets.kept.put(name, Arc::clone(&sheet));
         }
         Ok(sheet)
     }
@@ -242,11 +218,10 @@ impl Directory {
         kept: Option<&Sheet>,
     ) -> Result<Draft, ScimError> {
         let (source, name, store) = (call.source.slug.as_str(), kind.name(), &*self.store);
-        let start = match run.first.checked_sub(1) {
-            None => Start::Offset(0),
-            Some(before) => Start::After(Cursor::from_bytes(&before.to_be_bytes())),
-        };
-        let page = store.order(source, name, start, RUN as usize).await.map_err(|error| refused(error, kind))?;
+        let page = store
+            .order(source, name, Start::Number(run.first), RUN as usize)
+            .await
+            .map_err(|error| refused(error, kind))?;
         let ends = run.first.saturating_add(RUN);
         let there = page.items.into_iter().take_while(|(number, _)| *number < ends);
         let there = there.map(|(number, id)| (number, id, kept.and_then(|kept| kept.fresh(store, number))));

@@ -1,14 +1,11 @@
 //! [`Shelf`]: resources as answers have them, kept for whoever asks again. What is on it is shown only while the store says that
 //! nothing of it has changed: neither the resource nor its members, nor the groups it is in.
 
-use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hashbrown::DefaultHashBuilder;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 
+use super::kept::{Bulk, Kept};
 use super::{Answer, Call, Directory, refused, render};
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
@@ -16,7 +13,7 @@ use crate::scim::project::Projection;
 use crate::store::{Seen, Stored};
 
 /// Bytes that are kept: some 50,000 users.
-const CAPACITY: u64 = 64 << 20;
+const CAPACITY: usize = 64 << 20;
 /// How large a directory may be whose lists of groups, and lists by cursor, are put on the shelf: of a larger one each page would take
 /// another one away.
 pub(super) const MOST_LISTED: u64 = 50_000;
@@ -46,34 +43,24 @@ impl AsRef<[u8]> for Text {
     }
 }
 
-/// How much room a resource takes.
-#[derive(Clone)]
-struct Bulk;
-
-impl Weighter<u64, Arc<Shown>> for Bulk {
-    fn weight(&self, _: &u64, shown: &Arc<Shown>) -> u64 {
-        (shown.text.len() + BESIDE) as u64
+impl Bulk for Shown {
+    fn bytes(&self) -> usize {
+        self.text.len() + BESIDE
     }
 }
 
-/// What is kept.
-pub(super) struct Shelf {
-    /// By a hash of source, base and id.
-    kept: Cache<u64, Arc<Shown>, Bulk>,
-    hasher: DefaultHashBuilder,
-}
+/// What is kept, by source, base and id.
+pub(super) struct Shelf(Kept<Shown>);
 
 impl Default for Shelf {
     fn default() -> Self {
-        let kept = Cache::with_weighter(CAPACITY as usize / USER, CAPACITY, Bulk);
-        Self { kept, hasher: DefaultHashBuilder::default() }
+        Self(Kept::new(CAPACITY, USER))
     }
 }
 
-impl Shelf {
-    fn place(&self, call: &Call<'_>, id: &str) -> u64 {
-        self.hasher.hash_one((call.source.number, call.base, id))
-    }
+/// What a resource is kept by.
+fn name<'n>(call: &Call<'n>, id: &'n str) -> (u64, &'n str, &'n str) {
+    (call.source.number, call.base, id)
 }
 
 impl Directory {
@@ -105,9 +92,9 @@ impl Directory {
 
     /// What is on the shelf, when it is still so.
     pub(super) fn on_shelf(&self, call: &Call<'_>, id: &str) -> Option<Arc<Shown>> {
-        let shown = self.shelf.kept.get(&self.shelf.place(call, id))?;
-        let is_it = shown.row.id == id && shown.source == call.source.number && *shown.base == *call.base;
-        (is_it && shown.seen.iter().all(|seen| self.store.is_as_seen(*seen))).then_some(shown)
+        let shown = self.shelf.0.get(name(call, id))?;
+        let is_it = (shown.source, &*shown.base, shown.row.id.as_str()) == name(call, id);
+        (is_it && self.store.is_as_seen(&shown.seen)).then_some(shown)
     }
 
     /// Makes it, and keeps it when the store could tell how it was before.
@@ -125,10 +112,9 @@ impl Directory {
         (stored.body, stored.profile) = (Vec::new(), None);
         text.shrink_to_fit();
         let (source, base) = (call.source.number, call.base.into());
-        let place = self.shelf.place(call, &stored.id);
         let shown = Arc::new(Shown { row: stored, text, source, base, seen: all });
         if seen.is_some() {
-            self.shelf.kept.insert(place, Arc::clone(&shown));
+            self.shelf.0.put(name(call, &shown.row.id), Arc::clone(&shown));
         }
         Ok(shown)
     }

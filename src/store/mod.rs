@@ -50,8 +50,8 @@ pub trait Store: Send + Sync {
         None
     }
 
-    /// Whether nothing of what was seen has changed since, nothing that was acknowledged before this question at least.
-    fn is_as_seen(&self, _seen: Seen) -> bool {
+    /// Whether nothing of all that was seen has changed since, nothing that was acknowledged before this question at least.
+    fn is_as_seen(&self, _seen: &[Seen]) -> bool {
         false
     }
 

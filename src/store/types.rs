@@ -207,6 +207,8 @@ pub struct Runs {
 pub enum Start {
     /// From the item at this place, counted from zero (SCIM's `startIndex` less one).
     Offset(u64),
+    /// From the resource with this number on, or the next one that is there.
+    Number(u64),
     /// After the item where a page ended.
     After(Cursor),
 }

@@ -221,8 +221,8 @@ impl Store for SledStore {
         Some(self.engine.watch.look(&keys::name(source, id)))
     }
 
-    fn is_as_seen(&self, seen: Seen) -> bool {
-        self.engine.watch.is_same(seen)
+    fn is_as_seen(&self, seen: &[Seen]) -> bool {
+        seen.iter().all(|seen| self.engine.watch.is_same(*seen))
     }
 
     fn get_many<'a>(&'a self, source: &'a str, ids: &'a [String]) -> Answer<'a, Vec<Option<Stored>>> {

@@ -240,6 +240,7 @@ fn places<T>(
     // Which place is the first; or how many items to leave out.
     let (first, mut skip) = match from {
         Start::Offset(skip) => (0, *skip),
+        Start::Number(number) => (*number, 0),
         Start::After(cursor) => {
             let mut bytes = [0; 8];
             for (to, byte) in bytes.iter_mut().zip(cursor.as_bytes()) {
