@@ -357,11 +357,12 @@ impl Changes {
 
     /// Said when the batch can be read.
     fn tell(self, engine: &Engine) {
-        for place in self.places {
-            engine.watch.changed(place);
-        }
         for (key, count) in self.order {
             engine.extents.changed(&key, count);
+        }
+        // Who looks at a resource after this counts what was counted here.
+        for place in self.places {
+            engine.watch.changed(place);
         }
         for (key, owner) in self.names {
             engine.names.changed(&key, owner);

@@ -18,23 +18,31 @@ const MOST: usize = 1 << 26;
 #[derive(Default)]
 pub(super) struct Extents {
     /// By what the keys of the rows begin with.
-    counts: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
+    kinds: Mutex<HashMap<Vec<u8>, Filled>>,
+}
+
+/// How the extents of a kind are filled.
+#[derive(Default)]
+struct Filled {
+    counts: Vec<u8>,
+    /// All of them together.
+    total: u64,
 }
 
 impl Extents {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Vec<u8>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Filled>> {
         // Whoever panics while a kind is read has not put it in.
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The extent in which so many resources are behind, and how many of those are in it.
     pub(super) fn skip(engine: &Engine, prefix: &[u8], skip: u64) -> Result<(u64, u64), StoreError> {
-        Self::of(engine, prefix, |counts| begin(counts, skip))
+        Self::of(engine, prefix, |filled| begin(&filled.counts, skip))
     }
 
     /// The extents of so many resources after `skip` others.
     pub(super) fn runs(engine: &Engine, prefix: &[u8], skip: u64, limit: u64) -> Result<Runs, StoreError> {
-        Self::of(engine, prefix, |counts| {
+        Self::of(engine, prefix, |Filled { counts, .. }| {
             let (first, skip) = begin(counts, skip);
             let (mut runs, mut left) = (Vec::new(), limit.saturating_add(skip));
             for (extent, count) in (0_u64..).zip(counts).skip(usize::try_from(first).unwrap_or(usize::MAX)) {
@@ -51,23 +59,29 @@ impl Extents {
         })
     }
 
+    /// How many resources of a kind there are, when that is known.
+    pub(super) fn total(&self, prefix: &[u8]) -> Option<u64> {
+        self.lock().get(prefix).map(|filled| filled.total)
+    }
+
     /// What the counts of a kind say.
-    fn of<T>(engine: &Engine, prefix: &[u8], say: impl FnOnce(&[u8]) -> T) -> Result<T, StoreError> {
+    fn of<T>(engine: &Engine, prefix: &[u8], say: impl FnOnce(&Filled) -> T) -> Result<T, StoreError> {
         let mut kinds = engine.extents.lock();
-        if !kinds.contains_key(prefix) {
-            // Meanwhile the committer waits with what it changed: it is put over what is read here.
-            kinds.insert(prefix.to_vec(), read(engine, prefix)?);
+        if let Some(filled) = kinds.get(prefix) {
+            return Ok(say(filled));
         }
-        Ok(say(kinds.get(prefix).map_or(&[], Vec::as_slice)))
+        // Meanwhile the committer waits with what it changed: it is put over what is read here.
+        let filled = read(engine, prefix)?;
+        Ok(say(kinds.entry(prefix.to_vec()).or_insert(filled)))
     }
 
     /// A row was stored, or taken away, and has so many places now; [`count`] says how many.
     pub(super) fn changed(&self, key: &[u8], count: Option<u8>) {
         let Some((prefix, extent)) = parts(key) else { return };
         let mut kinds = self.lock();
-        let Some(counts) = kinds.get_mut(prefix) else { return };
+        let Some(filled) = kinds.get_mut(prefix) else { return };
         match (usize::try_from(extent), count) {
-            (Ok(extent), Some(count)) => put(counts, extent, count),
+            (Ok(extent), Some(count)) => filled.put(extent, count),
             // One that cannot be told has all of them read again.
             _ => drop(kinds.remove(prefix)),
         }
@@ -108,22 +122,25 @@ pub(super) fn count(stored: Option<&[u8]>) -> Option<u8> {
     stored.map_or(Some(0), |stored| whole(stored).map(codec::count_of_extent))
 }
 
-fn read(engine: &Engine, prefix: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let mut counts = Vec::new();
+fn read(engine: &Engine, prefix: &[u8]) -> Result<Filled, StoreError> {
+    let mut filled = Filled::default();
     for row in engine.prefix(prefix, None) {
         let (key, value) = row?;
         let extent = Parts::rest(after(&key, prefix)).number().ok_or_else(|| keys::bad_key(&key))?;
         let extent = usize::try_from(extent).ok().filter(|extent| *extent < MOST).ok_or_else(|| keys::bad_key(&key))?;
-        put(&mut counts, extent, codec::count_of_extent(&value));
+        filled.put(extent, codec::count_of_extent(&value));
     }
-    Ok(counts)
+    Ok(filled)
 }
 
-fn put(counts: &mut Vec<u8>, extent: usize, count: u8) {
-    if counts.len() <= extent {
-        counts.resize(extent + 1, 0);
-    }
-    if let Some(place) = counts.get_mut(extent) {
-        *place = count;
+impl Filled {
+    fn put(&mut self, extent: usize, count: u8) {
+        if self.counts.len() <= extent {
+            self.counts.resize(extent + 1, 0);
+        }
+        if let Some(place) = self.counts.get_mut(extent) {
+            self.total = self.total - u64::from(*place) + u64::from(count);
+            *place = count;
+        }
     }
 }

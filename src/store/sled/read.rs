@@ -287,6 +287,9 @@ fn places<T>(
 }
 
 pub(super) fn count(engine: &Engine, source: &str, kind: &str) -> Result<u64, StoreError> {
+    if let Some(total) = engine.extents.total(&keys::order(source, kind)) {
+        return Ok(total);
+    }
     engine.get(&keys::count(source, kind))?.map_or(Ok(0), |row| codec::read_count(&row).map(|(count, _)| count))
 }
 
