@@ -273,23 +273,36 @@ fn echo() -> Router {
         .route("/echo/{bytes}", get(|UrlPath(bytes): UrlPath<usize>| async move { vec![b'x'; bytes] }))
 }
 
-/// Serves on a free port.
-fn listen(runtime: &Runtime, app: Router) -> u16 {
+/// A free port to listen on.
+fn bound(runtime: &Runtime) -> (TcpListener, u16) {
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+/// Serves on a free port.
+fn listen(runtime: &Runtime, app: Router) -> u16 {
+    let (listener, port) = bound(runtime);
     runtime.spawn(async move { axum::serve(listener, app).await });
     port
 }
 
+/// Serves as the program does on a free port.
+fn serve(runtime: &Runtime, state: server::State) -> u16 {
+    let (listener, port) = bound(runtime);
+    runtime.spawn(server::serve(listener, state, Duration::ZERO, std::future::pending()));
+    port
+}
+
 /// Ours, on a data directory, without rate limits.
-async fn ours(path: &Path) -> Router {
+async fn ours(path: &Path) -> server::State {
     let store: Arc<dyn Store> = Arc::new(SledStore::open(path, Options::default()).unwrap());
     let directory = Directory::new(store, Arc::new(SystemClock));
     let registry = Registry::load(directory.clone()).await.unwrap();
     registry.add_source(SourceRecord::new("default", directory.now())).await.unwrap();
     registry.set_token("bench", Scope::Scim { source: "default".to_owned() }, TOKEN).await.unwrap();
     let limits = Limits { rate: 1_000_000, burst: 1_000_000, ..Limits::default() };
-    server::app(server::State::new(directory, Arc::new(registry), limits))
+    server::State::new(directory, Arc::new(registry), limits)
 }
 
 /// The three servers and the client.
@@ -313,8 +326,8 @@ impl Bench {
             builder.worker_threads(count).thread_name(name).enable_all().build().unwrap()
         };
         let (servers, client) = (threads(SERVERS, 2), threads("client", 1));
-        let app = servers.block_on(ours(&root.join("ours")));
-        let (ours, echo) = (listen(&servers, app), listen(&servers, echo()));
+        let state = servers.block_on(ours(&root.join("ours")));
+        let (ours, echo) = (serve(&servers, state), listen(&servers, echo()));
         let floor = listen(&servers, Floor::open(&root.join("floor")).routes());
         let first = fresh();
         let users: Vec<String> = (0..arguments.users as u64).map(|number| user(first + number)).collect();

@@ -245,7 +245,7 @@ pub const KEYS: &[Key] = &[
         "limits",
         "headers",
         "32768",
-        "how large a request's headers may be together, in bytes; there are at most 100",
+        "how large a request's headers may be together, in bytes; there are at most 80",
     ),
     Key::new(
         "limits",

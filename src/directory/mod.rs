@@ -8,6 +8,7 @@ pub mod access;
 pub mod assertion;
 mod bulk;
 pub mod client;
+mod content;
 mod cursor;
 mod declared;
 mod halt;
@@ -47,6 +48,7 @@ use crate::scim::error::ScimError;
 use crate::scim::etag::Tags;
 use crate::store::{Store, StoreError};
 
+pub use content::Content;
 pub use declared::{DeclaredAttribute, DeclaredType, Extension};
 pub use halt::Halt;
 pub(crate) use journal::guarded;
@@ -128,10 +130,8 @@ impl<'c> Call<'c> {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The body, JSON as text: most of it is as it was stored.
-    pub body: Option<Bytes>,
-    /// What follows the body, when it is not put together beforehand.
-    pub rest: Option<Rest>,
+    /// The body.
+    pub body: Option<Content>,
     /// `Location`.
     pub location: Option<String>,
     /// `ETag`.
@@ -142,12 +142,12 @@ pub struct Answer {
 
 impl Answer {
     fn empty(status: u16) -> Self {
-        Self { status, body: None, rest: None, location: None, etag: None, id: None }
+        Self { status, body: None, location: None, etag: None, id: None }
     }
 
     /// An answer that is a document, as text, and no resource.
     pub fn document(body: String) -> Self {
-        Self { body: Some(Bytes::from(body)), ..Self::empty(200) }
+        Self { body: Some(Content::Whole(Bytes::from(body))), ..Self::empty(200) }
     }
 }
 

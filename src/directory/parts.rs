@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 
 use super::render::{endpoint, push_member, push_meta};
-use super::{Answer, Call, Directory, render};
+use super::{Answer, Call, Content, Directory, render};
 use crate::scim::discovery::ResourceType;
 use crate::scim::verbatim;
 use crate::store::{Cursor, StoreError, Stored};
@@ -46,7 +46,7 @@ impl Directory {
             endpoints: call.source.types.iter().map(|kind| (kind.name().to_owned(), kind.endpoint.clone())).collect(),
             end,
         };
-        Some(Answer { rest: Some(rest), ..render::answer(200, call, kind, stored, Bytes::from(head)) })
+        Some(render::answer(200, call, kind, stored, Content::Begun(Bytes::from(head), rest)))
     }
 
     /// The rest of an answer, read part by part as it is asked for. Members that come or go meanwhile may be in it or not.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Call, Directory, damaged, fields, refused};
+use super::{Answer, Call, Content, Directory, damaged, fields, refused};
 use crate::dotnet::date::write_iso;
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
@@ -194,7 +194,7 @@ impl Directory {
     ) -> Result<Answer, ScimError> {
         let mut body = String::new();
         self.render(&mut body, call, kind, &stored, projection, false, &mut Vec::new()).await?;
-        Ok(answer(status, call, kind, &stored, Bytes::from(body)))
+        Ok(answer(status, call, kind, &stored, Content::Whole(Bytes::from(body))))
     }
 
     /// The answer to a creation; nobody looks for the groups of a resource that was in none when it was made.
@@ -208,15 +208,14 @@ impl Directory {
     ) -> Result<Answer, ScimError> {
         let mut body = String::new();
         self.render(&mut body, call, kind, &stored, projection, !is_member, &mut Vec::new()).await?;
-        Ok(answer(201, call, kind, &stored, Bytes::from(body)))
+        Ok(answer(201, call, kind, &stored, Content::Whole(Bytes::from(body))))
     }
 }
 
-pub(super) fn answer(status: u16, call: &Call<'_>, kind: &ResourceType, stored: &Stored, body: Bytes) -> Answer {
+pub(super) fn answer(status: u16, call: &Call<'_>, kind: &ResourceType, stored: &Stored, body: Content) -> Answer {
     Answer {
         status,
         body: Some(body),
-        rest: None,
         location: Some(location(call, Some(kind), &stored.id)),
         etag: Some(etag::weak(stored.version)),
         id: Some(stored.id.clone()),

@@ -2,12 +2,13 @@
 //! instead of a hundred things to find and to put together. Of a sheet that has changed, only those resources are made anew that did.
 //! Those of a large directory are kept packed.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::kept::{Bulk, Kept};
-use super::{Answer, Call, Directory, damaged, refused};
+use super::{Answer, Call, Content, Directory, damaged, refused};
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
 use crate::scim::list::{self, Paging};
@@ -28,7 +29,7 @@ const BESIDE: usize = 32;
 /// A resource of a sheet.
 struct Item {
     number: u64,
-    /// Where its text ends, which begins behind the comma after the one before.
+    /// Where its text ends.
     end: usize,
     /// Where what was seen of it ends.
     seen: usize,
@@ -36,24 +37,22 @@ struct Item {
 
 /// The text of a sheet.
 enum Text {
-    Plain(String),
+    /// Answers have pieces of it, which are not copied.
+    Plain(Bytes),
     /// Such texts repeat themselves: a sixth of the bytes is left, and no other sheet is needed to read one.
     Packed(Vec<u8>),
 }
 
 impl Text {
     fn new(text: String, packs: bool) -> Self {
-        if packs { Self::Packed(lz4_flex::compress_prepend_size(text.as_bytes())) } else { Self::Plain(text) }
+        if packs { Self::Packed(lz4_flex::compress_prepend_size(text.as_bytes())) } else { Self::Plain(text.into()) }
     }
 
     /// As it is; `None` when it cannot be unpacked.
-    fn plain(&self) -> Option<Cow<'_, str>> {
+    fn plain(&self) -> Option<Bytes> {
         match self {
-            Self::Plain(text) => Some(Cow::Borrowed(text)),
-            Self::Packed(bytes) => {
-                let text = lz4_flex::decompress_size_prepended(bytes).ok()?;
-                String::from_utf8(text).ok().map(Cow::Owned)
-            }
+            Self::Plain(text) => Some(text.clone()),
+            Self::Packed(bytes) => lz4_flex::decompress_size_prepended(bytes).ok().map(Bytes::from),
         }
     }
 
@@ -75,7 +74,7 @@ struct Sheet {
     items: Vec<Item>,
     /// Each with the groups it is in, as they were before they were read.
     seen: Vec<Seen>,
-    /// The resources as JSON, with commas between them.
+    /// The resources as JSON, with a comma before each.
     text: Text,
 }
 
@@ -85,13 +84,13 @@ impl Sheet {
         (self.source, &self.base, &self.kind, self.first)
     }
 
-    /// Where the text of a resource begins, and what was seen of it.
+    /// Where the text of a resource begins, with its comma, and what was seen of it.
     fn begin(&self, place: usize) -> (usize, usize) {
         let before = place.checked_sub(1).and_then(|before| self.items.get(before));
-        before.map_or((0, 0), |before| (before.end + 1, before.seen))
+        before.map_or((0, 0), |before| (before.end, before.seen))
     }
 
-    /// Where the resources at these places are in the text, with commas between them.
+    /// Where the resources at these places are in the text, with a comma before each.
     fn span(&self, places: &Range<usize>) -> Range<usize> {
         let last = places.end.checked_sub(1).and_then(|last| self.items.get(last));
         self.begin(places.start).0..last.map_or(0, |last| last.end)
@@ -117,12 +116,6 @@ struct Draft {
 }
 
 impl Draft {
-    fn comma(&mut self) {
-        if !self.items.is_empty() {
-            self.text.push(',');
-        }
-    }
-
     /// What was appended to the text is this one.
     fn end(&mut self, number: u64, seen: &[Seen]) {
         self.seen.extend_from_slice(seen);
@@ -170,15 +163,17 @@ impl Directory {
                 parts.push((sheet, span));
             }
         }
-        let room = parts.iter().map(|(_, span)| span.len() + 1).sum();
-        let mut text = list::begin_text(count - left, room, Some(total), paging);
-        for (place, (sheet, span)) in parts.into_iter().enumerate() {
-            text.push_str(if place == 0 { "" } else { "," });
-            let sheet = sheet.text.plain();
-            text.push_str(sheet.as_deref().and_then(|sheet| sheet.get(span)).ok_or_else(damaged)?);
+        let begin = list::begin_text(count - left, 0, Some(total), paging);
+        let mut pieces = Vec::with_capacity(parts.len() + 2);
+        pieces.push(Bytes::from(begin));
+        for (place, (sheet, mut span)) in parts.into_iter().enumerate() {
+            // Nothing is before the first one that a comma would part it from.
+            span.start += usize::from(place == 0);
+            let text = sheet.text.plain().filter(|text| span.end <= text.len()).ok_or_else(damaged)?;
+            pieces.push(text.slice(span));
         }
-        text.push_str(list::TEXT_END);
-        Ok(Answer::document(text))
+        pieces.push(Bytes::from_static(list::TEXT_END.as_bytes()));
+        Ok(Answer { body: Some(Content::Pieces(pieces)), ..Answer::empty(200) })
     }
 
     /// The resources of a run as they are now.
@@ -236,8 +231,8 @@ impl Directory {
         draft.text.reserve(SHEET);
         for (number, _, fresh) in there {
             if let Some((span, seen)) = fresh {
-                draft.comma();
-                draft.text.push_str(kept.get(span).ok_or_else(damaged)?);
+                let text = kept.get(span).and_then(|text| str::from_utf8(text).ok());
+                draft.text.push_str(text.ok_or_else(damaged)?);
                 draft.end(number, seen);
                 continue;
             }
@@ -246,7 +241,7 @@ impl Directory {
             let Some(stored) = stored.filter(|stored| stored.kind == name && stored.number == number) else { continue };
             draft.is_blind |= seen.is_none();
             let mut seen = Vec::from_iter(seen);
-            draft.comma();
+            draft.text.push(',');
             self.render(&mut draft.text, call, kind, &stored, &Projection::DEFAULT, alone, &mut seen).await?;
             draft.end(number, &seen);
         }
@@ -283,7 +278,7 @@ mod tests {
             let (users, groups) = (source.named("User").unwrap(), source.named("Group").unwrap());
             let user = |number: usize| json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": format!("u{number}")});
             let list = async |query: &Query| {
-                let body = directory.list(&call, users, query).await.unwrap().body.unwrap();
+                let body = directory.list(&call, users, query).await.unwrap().body.unwrap().whole().unwrap();
                 serde_json::from_slice::<Value>(&body).unwrap()
             };
             let all = Query { filter: Some("id pr".into()), count: Some(1_000), ..Query::default() };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::kept::{Bulk, Kept};
-use super::{Answer, Call, Directory, refused, render};
+use super::{Answer, Call, Content, Directory, refused, render};
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
 use crate::scim::project::Projection;
@@ -123,6 +123,6 @@ impl Directory {
 impl Shown {
     /// The resource as the whole answer.
     pub(super) fn answer(self: Arc<Self>, call: &Call<'_>, kind: &ResourceType) -> Answer {
-        render::answer(200, call, kind, &self.row, Bytes::from_owner(Text(Arc::clone(&self))))
+        render::answer(200, call, kind, &self.row, Content::Whole(Bytes::from_owner(Text(Arc::clone(&self)))))
     }
 }

@@ -98,7 +98,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Told<S> {
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let room = BEGINNING.saturating_sub(self.begun.len());
         let read = buffer.filled().get(before..).unwrap_or_default();
-        self.begun.extend(read.iter().take(room));
+        self.begun.extend_from_slice(read.get(..room).unwrap_or(read));
         Poll::Ready(Ok(()))
     }
 }

@@ -3,10 +3,11 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use axum::body::HttpBody as _;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -23,8 +24,8 @@ use crate::config::Limits;
 use crate::directory::Source;
 use crate::scim::error::ScimError;
 
-/// How many headers a request may have.
-pub(super) const MOST_HEADERS: usize = 100;
+/// How many headers a request may have. The HTTP library has room for 100 at no cost, and refuses more in its own words.
+const MOST_HEADERS: usize = 80;
 /// The longest id that is taken over from a client.
 const LONGEST_ID: usize = 64;
 /// How much of a path the log has, in bytes.
@@ -63,13 +64,26 @@ impl Door {
         if let Ok(turn) = self.turns.try_acquire() {
             return Ok(Some(turn));
         }
-        match tokio::time::timeout(Duration::from_secs(self.limits.wait), self.turns.acquire()).await {
+        let most = Duration::from_secs(self.limits.wait);
+        // In a box: nearly nobody waits, and what waiting needs would be carried along by all.
+        match Box::pin(tokio::time::timeout(most, self.turns.acquire())).await {
             Ok(turn) => Ok(turn.ok()),
             Err(_) => Err(ScimError::status(
                 503,
                 format!("{} requests are worked on already: come again a little later", self.limits.concurrent),
             )),
         }
+    }
+
+    /// Whether a request's headers are within bounds.
+    fn measure(&self, headers: &HeaderMap) -> Result<(), ScimError> {
+        let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if size <= self.limits.headers && headers.len() <= MOST_HEADERS {
+            return Ok(());
+        }
+        let message =
+            format!("the headers have more than {} bytes, or are more than {MOST_HEADERS}", self.limits.headers);
+        Err(ScimError::status(431, message))
     }
 }
 
@@ -96,11 +110,14 @@ impl Visit {
     }
 }
 
+/// The work on a request: in a box, so that it is not moved by each layer around it.
+pub(super) type Work<'w> = Pin<Box<dyn Future<Output = Response> + Send + 'w>>;
+
 /// Lets a request in and its answer out.
-pub(super) async fn guard(
+pub(super) async fn guard<'w>(
     door: &Door,
     request: Request,
-    next: impl AsyncFnOnce(Request, &Arc<Visit>) -> Response,
+    next: impl FnOnce(Request, Arc<Visit>) -> Work<'w>,
 ) -> Response {
     let begun = Instant::now();
     let visit = Arc::new(Visit { id: id(request.headers()), ..Visit::default() });
@@ -109,11 +126,23 @@ pub(super) async fn guard(
     let uri = request.uri().clone();
     let path = uri.path();
     let (remainder, request) = Remainder::lend(request);
-    let answer = pass(door, path, request, &visit, next).await;
-    let mut response = match answer {
-        Ok(response) => response,
-        Err(error) => failure(path, error),
+    let turn = match door.measure(request.headers()) {
+        Ok(()) => door.turn(path).await,
+        Err(error) => Err(error),
     };
+    let answer = match turn {
+        Ok(turn) => {
+            let most = Duration::from_secs(door.limits.timeout);
+            let answer = tokio::time::timeout(most, next(request, Arc::clone(&visit))).await;
+            drop(turn);
+            answer.map_err(|_| {
+                let seconds = door.limits.timeout;
+                ScimError::status(503, format!("the request took longer than {seconds} seconds: come again"))
+            })
+        }
+        Err(error) => Err(error),
+    };
+    let mut response = answer.unwrap_or_else(|error| failure(path, error));
     if let Some(error) = formless(&response) {
         let headers = std::mem::take(response.headers_mut());
         response = failure(path, error);
@@ -138,10 +167,21 @@ pub(super) async fn guard(
         }
     }
     log(door, &visit, method, path, &response, begun.elapsed());
+    if method == "HEAD" {
+        strip(&mut response);
+    }
     if response.status().is_client_error() {
         remainder.forget();
     }
     response
+}
+
+/// Takes the body out of an answer to a HEAD, and leaves its length (RFC 9110, section 9.3.2).
+fn strip(response: &mut Response) {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+    }
+    *response.body_mut() = Body::empty();
 }
 
 /// A number as a header has it; small ones, which come most, need no memory of their own.
@@ -149,27 +189,6 @@ fn numeric(number: u32) -> HeaderValue {
     const DIGITS: &str = "0123456789";
     let place = number as usize;
     DIGITS.get(place..=place).map_or_else(|| HeaderValue::from(number), HeaderValue::from_static)
-}
-
-async fn pass(
-    door: &Door,
-    path: &str,
-    request: Request,
-    visit: &Arc<Visit>,
-    next: impl AsyncFnOnce(Request, &Arc<Visit>) -> Response,
-) -> Result<Response, ScimError> {
-    let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    let count = request.headers().len();
-    if size > door.limits.headers || count > MOST_HEADERS {
-        let message =
-            format!("the headers have more than {} bytes, or are more than {MOST_HEADERS}", door.limits.headers);
-        return Err(ScimError::status(431, message));
-    }
-    let _turn = door.turn(path).await?;
-    let most = Duration::from_secs(door.limits.timeout);
-    tokio::time::timeout(most, next(request, visit)).await.map_err(|_| {
-        ScimError::status(503, format!("the request took longer than {} seconds: come again", door.limits.timeout))
-    })
 }
 
 /// The id that the client gave, when it is fit to be written down, or a new one.
@@ -283,7 +302,7 @@ mod tests {
             .layer(CatchPanicLayer::custom(panicked))
             .layer(from_fn(move |request: Request, next: Next| {
                 let door = Arc::clone(&door);
-                async move { guard(&door, request, async |request, _| next.run(request).await).await }
+                async move { guard(&door, request, |request, _| Box::pin(next.run(request))).await }
             }));
         for (path, kind, part) in [
             ("/scim/a/v2/Users", "application/scim+json", "\"status\":\"500\""),

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -19,9 +18,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::bare::Told;
-use super::door::MOST_HEADERS;
 use super::patient::Patient;
-use super::{Certificates, Counters, State, app};
+use super::{App, Certificates, Counters, State, app};
 use crate::config::Limits;
 
 /// How long a TLS handshake may take.
@@ -46,7 +44,7 @@ enum Stage {
 
 /// What all connections share.
 struct Shared {
-    app: Router,
+    app: App,
     builder: auto::Builder<TokioExecutor>,
     tls: Option<TlsAcceptor>,
     counters: Arc<Counters>,
@@ -112,7 +110,6 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(limits.header_timeout))
-        .max_headers(2 * MOST_HEADERS)
         .max_buf_size(head);
     builder
         .http2()
@@ -186,6 +183,7 @@ where
     let (mut waits, mut stops, mut last) = (true, false, seen.clone());
     loop {
         tokio::select! {
+            biased;
             ended = talk.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(target: "server", %error, "a connection broke off");

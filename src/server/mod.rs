@@ -20,6 +20,7 @@ mod oauth;
 mod openapi;
 mod page;
 mod patient;
+mod pieces;
 mod problem;
 mod provisioned;
 mod registry;
@@ -33,23 +34,27 @@ mod syncs;
 mod tls;
 mod tokens;
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::task::{Context, Poll};
 
-use axum::Router;
-use axum::extract::{self, Request};
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{any, get};
-use futures_util::FutureExt as _;
-use tower::ServiceExt as _;
+use axum::{BoxError, Router};
+use futures_util::{FutureExt as _, TryFutureExt as _};
+use tower::{Service, ServiceExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::Limits;
 use crate::directory::Directory;
 
-use door::{Door, Visit};
+use door::{Door, Visit, Work};
 use problem::Problem;
 
 pub use gate::Gate;
@@ -105,8 +110,8 @@ impl State {
     }
 }
 
-/// Every route. What is for SCIM, which is nearly everything, goes from the door straight to its handler.
-pub fn app(state: State) -> Router {
+/// Every route, as a service that never fails.
+pub fn app(state: State) -> App {
     let door = Door::new(state.limits, Arc::clone(&state.counters));
     let rest = Router::new()
         .route("/healthz", get(health::alive))
@@ -118,29 +123,54 @@ pub fn app(state: State) -> Router {
         .fallback(nowhere)
         .layer(CatchPanicLayer::custom(door::panicked))
         .with_state(state.clone());
-    Router::new().fallback(enter).with_state(Arc::new(App { door, state, rest }))
+    App(Arc::new(House { door, state, rest }))
+}
+
+/// The server without a socket. What is for SCIM, which is nearly everything, goes from the door straight to its handler: no
+/// router is asked for it.
+#[derive(Clone)]
+pub struct App(Arc<House>);
+
+impl<B> Service<Request<B>> for App
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (house, request) = (Arc::clone(&self.0), request.map(Body::new));
+        Box::pin(
+            async move { Ok(door::guard(&house.door, request, |request, visit| house.work(request, visit)).await) },
+        )
+    }
 }
 
 /// What requests find behind the door.
-struct App {
+struct House {
     door: Door,
     state: State,
     /// Everything but SCIM, whose paths have spellings that routers tell apart, and whose errors have a form of their own.
     rest: Router,
 }
 
-async fn enter(extract::State(app): extract::State<Arc<App>>, request: Request) -> Response {
-    let behind = async |mut request: Request, visit: &Arc<Visit>| {
-        if !scim::is_scim(request.uri().path()) {
-            request.extensions_mut().insert(Arc::clone(visit));
-            // A router does not fail.
-            return app.rest.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+impl House {
+    /// What is done for a request that the door has let in.
+    fn work(&self, mut request: Request, visit: Arc<Visit>) -> Work<'_> {
+        if scim::is_scim(request.uri().path()) {
+            let answer = AssertUnwindSafe(scim::handle(&self.state, request, visit)).catch_unwind();
+            return Box::pin(answer.unwrap_or_else(door::panicked));
         }
-        // In a box, so that it is not moved again by each layer above.
-        let answer = AssertUnwindSafe(Box::pin(scim::handle(&app.state, request, visit))).catch_unwind().await;
-        answer.unwrap_or_else(door::panicked)
-    };
-    door::guard(&app.door, request, behind).await
+        request.extensions_mut().insert(visit);
+        // A router does not fail.
+        Box::pin(self.rest.clone().oneshot(request).unwrap_or_else(|never| match never {}))
+    }
 }
 
 async fn nowhere() -> Problem {

@@ -15,7 +15,7 @@ use super::caller::{Caller, Reader};
 use super::page::{Parameters, bad, shown};
 use super::problem::Problem;
 use super::shapes::{GroupPage, LogLine, Provisioned, UserPage};
-use crate::directory::{Actor, Call, Line, Listing, LogFilter, Relation};
+use crate::directory::{Actor, Call, Content, Line, Listing, LogFilter, Relation};
 use crate::store::LogQuery;
 use crate::sync::State as Link;
 use crate::target::Kind;
@@ -213,7 +213,8 @@ async fn detail(caller: &Caller, state: &State, slug: &str, kind: Kind, id: &str
     let excluded = (kind == Kind::Group).then_some("members");
     let call = Call { base: &base, excluded, ..Call::inside(&source, &actor) };
     let answer = state.directory.get(&call, of, id).await?;
-    let resource = answer.body.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
+    let text = answer.body.and_then(Content::whole);
+    let resource = text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
     let profile = state.directory.profile_of(&call, of, id).await?;
     let query = LogQuery {
         source: Some(slug.to_owned()),

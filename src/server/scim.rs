@@ -16,8 +16,9 @@ use serde_json::Value;
 use super::State;
 use super::caller::bearer;
 use super::door::Visit;
+use super::pieces::Pieces;
 use crate::directory::token::Refusal;
-use crate::directory::{Actor, Answer, Attempt, Call, Directory, Source, Write};
+use crate::directory::{Actor, Answer, Attempt, Call, Content, Directory, Source, Write};
 use crate::scim::bulk;
 use crate::scim::discovery::{self, Features, ResourceType};
 use crate::scim::error::ScimError;
@@ -56,19 +57,9 @@ pub(super) fn is_scim(path: &str) -> bool {
 }
 
 /// Every request for a path of SCIM's.
-pub(super) async fn handle(state: &State, request: Request<Body>, visit: &Visit) -> Response<Body> {
-    match route(state, straightened(request), visit).await {
-        Ok(mut answer) => match answer.rest.take() {
-            Some(rest) => {
-                let head = answer.body.take().unwrap_or_default();
-                let parts = state.directory.parts(rest).inspect_err(|error| {
-                    tracing::error!(target: "server", %error, "the rest of an answer could not be read");
-                });
-                let parts = stream::once(ready(Ok(head))).chain(parts);
-                answered_with(answer, Body::from_stream(parts))
-            }
-            None => answered(answer),
-        },
+pub(super) async fn handle(state: &State, request: Request<Body>, visit: Arc<Visit>) -> Response<Body> {
+    match route(state, straightened(request), &visit).await {
+        Ok(answer) => answered(state, answer),
         Err(refused) => refusal(&refused),
     }
 }
@@ -385,12 +376,18 @@ fn json(bytes: &[u8]) -> Result<Value, ScimError> {
     serde_json::from_slice(bytes).map_err(|error| ScimError::invalid_syntax(format!("the body is not JSON: {error}")))
 }
 
-fn answered(mut answer: Answer) -> Response<Body> {
-    let body = answer.body.take().map_or_else(Body::empty, Body::from);
-    answered_with(answer, body)
-}
-
-fn answered_with(answer: Answer, body: Body) -> Response<Body> {
+fn answered(state: &State, answer: Answer) -> Response<Body> {
+    let body = match answer.body {
+        None => Body::empty(),
+        Some(Content::Whole(text)) => Body::from(text),
+        Some(Content::Pieces(pieces)) => Body::new(Pieces::new(pieces)),
+        Some(Content::Begun(begin, rest)) => {
+            let parts = state.directory.parts(rest).inspect_err(|error| {
+                tracing::error!(target: "server", %error, "the rest of an answer could not be read");
+            });
+            Body::from_stream(stream::once(ready(Ok(begin))).chain(parts))
+        }
+    };
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let mut response = Response::new(body);
     *response.status_mut() = status;

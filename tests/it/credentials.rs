@@ -1,10 +1,12 @@
 //! Tokens, clients and assertions as their owners meet them: the server on a socket over a store on disk, with a clock that
 //! the tests set; issuers are on sockets of this machine.
 
+use std::future::pending;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -12,7 +14,7 @@ use provisor::clock::{Clock, SetClock, SystemClock};
 use provisor::config::Limits;
 use provisor::directory::token::{DAY, Scope};
 use provisor::directory::{Directory, SourceRecord};
-use provisor::server::{Registry, State, app};
+use provisor::server::{Registry, State, serve};
 use provisor::store::{Options, SledStore};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use ring::rand::SystemRandom;
@@ -77,7 +79,7 @@ impl Host {
         let state = State::new(directory, Arc::clone(&registry), limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let task = tokio::spawn(async move { axum::serve(listener, app(state)).await.unwrap() });
+        let task = tokio::spawn(async move { serve(listener, state, Duration::ZERO, pending()).await.unwrap() });
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
         Self { base, clock, registry, admin, http, task }

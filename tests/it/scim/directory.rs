@@ -71,7 +71,7 @@ fn json(text: &[u8]) -> Value {
 
 /// The body of an answer.
 fn body(answer: Result<Answer, ScimError>) -> Value {
-    json(&answer.unwrap().body.unwrap())
+    json(&answer.unwrap().body.unwrap().whole().unwrap())
 }
 
 /// Carries the calls of a case out. A call is a method, a path, a body, and what of the answer is shown beside its
@@ -92,7 +92,7 @@ pub(super) fn outcome(case: &Value, t: Tolerances) -> Value {
         told.push(match world.send(method, path, &call[2], case["entra"] == true) {
             Ok(answer) => {
                 let shown = call[3].as_str().map(|pointer| {
-                    let body = answer.body.as_deref().map_or(Value::Null, json);
+                    let body = answer.body.clone().map_or(Value::Null, |body| json(&body.whole().unwrap()));
                     let shown = body.pointer(pointer).cloned();
                     let mut text = shown.unwrap_or_default().to_string();
                     for (at, id) in ids.iter().enumerate() {

@@ -193,7 +193,7 @@ impl World {
                 for query in queries {
                     let text = |query: &Query| {
                         let answer = self.runtime.block_on(directory.list(&call, kind, query)).unwrap();
-                        String::from_utf8(answer.body.unwrap().to_vec()).unwrap()
+                        String::from_utf8(answer.body.unwrap().whole().unwrap().to_vec()).unwrap()
                     };
                     // Names of no attributes are none, and an answer without waiting is not looked for then.
                     let slowly = Query { attributes: Some(String::new()), ..query.clone() };
