@@ -31,7 +31,7 @@ const STEP: usize = 500;
 impl Directory {
     /// Resources of a kind.
     pub async fn list(&self, call: &Call<'_>, kind: &ResourceType, query: &Query) -> Result<Answer, ScimError> {
-        if let Some(answer) = self.at_once(call, kind, query) {
+        if let Some(answer) = self.at_once(call, kind, query).or_else(|| self.kept_page(call, kind, query)) {
             return Ok(answer);
         }
         // What waits is large, and in a box of its own it is not carried along by those who need not.
@@ -204,12 +204,11 @@ impl Directory {
         let is_shown = *projection == Projection::DEFAULT && !is_empty;
         // Groups have texts of any length.
         if is_shown
-            && total <= sheets::MOST_LISTED
             && pages.is_none()
             && !kind.schema.core.is(GROUP)
-            && let Some(runs) = self.store.runs(source, name, skip, count as u64)
+            && let Some(runs) = self.store.runs(source, name, skip, count as u64, sheets::MOST_LISTED)
         {
-            return self.sheet_list(call, kind, runs, count, total, &paging(None)?).await;
+            return self.sheet_list(call, kind, runs, count, &paging(None)?).await;
         }
         if is_shown && total <= shelf::MOST_LISTED {
             let page = self.store.order(source, name, start, count).await.map_err(|error| refused(error, kind))?;

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::kept::{Bulk, Kept};
+use super::query::{DEFAULT_PAGE, MAX_PAGE};
 use super::{Answer, Call, Content, Directory, damaged, refused};
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
-use crate::scim::list::{self, Paging};
+use crate::scim::list::{self, Paging, Query};
 use crate::scim::project::Projection;
+use crate::scim::schema::GROUP;
 use crate::store::{RUN, Run, Runs, Seen, Start, Store};
 
 /// Bytes that are kept: some 60,000 users, or some 400,000 when they are packed.
@@ -142,6 +144,23 @@ impl Default for Sheets {
 }
 
 impl Directory {
+    /// The answer of [`Directory::list`] to a query for a page and nothing else, when all of it is kept and still so.
+    pub(super) fn kept_page(&self, call: &Call<'_>, kind: &ResourceType, query: &Query) -> Option<Answer> {
+        let Query { filter: None, sort_by: None, cursor: None, attributes: None, excluded_attributes: None, .. } =
+            query
+        else {
+            return None;
+        };
+        let (skip, count) = query.window(DEFAULT_PAGE, MAX_PAGE);
+        if count == 0 || kind.schema.core.is(GROUP) {
+            return None;
+        }
+        let runs = self.store.runs(&call.source.slug, kind.name(), skip, count, MOST_LISTED)?;
+        let kept = |run| self.kept_sheet(call, kind, run).ok();
+        let sheets = runs.runs.iter().map(kept).collect::<Option<Vec<_>>>()?;
+        page(&sheets, &runs, count as usize, &Paging::Index(skip + 1)).ok()
+    }
+
     /// The page of so many resources of these runs.
     pub(super) async fn sheet_list(
         &self,
@@ -149,31 +168,22 @@ impl Directory {
         kind: &ResourceType,
         runs: Runs,
         count: usize,
-        total: u64,
         paging: &Paging,
     ) -> Result<Answer, ScimError> {
-        let (mut parts, mut skip, mut left) = (Vec::with_capacity(runs.runs.len()), runs.skip as usize, count);
-        for run in runs.runs {
-            let sheet = self.sheet(call, kind, run, total > self.sheets.most_plain).await?;
-            let from = skip.min(sheet.items.len());
-            let to = sheet.items.len().min(from.saturating_add(left));
-            (skip, left) = (0, left - (to - from));
-            if from < to {
-                let span = sheet.span(&(from..to));
-                parts.push((sheet, span));
-            }
+        let mut sheets = Vec::with_capacity(runs.runs.len());
+        for run in &runs.runs {
+            sheets.push(self.sheet(call, kind, run, runs.total > self.sheets.most_plain).await?);
         }
-        let begin = list::begin_text(count - left, 0, Some(total), paging);
-        let mut pieces = Vec::with_capacity(parts.len() + 2);
-        pieces.push(Bytes::from(begin));
-        for (place, (sheet, mut span)) in parts.into_iter().enumerate() {
-            // Nothing is before the first one that a comma would part it from.
-            span.start += usize::from(place == 0);
-            let text = sheet.text.plain().filter(|text| span.end <= text.len()).ok_or_else(damaged)?;
-            pieces.push(text.slice(span));
-        }
-        pieces.push(Bytes::from_static(list::TEXT_END.as_bytes()));
-        Ok(Answer { body: Some(Content::Pieces(pieces)), ..Answer::empty(200) })
+        page(&sheets, &runs, count, paging)
+    }
+
+    /// The sheet of a run, when one is kept and still so; else the one that was so once.
+    fn kept_sheet(&self, call: &Call<'_>, kind: &ResourceType, run: &Run) -> Result<Arc<Sheet>, Option<Arc<Sheet>>> {
+        let name = (call.source.number, call.base, kind.name(), run.first);
+        let kept = self.sheets.kept.get(name).filter(|sheet| sheet.name() == name).ok_or(None)?;
+        // Whether there are more by now, their number says: none comes into a place that was another's.
+        let is_so = kept.items.len() as u64 == run.count && self.store.is_as_seen(&kept.seen);
+        if is_so { Ok(kept) } else { Err(Some(kept)) }
     }
 
     /// The resources of a run as they are now.
@@ -181,25 +191,20 @@ impl Directory {
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
-        run: Run,
+        run: &Run,
         packs: bool,
     ) -> Result<Arc<Sheet>, ScimError> {
-        let name = (call.source.number, call.base, kind.name(), run.first);
-        let kept = self.sheets.kept.get(name).filter(|sheet| sheet.name() == name);
-        // Whether there are more by now, their number says: none comes into a place that was another's.
-        if let Some(sheet) = &kept
-            && sheet.items.len() as u64 == run.count
-            && self.store.is_as_seen(&sheet.seen)
-        {
-            return Ok(Arc::clone(sheet));
-        }
-        let Draft { items, seen, mut text, is_blind } = Box::pin(self.draft(call, kind, run, kept.as_deref())).await?;
+        let stale = match self.kept_sheet(call, kind, run) {
+            Ok(sheet) => return Ok(sheet),
+            Err(stale) => stale,
+        };
+        let Draft { items, seen, mut text, is_blind } = Box::pin(self.draft(call, kind, run, stale.as_deref())).await?;
         text.shrink_to_fit();
         let (source, base, first) = (call.source.number, call.base.into(), run.first);
         let text = Text::new(text, packs && !is_blind);
         let sheet = Arc::new(Sheet { source, base, kind: kind.name().into(), first, items, seen, text });
         if !is_blind {
-            self.sheets.kept.put(name, Arc::clone(&sheet));
+            self.sheets.kept.put(sheet.name(), Arc::clone(&sheet));
         }
         Ok(sheet)
     }
@@ -209,7 +214,7 @@ impl Directory {
         &self,
         call: &Call<'_>,
         kind: &ResourceType,
-        run: Run,
+        run: &Run,
         kept: Option<&Sheet>,
     ) -> Result<Draft, ScimError> {
         let (source, name, store) = (call.source.slug.as_str(), kind.name(), &*self.store);
@@ -249,6 +254,30 @@ impl Directory {
     }
 }
 
+/// The page that begins in these sheets where `runs` says, of at most `count` resources.
+fn page(sheets: &[Arc<Sheet>], runs: &Runs, count: usize, paging: &Paging) -> Result<Answer, ScimError> {
+    let (mut pieces, mut skip, mut left) = (Vec::with_capacity(sheets.len() + 2), runs.skip as usize, count);
+    // For what comes first, which says how many follow.
+    pieces.push(Bytes::new());
+    for sheet in sheets {
+        let from = skip.min(sheet.items.len());
+        let to = sheet.items.len().min(from.saturating_add(left));
+        (skip, left) = (0, left - (to - from));
+        if from < to {
+            let mut span = sheet.span(&(from..to));
+            // Nothing is before the first one that a comma would part it from.
+            span.start += usize::from(pieces.len() == 1);
+            let text = sheet.text.plain().filter(|text| span.end <= text.len()).ok_or_else(damaged)?;
+            pieces.push(text.slice(span));
+        }
+    }
+    if let Some(first) = pieces.first_mut() {
+        *first = Bytes::from(list::begin_text(count - left, 0, Some(runs.total), paging));
+    }
+    pieces.push(Bytes::from_static(list::TEXT_END.as_bytes()));
+    Ok(Answer { body: Some(Content::Pieces(pieces)), ..Answer::empty(200) })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -256,7 +285,6 @@ mod tests {
     use super::*;
     use crate::clock::SetClock;
     use crate::directory::{Actor, SourceRecord, Write};
-    use crate::scim::list::Query;
     use crate::store::{Options, SledStore};
 
     const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";

@@ -1,9 +1,11 @@
 //! [`serve`]: sockets. Connections are accepted, TLS is spoken when there is a certificate, and what is under way may end
 //! when the server stops. Every step of a client that says nothing has an end.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -180,8 +182,11 @@ where
     // Hyper's own bound begins when it knows which HTTP is spoken; who does not say even that would stay for ever.
     let silence = sleep(Duration::from_secs(shared.limits.header_timeout));
     tokio::pin!(talk, silence);
-    let (mut waits, mut stops, mut last) = (true, false, seen.clone());
+    let is_heard = || heard.load(Ordering::Relaxed);
+    let mut next = Stage::Stopping;
     loop {
+        // Once it was heard, nobody need look at the clock.
+        let silent = poll_fn(|context| if is_heard() { Poll::Pending } else { silence.as_mut().poll(context) });
         tokio::select! {
             biased;
             ended = talk.as_mut() => {
@@ -190,20 +195,17 @@ where
                 }
                 return;
             }
-            () = silence.as_mut(), if waits => {
-                waits = false;
-                if !heard.load(Ordering::Relaxed) {
+            () = silent => return,
+            () = reached(&mut seen, next) => {
+                if next == Stage::Over {
                     return;
                 }
-            }
-            () = reached(&mut seen, Stage::Stopping), if !stops => {
-                stops = true;
+                next = Stage::Over;
                 talk.as_mut().graceful_shutdown();
-                if waits && !heard.load(Ordering::Relaxed) {
+                if !is_heard() {
                     silence.as_mut().reset(Instant::now() + LAST_WORDS);
                 }
             }
-            () = reached(&mut last, Stage::Over) => return,
         }
     }
 }

@@ -75,8 +75,8 @@ pub trait Store: Send + Sync {
     fn list<'a>(&'a self, source: &'a str, kind: &'a str, from: Start, limit: usize) -> Answer<'a, Page<Stored>>;
 
     /// Where in the order of creation `limit` resources of a kind are that come after `skip` others; `None` when the store does not
-    /// have that in memory.
-    fn runs(&self, _source: &str, _kind: &str, _skip: u64, _limit: u64) -> Option<Runs> {
+    /// have that in memory, or when there are more of them than `most`.
+    fn runs(&self, _source: &str, _kind: &str, _skip: u64, _limit: u64, _most: u64) -> Option<Runs> {
         None
     }
 

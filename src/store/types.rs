@@ -200,6 +200,8 @@ pub struct Runs {
     pub runs: Vec<Run>,
     /// How many resources of the first of them come before those that were asked for.
     pub skip: u64,
+    /// How many resources of the kind there are.
+    pub total: u64,
 }
 
 /// Which page of a list.

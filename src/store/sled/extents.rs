@@ -40,9 +40,18 @@ impl Extents {
         Self::of(engine, prefix, |filled| begin(&filled.counts, skip))
     }
 
-    /// The extents of so many resources after `skip` others.
-    pub(super) fn runs(engine: &Engine, prefix: &[u8], skip: u64, limit: u64) -> Result<Runs, StoreError> {
-        Self::of(engine, prefix, |Filled { counts, .. }| {
+    /// The extents of so many resources after `skip` others; `None` when there are more than `most`.
+    pub(super) fn runs(
+        engine: &Engine,
+        prefix: &[u8],
+        skip: u64,
+        limit: u64,
+        most: u64,
+    ) -> Result<Option<Runs>, StoreError> {
+        Self::of(engine, prefix, |Filled { counts, total }| {
+            if *total > most {
+                return None;
+            }
             let (first, skip) = begin(counts, skip);
             let (mut runs, mut left) = (Vec::new(), limit.saturating_add(skip));
             for (extent, count) in (0_u64..).zip(counts).skip(usize::try_from(first).unwrap_or(usize::MAX)) {
@@ -55,7 +64,7 @@ impl Extents {
                     runs.push(Run { first: extent * EXTENT, count });
                 }
             }
-            Runs { runs, skip }
+            Some(Runs { runs, skip, total: *total })
         })
     }
 

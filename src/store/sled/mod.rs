@@ -247,8 +247,8 @@ impl Store for SledStore {
         now(read::list(&self.engine, source, kind, &from, limit))
     }
 
-    fn runs(&self, source: &str, kind: &str, skip: u64, limit: u64) -> Option<Runs> {
-        read::runs(&self.engine, source, kind, skip, limit)
+    fn runs(&self, source: &str, kind: &str, skip: u64, limit: u64, most: u64) -> Option<Runs> {
+        read::runs(&self.engine, source, kind, skip, limit, most)
     }
 
     fn order<'a>(

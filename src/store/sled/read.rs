@@ -221,9 +221,9 @@ pub(super) fn order(
 }
 
 /// Where the resources of a page are.
-pub(super) fn runs(engine: &Engine, source: &str, kind: &str, skip: u64, limit: u64) -> Option<Runs> {
+pub(super) fn runs(engine: &Engine, source: &str, kind: &str, skip: u64, limit: u64, most: u64) -> Option<Runs> {
     // Whoever goes another way hears of the error.
-    Extents::runs(engine, &keys::order(source, kind), skip, limit).ok()
+    Extents::runs(engine, &keys::order(source, kind), skip, limit, most).ok()?
 }
 
 /// Goes over the order of creation; what `item` gives nothing for is left out.
