@@ -4,51 +4,23 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::num::NonZero;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::SemaphorePermit;
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
+use super::super::pieces::Pieces;
 use super::MOST_WAITING;
 use super::batch::Batches;
 use super::work::{Piece, Sum, Teller};
 
 /// How many pieces of an answer wait for its reader.
 const WAITING: usize = 4;
-
-/// A body that is there already, in pieces: a large answer is not copied together.
-#[derive(Default)]
-struct Parts {
-    parts: VecDeque<Bytes>,
-    length: u64,
-}
-
-impl HttpBody for Parts {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let part = self.parts.pop_front();
-        self.length -= part.as_ref().map_or(0, |part| part.len() as u64);
-        Poll::Ready(part.map(|part| Ok(Frame::data(part))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.parts.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.length)
-    }
-}
 
 /// That nobody listens any more.
 struct Gone;
@@ -84,13 +56,13 @@ impl Course {
     pub(super) async fn whole(self) -> Option<Body> {
         let (to, mut receiver) = channel(WAITING);
         let run = tokio::spawn(self.run(to));
-        let mut all = Parts::default();
+        // A large answer is not copied together.
+        let mut all = Vec::new();
         while let Some(part) = receiver.recv().await {
-            all.length += part.len() as u64;
-            all.parts.push_back(part);
+            all.push(part);
         }
         run.await.ok()?.ok()?;
-        Some(Body::new(all))
+        Some(Body::new(Pieces::new(all)))
     }
 
     async fn run(mut self, to: Sender<Bytes>) -> Result<(), Gone> {
