@@ -1,5 +1,6 @@
 //! The driver: one thread, some connections, on each the next request as soon as the last one is answered.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -10,9 +11,10 @@ use super::wire::{Connection, Reply};
 /// How long a step waits for answers after it has stopped to ask.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A request, and what its answer is compared with.
-pub(crate) struct Ask<T> {
-    pub(crate) request: Vec<u8>,
+/// A request that was made before, and what its answer is compared with.
+#[derive(Clone, Copy)]
+pub(crate) struct Ask<'r, T> {
+    pub(crate) request: &'r [u8],
     pub(crate) about: T,
 }
 
@@ -29,12 +31,12 @@ pub(crate) struct Pace {
 
 /// Sends what `make` gives over so many connections until `time` is over or `make` has no more, and has `check` look at each answer.
 /// What was sent by then is waited for, so that a server which answers rarely has a rate too.
-pub(crate) fn drive<T>(
+pub(crate) fn drive<'r, T>(
     address: SocketAddr,
     connections: usize,
     time: Duration,
-    make: &mut dyn FnMut() -> Option<Ask<T>>,
-    check: &mut dyn FnMut(T, Reply) -> Result<(), String>,
+    make: &mut dyn FnMut() -> Option<Ask<'r, T>>,
+    check: &mut dyn FnMut(T, &Reply<'_>) -> Result<(), String>,
 ) -> Result<Pace, String> {
     let mut poll = Poll::new().map_err(|error| error.to_string())?;
     let registry = poll.registry().try_clone().map_err(|error| error.to_string())?;
@@ -48,7 +50,7 @@ pub(crate) fn drive<T>(
     let mut open = 0;
     for (connection, under_way) in &mut lines {
         if let Some(ask) = make() {
-            connection.send(&ask.request, &registry)?;
+            connection.send(ask.request, &registry)?;
             *under_way = Some((ask.about, Instant::now()));
             open += 1;
         }
@@ -71,13 +73,13 @@ pub(crate) fn drive<T>(
             last = Instant::now();
             times.push((last - sent).as_secs_f64() * 1e6);
             bytes += reply.body.len();
-            check(about, reply)?;
+            check(about, &reply)?;
             open -= 1;
             if begun.elapsed() < time
                 && let Some(ask) = make()
             {
                 let sent = Instant::now();
-                connection.send(&ask.request, &registry)?;
+                connection.send(ask.request, &registry)?;
                 *under_way = Some((ask.about, sent));
                 open += 1;
             }
@@ -87,11 +89,10 @@ pub(crate) fn drive<T>(
 }
 
 /// One request on a connection of its own.
-pub(crate) fn once(address: SocketAddr, request: Vec<u8>) -> Result<Reply, String> {
-    let (mut request, mut found) = (Some(request), None);
-    let mut make = || request.take().map(|request| Ask { request, about: () });
-    drive(address, 1, Duration::ZERO, &mut make, &mut |(), reply| {
-        found = Some(reply);
+pub(crate) fn once(address: SocketAddr, request: &[u8]) -> Result<Reply<'static>, String> {
+    let (mut ask, mut found) = (Some(Ask { request, about: () }), None);
+    drive(address, 1, Duration::ZERO, &mut || ask.take(), &mut |(), reply| {
+        found = Some(Reply { status: reply.status, body: Cow::Owned(reply.body.to_vec()) });
         Ok(())
     })?;
     found.ok_or_else(|| "no answer".to_owned())

@@ -134,8 +134,7 @@ pub(crate) struct Running {
 impl Running {
     /// Microseconds of processor that it and its children have had. Linux counts them in hundredths of a second.
     pub(crate) fn worked(&self) -> f64 {
-        let ticks: u64 = self.family().values().map(|process| process.ticks).sum();
-        ticks as f64 * 1e4
+        self.family().values().map(Process::worked).sum()
     }
 
     /// MiB resident, it and its children together, in pages of 4 KiB.
@@ -147,12 +146,7 @@ impl Running {
         let mut all = BTreeMap::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            // Behind the name of the program, which may have blanks in it.
-            let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
-            let number = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
-            // Of the process and of its children that ended: user and system time.
-            all.insert(id, Process { parent: number(1) as u32, ticks: (11..15).map(number).sum(), pages: number(21) });
+            all.insert(id, Process::of(&entry.path()));
         }
         let mut family = BTreeMap::new();
         let mut next = vec![self.child.id()];
@@ -172,6 +166,26 @@ struct Process {
     parent: u32,
     ticks: u64,
     pages: u64,
+}
+
+impl Process {
+    fn of(folder: &Path) -> Self {
+        let stat = fs::read_to_string(folder.join("stat")).unwrap_or_default();
+        // Behind the name of the program, which may have blanks in it.
+        let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+        let number = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
+        // Of the process and of its children that ended: user and system time.
+        Self { parent: number(1) as u32, ticks: (11..15).map(number).sum(), pages: number(21) }
+    }
+
+    fn worked(&self) -> f64 {
+        self.ticks as f64 * 1e4
+    }
+}
+
+/// Microseconds of processor that the driver itself has had, and the servers that it has ended.
+pub(crate) fn drove() -> f64 {
+    Process::of(Path::new("/proc/self")).worked()
 }
 
 impl Drop for Running {

@@ -1,11 +1,15 @@
 //! What each server is asked, in the order in which it is asked, and how its answers are checked.
 
+use std::borrow::Cow;
+use std::ops::{Add, Sub};
 use std::time::{Duration, Instant};
 
+use memchr::memmem;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::drive::{Ask, PATIENCE, Pace, drive, once};
-use super::server::{Running, Server, TOKEN};
+use super::server::{Running, Server, TOKEN, drove};
 use super::wire::Reply;
 
 /// The steps, and how many times the best peer in JavaScript or Python we are to be on each.
@@ -22,6 +26,8 @@ pub(crate) const STEPS: [(&str, f64); 8] = [
 
 const CONNECTIONS: usize = 16;
 const PAGE: usize = 100;
+/// So many requests are made for a step that asks until its time is over; it asks them again and again.
+const ROUND: usize = 1 << 16;
 /// The members that a group gets at most.
 const MEMBERS: usize = 5_000;
 /// Of so many answers one is read whole; of the others, the status and what can be found without reading JSON.
@@ -45,6 +51,8 @@ pub(crate) struct Figure {
     pub(crate) slowest: f64,
     /// Microseconds of processor of the server for a request.
     pub(crate) work: f64,
+    /// The same of the driver.
+    pub(crate) drove: f64,
     /// Bytes of the body of an answer.
     pub(crate) size: f64,
 }
@@ -60,7 +68,34 @@ pub(crate) struct Course {
 }
 
 /// Looks at the answer about a number; where it is told to, at all of it.
-type Check<'a> = &'a dyn Fn(&Session<'_>, usize, bool, &Reply) -> Result<(), String>;
+type Check<'a> = &'a dyn Fn(&Session<'_>, usize, bool, &Reply<'_>) -> Result<(), String>;
+
+/// What a step costs: microseconds of processor that the server has had, and the driver.
+#[derive(Clone, Copy)]
+struct Spent(f64, f64);
+
+impl Add for Spent {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0, self.1 + other.1)
+    }
+}
+
+impl Sub for Spent {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0, self.1 - other.1)
+    }
+}
+
+/// Of what was created, all that is needed later.
+#[derive(Deserialize)]
+struct Created<'r> {
+    #[serde(borrow)]
+    id: Cow<'r, str>,
+}
 
 /// A server that runs, and what is known of what is in it.
 struct Session<'a> {
@@ -112,8 +147,13 @@ impl Session<'_> {
         .into_bytes()
     }
 
-    fn once(&self, method: &str, path: &str, body: &str) -> Result<Reply, String> {
-        once(self.running.address, self.request(method, path, body))
+    fn once(&self, method: &str, path: &str, body: &str) -> Result<Reply<'static>, String> {
+        once(self.running.address, &self.request(method, path, body))
+    }
+
+    /// What the server and the driver have had of the processor so far.
+    fn spent(&self) -> Spent {
+        Spent(self.running.worked(), drove())
     }
 
     /// Numbers without an order, the same in each run.
@@ -123,48 +163,42 @@ impl Session<'_> {
         ((number ^ (number >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 11) as usize % self.ids.len()
     }
 
-    /// Drives a step and counts the server's processor.
-    fn step<T>(
+    /// Drives a step and counts what it costs. Requests are made before it begins.
+    fn step<'r, T>(
         &self,
         time: Duration,
-        make: &mut dyn FnMut() -> Option<Ask<T>>,
-        check: &mut dyn FnMut(T, Reply) -> Result<(), String>,
+        make: &mut dyn FnMut() -> Option<Ask<'r, T>>,
+        check: &mut dyn FnMut(T, &Reply<'_>) -> Result<(), String>,
     ) -> Result<Figure, String> {
-        let before = self.running.worked();
+        let before = self.spent();
         let pace = drive(self.running.address, CONNECTIONS, time, make, check)?;
-        Ok(figure(pace, self.running.worked() - before))
+        Ok(figure(pace, self.spent() - before))
     }
 
     /// The same path, or one of a number, again and again until the time is over.
     fn read(&mut self, path: &dyn Fn(&Self, usize) -> String, check: Check<'_>) -> Result<Figure, String> {
-        // Numbers beforehand, so that making and checking need not share the session.
-        let numbers: Vec<usize> = (0..1 << 16).map(|_| self.scattered()).collect();
-        let (mut next, mut looked, session) = (0, 0, &*self);
-        let mut make = || {
-            let about = numbers[next % numbers.len()];
-            next += 1;
-            Some(Ask { request: session.request("GET", &path(session, about), ""), about })
-        };
-        session.step(session.effort.time, &mut make, &mut |about, reply| {
-            status(&reply, &[200])?;
+        let numbers: Vec<usize> = (0..ROUND).map(|_| self.scattered()).collect();
+        let session = &*self;
+        let made = |about: &usize| (session.request("GET", &path(session, *about), ""), *about);
+        let requests: Vec<_> = numbers.iter().map(made).collect();
+        let mut asks = requests.iter().cycle().map(|(request, about)| Ask { request, about: *about });
+        let mut looked = 0;
+        session.step(session.effort.time, &mut || asks.next(), &mut |about, reply| {
+            status(reply, &[200])?;
             looked += 1;
-            check(session, about, looked % LOOK == 1, &reply)
+            check(session, about, looked % LOOK == 1, reply)
         })
     }
 
     /// All users, each once.
     fn create(&mut self) -> Result<Figure, String> {
-        let (mut next, users) = (0, self.effort.users);
+        let requests: Vec<_> =
+            (0..self.effort.users).map(|about| self.request("POST", "/Users", &user(about))).collect();
+        let mut asks = requests.iter().enumerate().map(|(about, request)| Ask { request, about });
         let mut ids = std::mem::take(&mut self.ids);
-        let mut make = || {
-            let about = next;
-            next += 1;
-            (about < users).then(|| Ask { request: self.request("POST", "/Users", &user(about)), about })
-        };
-        let found = self.step(Duration::from_secs(600), &mut make, &mut |about, reply| {
-            status(&reply, &[201])?;
-            let body = read(&reply)?;
-            body["id"].as_str().ok_or("an answer without an id")?.clone_into(&mut ids[about]);
+        let found = self.step(Duration::from_secs(600), &mut || asks.next(), &mut |about, reply| {
+            status(reply, &[201])?;
+            ids[about] = id(reply)?;
             Ok(())
         });
         self.ids = ids;
@@ -237,18 +271,13 @@ impl Session<'_> {
             ));
         }
         let values = if text { [json!("False"), json!("True")] } else { [json!(false), json!(true)] };
-        let numbers: Vec<usize> = (0..1 << 16).map(|_| self.scattered()).collect();
-        let (mut next, session) = (0, &*self);
-        let mut make = || {
-            let number = numbers[next % numbers.len()];
-            next += 1;
-            let body = active(op, &values[next % 2]);
-            Some(Ask {
-                request: session.request("PATCH", &format!("/Users/{}", escaped(&session.ids[number])), &body),
-                about: (),
-            })
+        let numbers: Vec<usize> = (0..ROUND).map(|_| self.scattered()).collect();
+        let made = |(number, value): (&usize, &Value)| {
+            self.request("PATCH", &format!("/Users/{}", escaped(&self.ids[*number])), &active(op, value))
         };
-        session.step(session.effort.time, &mut make, &mut |(), reply| status(&reply, &[200, 204]))
+        let requests: Vec<_> = numbers.iter().zip(values.iter().cycle()).map(made).collect();
+        let mut asks = requests.iter().cycle().map(|request| Ask { request, about: () });
+        self.step(self.effort.time, &mut || asks.next(), &mut |(), reply| status(reply, &[200, 204]))
     }
 
     /// A hundred more of the users into a group until it is full, and so on with the next group: one connection, one after the other, as
@@ -256,22 +285,18 @@ impl Session<'_> {
     fn add(&mut self, told: &mut Vec<String>, group: &mut Option<(String, usize)>) -> Result<Figure, String> {
         let op = self.way_to_add(told)?;
         let full = MEMBERS.min(self.ids.len()) / PAGE;
-        let (mut whole, mut spent, mut left) = (Pace::default(), 0.0, self.effort.time);
+        let (mut whole, mut spent, mut left) = (Pace::default(), Spent(0.0, 0.0), self.effort.time);
         while left > Duration::ZERO {
             let id = self.empty_group(&format!("Group {}", whole.times.len()))?;
+            let path = format!("/Groups/{}", escaped(&id));
+            let made = |page| self.request("PATCH", &path, &members(op, page));
+            let requests: Vec<_> = self.ids.chunks_exact(PAGE).take(full).map(made).collect();
             let (begun, time) = (Instant::now(), if group.is_none() { PATIENCE } else { left });
-            let mut pages = self.ids.chunks_exact(PAGE).take(full);
-            let mut make = || {
-                let page = pages.next()?;
-                Some(Ask {
-                    request: self.request("PATCH", &format!("/Groups/{}", escaped(&id)), &members(op, page)),
-                    about: (),
-                })
-            };
-            let before = self.running.worked();
-            let check = &mut |(), reply: Reply| status(&reply, &[200, 204]);
-            let mut pace = drive(self.running.address, 1, time, &mut make, check)?;
-            spent += self.running.worked() - before;
+            let mut asks = requests.iter().map(|request| Ask { request, about: () });
+            let before = self.spent();
+            let check = &mut |(), reply: &Reply<'_>| status(reply, &[200, 204]);
+            let mut pace = drive(self.running.address, 1, time, &mut || asks.next(), check)?;
+            spent = spent + (self.spent() - before);
             left = left.saturating_sub(begun.elapsed());
             if group.is_none() {
                 let expected = pace.times.len() * PAGE;
@@ -307,7 +332,7 @@ impl Session<'_> {
         let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": name});
         let reply = self.once("POST", "/Groups", &body.to_string())?;
         status(&reply, &[201])?;
-        Ok(read(&reply)?["id"].as_str().ok_or("an answer without an id")?.to_owned())
+        id(&reply)
     }
 
     /// A group with or without its members.
@@ -347,7 +372,7 @@ fn growth(times: &[f64], full: usize) -> Vec<String> {
     told
 }
 
-fn figure(mut pace: Pace, worked: f64) -> Figure {
+fn figure(mut pace: Pace, Spent(worked, drove): Spent) -> Figure {
     pace.times.sort_unstable_by(f64::total_cmp);
     let count = pace.times.len();
     let at = |share: usize| pace.times.get(count * share / 100).copied().unwrap_or(f64::NAN) / 1e3;
@@ -356,11 +381,12 @@ fn figure(mut pace: Pace, worked: f64) -> Figure {
         middle: at(50),
         slowest: at(99),
         work: worked / count as f64,
+        drove: drove / count as f64,
         size: pace.bytes as f64 / count as f64,
     }
 }
 
-fn status(reply: &Reply, wanted: &[u16]) -> Result<(), String> {
+fn status(reply: &Reply<'_>, wanted: &[u16]) -> Result<(), String> {
     if wanted.contains(&reply.status) {
         return Ok(());
     }
@@ -368,13 +394,17 @@ fn status(reply: &Reply, wanted: &[u16]) -> Result<(), String> {
     Err(format!("answered {}: {body}", reply.status))
 }
 
-fn read(reply: &Reply) -> Result<Value, String> {
+fn read(reply: &Reply<'_>) -> Result<Value, String> {
     serde_json::from_slice(&reply.body).map_err(|error| format!("an answer that is not JSON: {error}"))
 }
 
-fn contains(reply: &Reply, text: &str) -> Result<(), String> {
-    let found = reply.body.windows(text.len()).any(|piece| piece == text.as_bytes());
-    if found { Ok(()) } else { Err(format!("an answer without {text}")) }
+fn id(reply: &Reply<'_>) -> Result<String, String> {
+    let found: Result<Created<'_>, _> = serde_json::from_slice(&reply.body);
+    found.map(|created| created.id.into_owned()).map_err(|error| format!("an answer without an id: {error}"))
+}
+
+fn contains(reply: &Reply<'_>, text: &str) -> Result<(), String> {
+    if memmem::find(&reply.body, text.as_bytes()).is_some() { Ok(()) } else { Err(format!("an answer without {text}")) }
 }
 
 /// An `id` in a path: some servers make it of a name.

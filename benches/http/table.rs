@@ -46,6 +46,8 @@ pub(crate) fn tables(rows: &[Row]) -> String {
     });
     let work = |figure: &Figure| figure.work;
     table(&mut out, "us of the server's processor", rows, |row, step| row.median(step, work).map(shown));
+    let drove = |figure: &Figure| figure.drove;
+    table(&mut out, "us of the driver's processor", rows, |row, step| row.median(step, drove).map(shown));
     let size = |figure: &Figure| figure.size;
     table(&mut out, "bytes of an answer", rows, |row, step| row.median(step, size).map(shown));
     if let Some((ours, peers)) = rows.split_first()
