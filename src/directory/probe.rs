@@ -12,11 +12,8 @@ impl Directory {
     /// The answer of [`Directory::list`] to an equality on a unique attribute and nothing else; `None` when the store has to look, and
     /// for every other query, right or wrong.
     pub(super) fn at_once(&self, call: &Call<'_>, kind: &ResourceType, query: &Query) -> Option<Answer> {
-        let Query { filter, sort_by: None, cursor: None, attributes: None, excluded_attributes: None, .. } = query
-        else {
-            return None;
-        };
-        let (index, value) = probe(filter.as_deref()?, &kind.schema, call.source.tolerances)?;
+        let filter = query.filter.as_deref().filter(|_| query.is_plain())?;
+        let (index, value) = probe(filter, &kind.schema, call.source.tolerances)?;
         let known = match index::stored(index, kind.name()) {
             Some((name, true)) => self.store.find_known(&call.source.slug, kind.name(), name, value.as_bytes()),
             None if index == Index::Id => Holder::Id(value.clone().into_owned()),

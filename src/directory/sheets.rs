@@ -146,13 +146,8 @@ impl Default for Sheets {
 impl Directory {
     /// The answer of [`Directory::list`] to a query for a page and nothing else, when all of it is kept and still so.
     pub(super) fn kept_page(&self, call: &Call<'_>, kind: &ResourceType, query: &Query) -> Option<Answer> {
-        let Query { filter: None, sort_by: None, cursor: None, attributes: None, excluded_attributes: None, .. } =
-            query
-        else {
-            return None;
-        };
         let (skip, count) = query.window(DEFAULT_PAGE, MAX_PAGE);
-        if count == 0 || kind.schema.core.is(GROUP) {
+        if query.filter.is_some() || !query.is_plain() || count == 0 || kind.schema.core.is(GROUP) {
             return None;
         }
         let runs = self.store.runs(&call.source.slug, kind.name(), skip, count, MOST_LISTED)?;

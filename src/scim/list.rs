@@ -146,6 +146,12 @@ impl Query {
         self
     }
 
+    /// Whether nothing is asked for but a filter and a part by index: no order, no cursor, no selection of attributes.
+    pub fn is_plain(&self) -> bool {
+        let others = [&self.sort_by, &self.cursor, &self.attributes, &self.excluded_attributes];
+        others.into_iter().all(Option::is_none)
+    }
+
     /// Which part of the results: how many to skip, and how many to give at most.
     pub fn window(&self, default: u64, most: u64) -> (u64, u64) {
         (self.start_index.unwrap_or(1) - 1, self.count.unwrap_or(default).min(most))

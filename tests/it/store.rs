@@ -433,6 +433,44 @@ fn sixteen_writers_on_one_group_lose_no_member() {
     sound(&store);
 }
 
+#[test]
+fn what_takes_long_and_what_does_not_is_stored_side_by_side() {
+    const WRITERS: usize = 8;
+    let place = Place::new();
+    let store = place.open();
+    let mine = |writer: usize, count: usize| -> Vec<String> { (0..count).map(|at| format!("{writer}-{at}")).collect() };
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let store = &store;
+            scope.spawn(move || {
+                let (mut users, team) = (mine(writer, 60), format!("g{writer}"));
+                for id in &users {
+                    commit(store, [user(id, id)]).unwrap();
+                }
+                commit(store, [group(&team)]).unwrap();
+                for round in 0..6 {
+                    let few: Vec<&str> = users.iter().take(40).map(String::as_str).collect();
+                    commit(store, [add(&team, &few)]).unwrap();
+                    commit(store, [change(&team, Change::Replace(users.clone()))]).unwrap();
+                    let id = users.swap_remove(round * 7);
+                    commit(store, [Operation::Delete { id, expected: Expected::Any, at: 3 }]).unwrap();
+                    commit(store, [Operation::Outbox(vec![0; 100 << (round * 2)])]).unwrap();
+                    if writer == 0 {
+                        store.verify().unwrap();
+                        wait(store.prune_log(None, Some(0))).unwrap();
+                        commit(store, [Operation::TrimOutbox(round as u64)]).unwrap();
+                    }
+                }
+                assert_eq!(all_members(store, &team), users.into_iter().collect());
+            });
+        }
+    });
+    assert_eq!(wait(store.count("s", "User")).unwrap(), WRITERS as u64 * 54);
+    sound(&store);
+    drop(store);
+    sound(&place.open());
+}
+
 /// Tells a thread to stop, also when the test fails.
 struct Stops<'a>(&'a AtomicBool);
 

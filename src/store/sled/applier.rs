@@ -1,7 +1,7 @@
-//! The thread that gives the database what is in the journal or will be at once. The committer stages the next batch meanwhile: until
+//! The thread that gives the database what is in the journal. The next batch is staged meanwhile: until
 //! the database has one, who reads finds it in [`Ahead`](super::ahead::Ahead).
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -15,7 +15,7 @@ use super::staging::Writes;
 const MAX_WAITING: usize = 1;
 
 /// A batch and its number.
-type Batch = (u64, Arc<Writes>);
+pub(super) type Batch = (u64, Arc<Writes>);
 
 /// How far the database has what it was given.
 pub(super) struct Applied {
@@ -85,11 +85,19 @@ impl Applier {
         Arc::clone(&self.applied)
     }
 
-    /// Hands over a batch that is shown. Waits when the database is behind.
-    pub(super) fn hand(&self, number: u64, writes: Arc<Writes>) {
-        if let Some(sender) = &self.sender {
+    /// Hands over a batch that is shown; gives it back when the database is behind.
+    pub(super) fn offer(&self, number: u64, writes: Arc<Writes>) -> Option<Batch> {
+        match self.sender.as_ref()?.try_send((number, writes)) {
+            Err(TrySendError::Full(batch)) => Some(batch),
             // The thread ends only when this end does.
-            drop(sender.send((number, writes)));
+            Ok(()) | Err(TrySendError::Disconnected(_)) => None,
+        }
+    }
+
+    /// Hands over a batch that was given back, and waits for the database.
+    pub(super) fn hand(&self, batch: Batch) {
+        if let Some(sender) = &self.sender {
+            drop(sender.send(batch));
         }
     }
 

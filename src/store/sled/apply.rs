@@ -1,5 +1,5 @@
-//! What each operation does: checks its precondition and stages its writes. Only the committer runs this, so nothing
-//! changes between the check and the write.
+//! What each operation does: checks its precondition and stages its writes. One transaction is staged at a time
+//! (`desk.rs`), so nothing changes between the check and the write.
 
 use crate::store::types::{Keys, MODIFIED, Millis, Stored, Table, time_key};
 use crate::store::{Applied, Change, Committed, Expected, Operation, StoreError, Transaction, Unknown, When};

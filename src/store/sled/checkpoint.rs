@@ -18,7 +18,7 @@ struct Progress {
     changed: Condvar,
 }
 
-/// The syncer's end of the thread.
+/// The other end of the thread.
 pub(super) struct Checkpoints {
     progress: Arc<Progress>,
     shared: Arc<Shared>,

@@ -1,23 +1,21 @@
-//! The one thread that writes. It takes the transactions that wait, stages them one after another and shows them as one batch
-//! (`ahead.rs`). A second thread (`syncer.rs`) makes the batch durable in the journal and then answers, whether the database has
-//! it by then or not; a third (`applier.rs`) gives it to the database. Meanwhile this one stages those that come, and shows them when
-//! the disk is done: a sync is shared by all who came during the one before, and nobody who writes alone waits for more. With one
-//! writer there are no conflicts.
+//! The one thread that writes. What was staged meanwhile (`desk.rs`) it shows as one batch (`ahead.rs`), makes it durable in the journal
+//! (`syncer.rs`), and then answers, whether the database has the batch by then or not; another thread (`applier.rs`) gives it to the
+//! database. Meanwhile others stage what comes: a sync is shared by all who came during the one before, and nobody who writes alone
+//! waits for more. As one transaction is staged at a time, on all before it, there are no conflicts.
 
 use std::collections::HashSet;
 use std::mem;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::sync::oneshot;
-
-use crate::store::{Committed, Millis, StoreError, Transaction, watch};
+use crate::store::{StoreError, watch};
 
 use super::applier::Applier;
 use super::apply;
 use super::codec::Counters;
+use super::desk::{Desk, Job, Open, Owed, Stand};
 use super::engine::Engine;
 use super::extents;
 use super::journal::{self, Journal, Record};
@@ -25,45 +23,13 @@ use super::keys::{self, Space};
 use super::names::Owner;
 use super::open;
 use super::staging::{self, COUNTERS, Group, Writes};
-use super::syncer::{Due, Syncer};
+use super::syncer::Syncer;
 
-/// How long a batch waits for the disk. It is woken long before; only a disk that hangs takes so long.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Transactions in one batch.
-const MAX_JOBS: usize = 512;
-/// Keys after which a batch takes no more transactions; readers wait while a batch is stored.
-const MAX_KEYS: usize = 8_192;
 /// Keys that a dump may have to write again before it gives up.
 const MAX_DIRTY: usize = 2_000_000;
 
-/// Work for the thread.
-pub(super) enum Job {
-    Commit(Transaction, oneshot::Sender<Result<Committed, StoreError>>),
-    Prune {
-        before: Option<Millis>,
-        bytes: Option<u64>,
-        reply: oneshot::Sender<Result<u64, StoreError>>,
-    },
-    /// Says that all before it is stored, and writes nothing until the other end of `release` is dropped.
-    Pause {
-        ready: SyncSender<Result<(), StoreError>>,
-        release: Receiver<()>,
-    },
-    /// The disk is done with what it had; sent when the thread waits for that.
-    Synced,
-    /// Nothing comes after this.
-    End,
-}
-
 /// Whom to tell that nothing is written, and until when.
 type Pause = (SyncSender<Result<(), StoreError>>, Receiver<()>);
-
-/// What there is to do after a batch.
-#[derive(Default)]
-struct Halt {
-    pause: Option<Pause>,
-    end: bool,
-}
 
 /// What a dump has to write again, since it changed after the dump saw it.
 #[derive(Default)]
@@ -85,7 +51,7 @@ pub(super) struct Shared {
     /// Why nothing is written any more. After a failed sync nobody knows what is on the disk, so only opening again helps.
     stopped: Mutex<Option<StoreError>>,
     /// For tests: the next sync fails.
-    pub(super) fail_next: std::sync::atomic::AtomicBool,
+    pub(super) fail_next: AtomicBool,
 }
 
 impl Shared {
@@ -105,8 +71,8 @@ impl Shared {
         stopped.get_or_insert_with(|| StoreError::Stopped(error.to_string()));
     }
 
-    /// The thread worked from then on.
-    fn worked(&self, since: Instant) {
+    /// Somebody worked from then on.
+    pub(super) fn worked(&self, since: Instant) {
         self.busy.fetch_add(since.elapsed().as_micros() as u64, Ordering::Relaxed);
     }
 
@@ -136,28 +102,19 @@ pub(super) fn counters(engine: &Engine) -> Result<Counters, StoreError> {
     engine.get(&keys::meta(COUNTERS))?.map_or(Ok(Counters::default()), |row| Counters::read(&row))
 }
 
-/// An answer that is given after the batch is durable.
-pub(super) enum Owed {
-    Commit(oneshot::Sender<Result<Committed, StoreError>>, Result<Committed, StoreError>),
-    Prune(oneshot::Sender<Result<u64, StoreError>>, Result<u64, StoreError>),
-}
-
-impl Owed {
-    pub(super) fn pay(self, failure: Option<&StoreError>) {
-        // Who no longer waits does not need the answer.
-        match (self, failure) {
-            (Self::Commit(reply, answer), None) => drop(reply.send(answer)),
-            (Self::Prune(reply, answer), None) => drop(reply.send(answer)),
-            (Self::Commit(reply, _), Some(error)) => drop(reply.send(Err(error.clone()))),
-            (Self::Prune(reply, _), Some(error)) => drop(reply.send(Err(error.clone()))),
-        }
-    }
+/// A batch that can be read, and is to be made durable.
+struct Batch {
+    number: u64,
+    counters: Counters,
+    /// What it writes; `None` when that is in the database for good.
+    writes: Option<Arc<Writes>>,
 }
 
 /// The thread's state.
 pub(super) struct Committer {
     engine: Arc<Engine>,
     shared: Arc<Shared>,
+    desk: Arc<Desk>,
     counters: Counters,
     /// The number of the last batch.
     number: u64,
@@ -166,149 +123,98 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    /// `journal` is empty; `queue` leads to the jobs that [`Committer::run`] is given.
+    /// `journal` is empty; so many transactions may wait on its desk.
     pub(super) fn new(
         engine: Arc<Engine>,
         shared: Arc<Shared>,
         journal: Journal,
-        queue: SyncSender<Job>,
+        queue: usize,
     ) -> Result<Self, StoreError> {
         let (counters, number) = (counters(&engine)?, open::last_batch(&engine)?);
         shared.publish(&counters);
+        let desk = Arc::new(Desk::new(Arc::clone(&engine), Arc::clone(&shared), counters, queue));
         let applier = Applier::start(Arc::clone(&engine), Arc::clone(&shared), number)?;
-        let syncer = Syncer::start(Arc::clone(&engine), Arc::clone(&shared), journal, applier.applied(), queue)?;
-        Ok(Self { engine, shared, counters, number, applier, syncer })
+        let syncer = Syncer::new(Arc::clone(&engine), Arc::clone(&shared), journal, applier.applied())?;
+        Ok(Self { engine, shared, desk, counters, number, applier, syncer })
     }
 
-    /// Works until it is told to end.
-    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
-        while let Ok(first) = jobs.recv() {
-            match first {
-                Job::Synced => continue,
-                Job::End => break,
-                _ => {}
+    /// Where transactions are brought.
+    pub(super) fn desk(&self) -> Arc<Desk> {
+        Arc::clone(&self.desk)
+    }
+
+    /// Works until nothing is brought any more.
+    pub(super) fn run(mut self) {
+        let desk = Arc::clone(&self.desk);
+        while let Some(mut open) = desk.wait() {
+            let begun = Instant::now();
+            let pause = self.gather(&mut open);
+            let owed = mem::take(&mut open.owed);
+            let group = mem::replace(&mut open.group, Group::new(self.counters));
+            let batch = self.show(group);
+            // Nobody stages on what was there before the batch.
+            open.group = Group::new(self.counters);
+            drop(open);
+            self.shared.worked(begun);
+            let done = batch.and_then(|batch| self.store(batch, owed.len()));
+            let failure = done.inspect_err(|error| self.shared.stop(error)).err();
+            for debt in owed {
+                debt.pay(failure.as_ref());
             }
-            let Halt { pause, end } = self.batch(first, jobs);
-            if end {
-                break;
-            }
-            if let Some((ready, release)) = pause {
-                self.syncer.settle();
-                let answer = self.shared.stopped().map_or(Ok(()), Err);
-                // A receiver that is gone releases at once.
-                if ready.send(answer).is_ok() {
-                    let _released = release.recv();
-                }
-                self.reload();
+            self.syncer.ask();
+            if let Some(pause) = pause {
+                self.pause(pause);
             }
         }
         self.applier.end();
-        self.syncer.end();
         if self.shared.stopped().is_none() {
             // Nothing is owed to anybody; this only spares the next start some recovery.
             drop(self.engine.sync());
         }
     }
 
-    /// A restore changed the counters below us.
-    fn reload(&mut self) {
-        match counters(&self.engine) {
-            Ok(counters) => self.counters = counters,
-            Err(error) => self.shared.stop(&error),
-        }
-        self.shared.publish(&self.counters);
-    }
-
-    fn batch(&mut self, first: Job, jobs: &Receiver<Job>) -> Halt {
-        let mut begun = Instant::now();
-        let engine = Arc::clone(&self.engine);
-        let mut group = Group::new(&engine, self.counters);
-        let (mut owed, mut halt, mut next) = (Vec::new(), Halt::default(), Some(first));
-        while let Some(job) = next.take() {
-            match job {
-                Job::Commit(transaction, reply) => {
-                    self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
-                    let answer = self.stage(&mut group, |staging| apply::run(staging, transaction));
-                    owed.push(Owed::Commit(reply, answer));
-                }
+    /// Stages what is left to this thread, and what lies behind it.
+    fn gather(&self, open: &mut Open) -> Option<Pause> {
+        loop {
+            self.desk.stage_waiting(open, usize::MAX);
+            if !open.has_room() {
+                return None;
+            }
+            match open.left.take()? {
+                Job::Commit(transaction, reply) => self.desk.commit(open, transaction, reply),
                 Job::Prune { before, bytes, reply } => {
-                    self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
-                    let answer = self.stage(&mut group, |staging| apply::prune_log(staging, before, bytes));
-                    owed.push(Owed::Prune(reply, answer));
+                    let answer = self.desk.stage(open, |staging| apply::prune_log(staging, before, bytes));
+                    open.owed.push(Owed::Prune(reply, answer));
                     // It reads stored rows, so nothing may prune twice in one batch.
-                    break;
+                    return None;
                 }
                 Job::Pause { ready, release } => {
-                    self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
-                    halt.pause = Some((ready, release));
-                    break;
-                }
-                Job::Synced => {}
-                Job::End => {
-                    halt.end = true;
-                    break;
-                }
-            }
-            if owed.len() < MAX_JOBS && group.len() < MAX_KEYS {
-                next = jobs.try_recv().ok();
-                if next.is_none() && self.syncer.is_busy() {
-                    self.shared.worked(begun);
-                    next = jobs.recv_timeout(PATIENCE).ok();
-                    begun = Instant::now();
+                    open.stand = Stand::Pauses;
+                    return Some((ready, release));
                 }
             }
         }
-        if let Err(error) = self.store(group, &mut owed) {
-            self.shared.stop(&error);
-            for debt in owed {
-                debt.pay(Some(&error));
-            }
-        }
-        self.shared.worked(begun);
-        halt
     }
 
-    fn stage<T>(
-        &self,
-        group: &mut Group<'_>,
-        work: impl FnOnce(&mut staging::Staging<'_>) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        if let Some(why) = self.shared.stopped() {
-            return Err(why);
-        }
-        let mut staging = group.stage();
-        let done = work(&mut staging)?;
-        let effects = staging.effects();
-        group.accept(effects);
-        Ok(done)
-    }
-
-    /// Shows the batch, and hands it to the thread that makes it durable, with what is owed for it, and to the one that gives it to the
-    /// database. What is still owed after an error was not handed over.
-    fn store(&mut self, group: Group<'_>, owed: &mut Vec<Owed>) -> Result<(), StoreError> {
+    /// Shows a batch to readers; `None` when it changes nothing.
+    fn show(&mut self, group: Group) -> Result<Option<Batch>, StoreError> {
         if group.is_empty() {
-            self.syncer.owe(Due::Batch { record: None, owed: mem::take(owed), written: None });
-            return Ok(());
+            return Ok(None);
         }
-        let (mut writes, counters) = group.finish()?;
+        let (mut writes, counters) = group.finish(&self.engine)?;
         self.shared.remember(writes.keys());
         let changes = Changes::of(&writes);
         let number = self.number + 1;
         let (key, row) = open::batch_row(number);
         writes.insert(key, Some(row));
-        let (record, written) = (Record::new(number, &writes), Some((number, counters)));
-        if record.len() <= journal::CAPACITY {
+        let writes = if Record::length(&writes) <= journal::CAPACITY {
             let writes = Arc::new(writes);
             self.engine.ahead.show(&writes);
             self.engine.resident.changed(&writes);
             changes.tell(&self.engine);
-            self.syncer.owe(Due::Batch { record: Some(record), owed: mem::take(owed), written });
-            self.applier.hand(number, writes);
+            Some(writes)
         } else {
-            self.syncer.settle();
-            if let Some(why) = self.shared.stopped() {
-                return Err(why);
-            }
+            self.settle()?;
             changes.foretell(&self.engine);
             let rows: Vec<_> = writes.keys().filter(|key| Space::of(key) == Some(Space::Resource)).cloned().collect();
             self.engine.resident.forget(&rows);
@@ -318,10 +224,60 @@ impl Committer {
             changes.tell(&self.engine);
             stored.inspect_err(|_| self.engine.names.lose())?;
             self.applier.skip(number);
-            self.syncer.owe(Due::Batch { record: None, owed: mem::take(owed), written });
-        }
+            None
+        };
         (self.counters, self.number) = (counters, number);
+        Ok(Some(Batch { number, counters, writes }))
+    }
+
+    /// Makes a batch of so many transactions durable, while the database gets it.
+    fn store(&mut self, batch: Option<Batch>, transactions: usize) -> Result<(), StoreError> {
+        let Some(Batch { number, counters, writes }) = batch else { return self.shared.stopped().map_or(Ok(()), Err) };
+        if let Some(writes) = writes {
+            self.syncer.write(Record::new(number, &writes))?;
+            // When the database is behind, the disk need not wait for it.
+            let refused = self.applier.offer(number, writes);
+            self.syncer.sync()?;
+            if let Some(batch) = refused {
+                self.applier.hand(batch);
+            }
+        }
+        self.shared.batches.fetch_add(1, Ordering::Relaxed);
+        self.shared.transactions.fetch_add(transactions as u64, Ordering::Relaxed);
+        self.shared.publish(&counters);
         Ok(())
+    }
+
+    /// Waits until everything is in the database for good.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        self.syncer.settle(self.number).inspect_err(|error| self.shared.stop(error))
+    }
+
+    /// Says that nothing is written, and writes nothing until it may.
+    fn pause(&mut self, (ready, release): Pause) {
+        let answer = self.settle();
+        // A receiver that is gone releases at once.
+        if ready.send(answer).is_ok() {
+            let _released = release.recv();
+        }
+        // A restore changed the counters below us.
+        match counters(&self.engine) {
+            Ok(counters) => self.counters = counters,
+            Err(error) => self.shared.stop(&error),
+        }
+        self.shared.publish(&self.counters);
+        let mut open = self.desk.lock();
+        open.group = Group::new(self.counters);
+        // The store may close by now.
+        if open.stand == Stand::Pauses {
+            open.stand = Stand::Works;
+        }
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.desk.close();
     }
 }
 

@@ -237,28 +237,25 @@ impl Numbered {
 /// Writes in batches, without making each durable.
 struct Loader<'e> {
     engine: &'e Engine,
-    group: Group<'e>,
+    group: Group,
 }
 
 impl<'e> Loader<'e> {
     fn new(engine: &'e Engine) -> Self {
-        Self { engine, group: Group::new(engine, Counters::default()) }
+        Self { engine, group: Group::new(Counters::default()) }
     }
 
     fn stage(&mut self, work: impl FnOnce(&mut Staging<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let mut staging = self.group.stage();
-        work(&mut staging)?;
-        let effects = staging.effects();
-        self.group.accept(effects);
+        self.group.stage(self.engine, work)?;
         if self.group.len() >= BATCH { self.store().map(drop) } else { Ok(()) }
     }
 
     fn store(&mut self) -> Result<Counters, StoreError> {
         let counters = self.group.counters();
-        let group = mem::replace(&mut self.group, Group::new(self.engine, counters));
-        let (writes, counters) = group.finish()?;
+        let group = mem::replace(&mut self.group, Group::new(counters));
+        let (writes, counters) = group.finish(self.engine)?;
         self.engine.apply(batch(writes))?;
-        self.group = Group::new(self.engine, counters);
+        self.group = Group::new(counters);
         Ok(counters)
     }
 

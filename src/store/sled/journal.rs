@@ -33,8 +33,7 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn new(number: u64, writes: &Writes) -> Self {
-        let size = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| 8 + key.len() + value.as_ref().map_or(0, Vec::len);
-        let mut bytes = Vec::with_capacity(HEAD + writes.iter().map(size).sum::<usize>());
+        let mut bytes = Vec::with_capacity(Self::length(writes) as usize);
         bytes.resize(HEAD, 0);
         for (key, value) in writes {
             // Neither is ever as long as four gigabytes.
@@ -44,6 +43,12 @@ impl Record {
             bytes.extend_from_slice(value.as_deref().unwrap_or_default());
         }
         Self { number, bytes }
+    }
+
+    /// Bytes that a batch takes in the file.
+    pub(super) fn length(writes: &Writes) -> u64 {
+        let size = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| 8 + key.len() + value.as_ref().map_or(0, Vec::len);
+        (HEAD + writes.iter().map(size).sum::<usize>()) as u64
     }
 
     /// Bytes in the file.
@@ -191,7 +196,7 @@ impl Journal {
         (self.active, self.at) = (1 - self.active, 0);
     }
 
-    /// Writes a record; it is on the disk when this returns.
+    /// Writes a record. It outlives this process when this returns, and is on the disk after [`Journal::sync`].
     pub(super) fn append(&mut self, mut record: Record) -> Result<(), StoreError> {
         record.seal(self.epoch);
         let end = self.at + record.len();
@@ -204,9 +209,13 @@ impl Journal {
         }
         side.file.seek(SeekFrom::Start(self.at))?;
         side.file.write_all(&record.bytes)?;
-        side.file.sync_data()?;
         (side.last, self.at) = (record.number, end);
         Ok(())
+    }
+
+    /// Waits until what was written is on the disk.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        Ok(self.sides.get(self.active).map_or(Ok(()), |side| side.file.sync_data())?)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The store of one machine, on sled 0.34.7. Nothing outside of this directory names sled.
 //!
 //! `keys.rs` has the layout, `codec.rs` the values, and `pack.rs` makes them smaller. `engine.rs` is the database behind functions that cannot panic.
-//! `committer.rs` is the one thread that writes; `staging.rs` and `apply.rs` are what it does to a transaction. `journal.rs` is
-//! what makes a batch durable before the database has written it, `syncer.rs`, `applier.rs` and `checkpoint.rs` the threads for the
-//! journal, for the database, and for its log. `joined.rs`, `names.rs`, `resident.rs`, `watch` and `extents.rs` are what is held in
+//! `desk.rs` is where transactions are staged, by `staging.rs` and `apply.rs`, and `committer.rs` the one thread that writes. `journal.rs`
+//! and `syncer.rs` make a batch durable before the database has written it; `applier.rs` and `checkpoint.rs` are the threads for the
+//! database, and for its log. `joined.rs`, `names.rs`, `resident.rs`, `watch` and `extents.rs` are what is held in
 //! memory so that reads ask the database for less, `kinds.rs` and `lasts.rs` so that writes do; `learning.rs` is how the first three
 //! come there, `keyed.rs` how two of them are held. `chunk.rs` is what the rows of members hold, `members.rs` how they change.
 //! `takeover.rs` makes older layouts today's.
@@ -17,6 +17,7 @@ mod codec;
 mod committer;
 mod compact;
 mod copy;
+mod desk;
 mod engine;
 mod extents;
 mod joined;
@@ -43,7 +44,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
@@ -53,8 +54,9 @@ use super::{
     Page, Record, Rewind, Runs, Scan, Seen, Start, Stats, Store, StoreError, Stored, Table, Transaction, Verified,
 };
 
-use self::committer::{Committer, Job, Shared};
+use self::committer::{Committer, Shared};
 pub use self::compact::compact;
+use self::desk::{Desk, Job};
 use self::engine::{Engine, guarded};
 use self::learning::Lesson;
 
@@ -80,8 +82,7 @@ impl Default for Options {
 
 /// A store in a directory, for one process.
 pub struct SledStore {
-    /// Gone only while the store is dropped.
-    queue: Option<SyncSender<Job>>,
+    desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
     engine: Arc<Engine>,
     shared: Arc<Shared>,
@@ -105,11 +106,11 @@ impl SledStore {
             format!("the data directory is on {name}; acknowledged writes are promised only on ext4 and xfs")
         });
         let shared = Arc::new(Shared::default());
-        let (queue, jobs) = sync_channel(options.queue.max(1));
-        let committer = Committer::new(Arc::clone(&engine), Arc::clone(&shared), journal, queue.clone())?;
-        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run(&jobs))?;
+        let committer = Committer::new(Arc::clone(&engine), Arc::clone(&shared), journal, options.queue)?;
+        let desk = committer.desk();
+        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run())?;
         let warnings = warnings.into_iter().collect();
-        Ok(Self { queue: Some(queue), thread: Some(thread), engine, shared, warnings, _lock: lock })
+        Ok(Self { desk, thread: Some(thread), engine, shared, warnings, _lock: lock })
     }
 
     /// What a person should know about this directory.
@@ -123,19 +124,6 @@ impl SledStore {
         self.shared.fail_next.store(true, Ordering::Relaxed);
     }
 
-    fn send(&self, job: Job) -> Result<(), StoreError> {
-        let queue = self.queue.as_ref().ok_or_else(closed)?;
-        // Counted first, so that the thread never takes away what was not added.
-        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
-        queue.try_send(job).map_err(|error| {
-            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
-            match error {
-                TrySendError::Full(_) => StoreError::Busy,
-                TrySendError::Disconnected(_) => closed(),
-            }
-        })
-    }
-
     /// Rows of resources are asked for.
     fn asked_for_rows(&self) {
         if self.engine.resident.is_on() {
@@ -147,7 +135,7 @@ impl SledStore {
     fn pause(&self) -> Result<Pause, StoreError> {
         let (ready, wait) = sync_channel(1);
         let (release, released) = sync_channel(1);
-        self.send(Job::Pause { ready, release: released })?;
+        self.desk.bring(Job::Pause { ready, release: released })?;
         wait.recv().map_err(|_| closed())??;
         Ok(Pause { _release: release })
     }
@@ -158,7 +146,7 @@ impl SledStore {
         job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job,
     ) -> Answer<'static, T> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.send(job(reply));
+        let sent = self.desk.bring(job(reply));
         Box::pin(async move {
             sent?;
             answer.await.unwrap_or_else(|_| Err(closed()))
@@ -182,9 +170,7 @@ fn now<'a, T: Send + 'a>(answer: Result<T, StoreError>) -> Answer<'a, T> {
 impl Drop for SledStore {
     fn drop(&mut self) {
         // The thread finishes what came before, syncs, and ends.
-        if let Some(queue) = self.queue.take() {
-            drop(queue.send(Job::End));
-        }
+        self.desk.end();
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }

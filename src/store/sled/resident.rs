@@ -44,12 +44,15 @@ struct Shard {
     bytes: usize,
     /// How often a batch changed something here.
     changes: u64,
+    /// Some row was left to the database.
+    is_partial: bool,
 }
 
 impl Shard {
     /// Puts in a row, if there is room or it is there already; takes it out when it cannot be here.
     fn put(&mut self, hash: Hash, stored: Option<&[u8]>, most: usize) {
         // The pieces of one in pieces may go while the row is here.
+        self.is_partial |= stored.is_some_and(|stored| !is_whole(stored));
         let stored = stored.filter(|stored| is_whole(stored));
         match (self.rows.entry(hash.place, |row| row.hash == hash, |row| row.hash.place), stored) {
             (Entry::Occupied(mut place), Some(stored)) => {
@@ -65,7 +68,8 @@ impl Shard {
                 self.bytes += Row::size(stored);
                 place.insert(Row { hash, stored: stored.into() });
             }
-            (Entry::Vacant(_), _) => {}
+            (Entry::Vacant(_), Some(_)) => self.is_partial = true,
+            (Entry::Vacant(_), None) => {}
         }
     }
 }
@@ -108,6 +112,16 @@ impl Resident {
         Some(row.map_or(Err(Absent { hash, changes: shard.changes }), |row| Ok(IVec::from(&*row.stored))))
     }
 
+    /// Whether there is no such row for certain. Asked when no batch is being shown.
+    pub(super) fn is_nowhere(&self, key: &[u8]) -> bool {
+        if !self.is_on() || !self.learning.is_known() {
+            return false;
+        }
+        let hash = self.shards.hash(key);
+        let shard = self.shards.read(hash);
+        shard.is_some_and(|shard| !shard.is_partial && shard.rows.find(hash.place, |row| row.hash == hash).is_none())
+    }
+
     /// Takes a row that was read after it was absent, unless it may have changed meanwhile.
     pub(super) fn fill(&self, absent: &Absent, stored: &[u8]) {
         let Some(mut shard) = self.shards.write(absent.hash) else { return };
@@ -128,6 +142,9 @@ impl Resident {
     pub(super) fn forget(&self, keys: &[Vec<u8>]) {
         for key in keys {
             self.change(key, None);
+            if let Some(mut shard) = self.shards.write(self.shards.hash(key)) {
+                shard.is_partial = true;
+            }
         }
     }
 
@@ -195,6 +212,37 @@ mod tests {
         resident.forget_all();
         resident.fill(&before, b"\x01old");
         assert!(row(&resident, &key).is_none());
+    }
+
+    #[test]
+    fn that_there_is_no_row_is_certain_when_none_was_left_to_the_database() {
+        let write = |resident: &Resident, key: &[u8], stored: Option<&[u8]>| {
+            resident.changed(&Writes::from([(key.to_vec(), stored.map(<[u8]>::to_vec))]));
+        };
+        let fresh = || {
+            let resident = Resident::default();
+            resident.begin(SHARDS << 10);
+            resident.learning.pretend(true);
+            resident
+        };
+        let (ada, bob) = (keys::resource("s", "ada"), keys::resource("s", "bob"));
+        let resident = fresh();
+        write(&resident, &ada, Some(b"\x01ada"));
+        assert!(!resident.is_nowhere(&ada) && resident.is_nowhere(&bob));
+        write(&resident, &ada, None);
+        assert!(resident.is_nowhere(&ada), "it has gone");
+        resident.learning.pretend(false);
+        assert!(!resident.is_nowhere(&bob), "not all rows were read");
+        // Of each that is not here, the database knows.
+        let large = [b"\x01".as_slice(), &[b'x'; 2 << 10]].concat();
+        for stored in [b"\x02in pieces".as_slice(), &large] {
+            let resident = fresh();
+            write(&resident, &ada, Some(stored));
+            assert!(!resident.is_nowhere(&ada));
+        }
+        let resident = fresh();
+        resident.forget(std::slice::from_ref(&ada));
+        assert!(!resident.is_nowhere(&ada), "it is stored by another way");
     }
 
     proptest! {

@@ -110,29 +110,35 @@ impl Layer {
 }
 
 /// The transactions of one batch.
-pub(super) struct Group<'e> {
-    engine: &'e Engine,
+pub(super) struct Group {
     base: Layer,
     /// The numbers of the first entries of this batch.
     first: Counters,
 }
 
-impl<'e> Group<'e> {
-    pub(super) fn new(engine: &'e Engine, counters: Counters) -> Self {
-        Self { engine, base: Layer { counters, ..Layer::default() }, first: counters }
+impl Group {
+    pub(super) fn new(counters: Counters) -> Self {
+        Self { base: Layer { counters, ..Layer::default() }, first: counters }
     }
 
-    /// A transaction on top of those before it.
-    pub(super) fn stage(&self) -> Staging<'_> {
-        let counters = self.base.counters;
-        Staging { engine: self.engine, below: &self.base, top: Layer { counters, ..Layer::default() } }
+    /// Stages a transaction on top of those before it, and takes its effects when it succeeds.
+    pub(super) fn stage<T>(
+        &mut self,
+        engine: &Engine,
+        work: impl FnOnce(&mut Staging<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let top = Layer { counters: self.base.counters, ..Layer::default() };
+        let mut staging = Staging { engine, below: &self.base, top };
+        let done = work(&mut staging)?;
+        let top = staging.top;
+        self.accept(engine, top);
+        Ok(done)
     }
 
-    /// Takes the effects of a transaction.
-    pub(super) fn accept(&mut self, effects: Effects) {
-        let Layer { writes, counters, outbox, log, lasts, .. } = effects.0;
+    fn accept(&mut self, engine: &Engine, effects: Layer) {
+        let Layer { writes, counters, outbox, log, lasts, .. } = effects;
         for (prefix, number) in lasts {
-            self.engine.lasts.set(prefix, number);
+            engine.lasts.set(prefix, number);
         }
         if self.base.writes.is_empty() {
             self.base.writes = writes;
@@ -158,14 +164,14 @@ impl<'e> Group<'e> {
     }
 
     /// The batch, the keys in it, and the counters after it.
-    pub(super) fn finish(mut self) -> Result<(Writes, Counters), StoreError> {
+    pub(super) fn finish(mut self, engine: &Engine) -> Result<(Writes, Counters), StoreError> {
         let (outbox, log) = (mem::take(&mut self.base.outbox), mem::take(&mut self.base.log));
         self.base.put_rows(Space::Outbox, self.first.outbox, outbox.iter())?;
         self.base.counters.log_bytes +=
             self.base.put_rows(Space::Log, self.first.log, log.iter().map(|line| &line.row))?;
-        for (key, tally) in tally::count(self.engine, self.first.log, &log)? {
+        for (key, tally) in tally::count(engine, self.first.log, &log)? {
             // The line in it may be long; the pieces of the one before go with it.
-            let before = self.engine.get_stored(&key)?.map_or(Ok(None), |stored| Pieces::of(&key, &stored))?;
+            let before = engine.get_stored(&key)?.map_or(Ok(None), |stored| Pieces::of(&key, &stored))?;
             if let Some(pieces) = before {
                 self.base.pieces.insert(key.clone(), pieces);
             }
@@ -191,9 +197,6 @@ pub(super) fn batch(writes: Writes) -> Batch {
     batch
 }
 
-/// What a transaction would write.
-pub(super) struct Effects(Layer);
-
 /// A transaction at work.
 pub(super) struct Staging<'g> {
     engine: &'g Engine,
@@ -216,9 +219,13 @@ impl Staging<'_> {
         self.top.writes.is_empty() && self.top.counters == self.below.counters
     }
 
-    /// Whether there is a value; cheaper than the value.
+    /// Whether there is a value; cheaper than the value. Of rows of resources memory mostly knows that there is none.
     pub(super) fn has(&self, key: &[u8]) -> Result<bool, StoreError> {
-        Ok(self.get_stored(key)?.is_some())
+        if let Some(there) = self.staged(key) {
+            return Ok(there);
+        }
+        let is_nowhere = Space::of(key) == Some(Space::Resource) && self.engine.resident.is_nowhere(key);
+        Ok(!is_nowhere && self.engine.get_stored(key)?.is_some())
     }
 
     /// The value of a key. A value that may be large must be loaded before it is put or removed.
@@ -374,10 +381,6 @@ impl Staging<'_> {
 
     pub(super) fn log_bytes(&mut self) -> &mut u64 {
         &mut self.top.counters.log_bytes
-    }
-
-    pub(super) fn effects(self) -> Effects {
-        Effects(self.top)
     }
 }
 
