@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use crate::store::{StoreError, watch};
 
-use super::applier::Applier;
+use super::applier::{self, Applier};
 use super::apply;
 use super::codec::Counters;
 use super::desk::{Desk, Job, Open, Owed, Stand};
@@ -156,10 +156,13 @@ impl Committer {
             open.group = Group::new(self.counters);
             drop(open);
             self.shared.worked(begun);
-            let done = batch.and_then(|batch| self.store(batch, owed.len()));
-            let failure = done.inspect_err(|error| self.shared.stop(error)).err();
+            let done =
+                batch.and_then(|batch| self.store(batch, owed.len())).inspect_err(|error| self.shared.stop(error));
             for debt in owed {
-                debt.pay(failure.as_ref());
+                debt.pay(done.as_ref().err());
+            }
+            if let Ok(Some(refused)) = done {
+                self.applier.hand(refused);
             }
             self.syncer.ask();
             if let Some(pause) = pause {
@@ -230,22 +233,21 @@ impl Committer {
         Ok(Some(Batch { number, counters, writes }))
     }
 
-    /// Makes a batch of so many transactions durable, while the database gets it.
-    fn store(&mut self, batch: Option<Batch>, transactions: usize) -> Result<(), StoreError> {
-        let Some(Batch { number, counters, writes }) = batch else { return self.shared.stopped().map_or(Ok(()), Err) };
+    /// Makes a batch of so many transactions durable, while the database gets it; gives it back when the database is behind.
+    fn store(&mut self, batch: Option<Batch>, transactions: usize) -> Result<Option<applier::Batch>, StoreError> {
+        let Some(Batch { number, counters, writes }) = batch else {
+            return self.shared.stopped().map_or(Ok(None), Err);
+        };
+        let mut refused = None;
         if let Some(writes) = writes {
             self.syncer.write(Record::new(number, &writes))?;
-            // When the database is behind, the disk need not wait for it.
-            let refused = self.applier.offer(number, writes);
+            refused = self.applier.offer(number, writes);
             self.syncer.sync()?;
-            if let Some(batch) = refused {
-                self.applier.hand(batch);
-            }
         }
         self.shared.batches.fetch_add(1, Ordering::Relaxed);
         self.shared.transactions.fetch_add(transactions as u64, Ordering::Relaxed);
         self.shared.publish(&counters);
-        Ok(())
+        Ok(refused)
     }
 
     /// Waits until everything is in the database for good.

@@ -6,7 +6,8 @@
 
 use std::sync::atomic::{Ordering, fence};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::thread::{self, Thread};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -85,8 +86,8 @@ pub(super) struct Desk {
     shared: Arc<Shared>,
     queue: SyncSender<Job>,
     open: Mutex<Open>,
-    /// The committer waits here for something to do.
-    called: Condvar,
+    /// Whom to wake when there is something to do.
+    committer: OnceLock<Thread>,
 }
 
 /// How the store stands.
@@ -135,7 +136,7 @@ impl Desk {
         let (queue, jobs) = sync_channel(queue.max(1));
         let (group, owed) = (Group::new(counters), Vec::new());
         let open = Open { jobs, left: None, group, owed, stand: Stand::Works, waits: false };
-        Self { engine, shared, queue, open: Mutex::new(open), called: Condvar::new() }
+        Self { engine, shared, queue, open: Mutex::new(open), committer: OnceLock::new() }
     }
 
     /// Brings something, and stages what lies there unless somebody is at it.
@@ -149,29 +150,43 @@ impl Desk {
                 TrySendError::Disconnected(_) => StoreError::Stopped("it is closed".to_owned()),
             }
         })?;
-        // Either the desk is seen free after this, or who is at it sees after leaving that something waits.
+        // Either the desk is seen free after this, or who is at it sees after leaving it that something waits.
         fence(Ordering::SeqCst);
-        while self.stage_some() {
-            fence(Ordering::SeqCst);
-            if self.shared.waiting.load(Ordering::SeqCst) == 0 {
-                break;
-            }
-        }
+        while self.stage_some() && self.is_something_left() {}
         Ok(())
+    }
+
+    /// Whether something was brought that nobody has looked at; asked by whoever was at the desk, after leaving it.
+    fn is_something_left(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.shared.waiting.load(Ordering::SeqCst) > 0
     }
 
     /// Nothing comes any more: the committer does what lies there, and ends.
     pub(super) fn end(&self) {
         self.lock().stand = Stand::Ends;
-        self.called.notify_one();
+        self.call();
+    }
+
+    fn call(&self) {
+        // Who has not begun looks before it waits.
+        if let Some(committer) = self.committer.get() {
+            committer.unpark();
+        }
     }
 
     /// The committer goes, whatever made it. Nobody waits for it in vain.
     pub(super) fn close(&self) {
-        let mut open = self.lock();
-        (open.stand, open.left) = (Stand::IsOver, None);
-        open.owed.clear();
-        self.stage_waiting(&mut open, usize::MAX);
+        loop {
+            let mut open = self.lock();
+            (open.stand, open.left) = (Stand::IsOver, None);
+            open.owed.clear();
+            self.stage_waiting(&mut open, usize::MAX);
+            drop(open);
+            if !self.is_something_left() {
+                return;
+            }
+        }
     }
 
     /// The desk, for the committer.
@@ -182,16 +197,21 @@ impl Desk {
 
     /// The desk with something to do on it, for the committer; `None` when nothing ever comes again.
     pub(super) fn wait(&self) -> Option<MutexGuard<'_, Open>> {
-        let mut open = self.lock();
+        self.committer.get_or_init(thread::current);
         loop {
+            let mut open = self.lock();
+            open.waits = false;
             self.stage_waiting(&mut open, usize::MAX);
             if open.has_work() {
                 let is_done = open.owed.is_empty() && open.left.is_none();
                 return (!is_done).then_some(open);
             }
             open.waits = true;
-            open = self.called.wait(open).unwrap_or_else(PoisonError::into_inner);
-            open.waits = false;
+            drop(open);
+            // Who came while we were at it has gone.
+            if !self.is_something_left() {
+                thread::park();
+            }
         }
     }
 
@@ -207,7 +227,7 @@ impl Desk {
         open.waits &= !calls;
         drop(open);
         if calls {
-            self.called.notify_one();
+            self.call();
         }
         // The rest of many is the committer's, which has work now.
         (1..MAX_FAVOURS).contains(&count)
