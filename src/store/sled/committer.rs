@@ -147,8 +147,8 @@ impl Committer {
     pub(super) fn run(mut self) {
         let desk = Arc::clone(&self.desk);
         while let Some(mut open) = desk.wait() {
-            let begun = Instant::now();
             let pause = self.gather(&mut open);
+            let begun = Instant::now();
             let owed = mem::take(&mut open.owed);
             let group = mem::replace(&mut open.group, Group::new(self.counters));
             let batch = self.show(group);
@@ -178,13 +178,12 @@ impl Committer {
 
     /// Stages what is left to this thread, and what lies behind it.
     fn gather(&self, open: &mut Open) -> Option<Pause> {
-        loop {
-            self.desk.stage_waiting(open, usize::MAX);
-            if !open.has_room() {
-                return None;
-            }
+        while open.has_room() {
             match open.left.take()? {
-                Job::Commit(transaction, reply) => self.desk.commit(open, transaction, reply),
+                Job::Commit(transaction, reply) => {
+                    self.desk.commit(open, transaction, reply);
+                    self.desk.stage_waiting(open, usize::MAX);
+                }
                 Job::Prune { before, bytes, reply } => {
                     let answer = self.desk.stage(open, |staging| apply::prune_log(staging, before, bytes));
                     open.owed.push(Owed::Prune(reply, answer));
@@ -197,6 +196,7 @@ impl Committer {
                 }
             }
         }
+        None
     }
 
     /// Shows a batch to readers; `None` when it changes nothing.

@@ -94,7 +94,7 @@ pub(super) struct Desk {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stand {
     Works,
-    /// Nothing is staged for now.
+    /// Somebody goes over the whole store, or fills it: until that is done, what is brought waits.
     Pauses,
     /// Nothing is brought any more.
     Ends,
@@ -147,7 +147,7 @@ impl Desk {
             self.shared.waiting.fetch_sub(1, Ordering::SeqCst);
             match error {
                 TrySendError::Full(_) => StoreError::Busy,
-                TrySendError::Disconnected(_) => StoreError::Stopped("it is closed".to_owned()),
+                TrySendError::Disconnected(_) => super::closed(),
             }
         })?;
         // Either the desk is seen free after this, or who is at it sees after leaving it that something waits.
@@ -235,7 +235,6 @@ impl Desk {
 
     /// Stages what waits, until something does that is the committer's; says how much that was.
     pub(super) fn stage_waiting(&self, open: &mut Open, most: usize) -> usize {
-        let begun = Instant::now();
         let mut count = 0;
         while count < most && open.stand != Stand::Pauses && open.left.is_none() && open.has_room() {
             let Ok(job) = open.jobs.try_recv() else { break };
@@ -248,9 +247,6 @@ impl Desk {
                 }
                 job => open.left = Some(job),
             }
-        }
-        if count > 0 {
-            self.shared.worked(begun);
         }
         count
     }
@@ -272,10 +268,13 @@ impl Desk {
         open: &mut Open,
         work: impl FnOnce(&mut Staging<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        match self.shared.stopped() {
-            Some(why) => Err(why),
-            None => open.group.stage(&self.engine, work),
+        if let Some(why) = self.shared.stopped() {
+            return Err(why);
         }
+        let begun = Instant::now();
+        let done = open.group.stage(&self.engine, work);
+        self.shared.worked(begun);
+        done
     }
 }
 

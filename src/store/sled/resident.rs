@@ -6,6 +6,7 @@
 //! left to the database, and a row that is here stays until it changes. After a start a thread reads all of them (`learning.rs`),
 //! once somebody has asked for some.
 
+use std::sync::RwLockWriteGuard;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::sled::IVec;
@@ -134,29 +135,27 @@ impl Resident {
     pub(super) fn changed(&self, writes: &Writes) {
         let first = vec![Space::Resource.letter()];
         for (key, stored) in writes.range(first..).take_while(|(key, _)| Space::of(key) == Some(Space::Resource)) {
-            self.change(key, stored.as_deref());
+            drop(self.change(key, stored.as_deref()));
         }
     }
 
     /// These rows are to be asked of the database. Said before they are stored by another way, and after it.
     pub(super) fn forget(&self, keys: &[Vec<u8>]) {
         for key in keys {
-            self.change(key, None);
-            if let Some(mut shard) = self.shards.write(self.shards.hash(key)) {
+            if let Some(mut shard) = self.change(key, None) {
                 shard.is_partial = true;
             }
         }
     }
 
-    fn change(&self, key: &[u8], stored: Option<&[u8]>) {
-        let most = self.most.load(Ordering::Relaxed);
-        if most == 0 {
-            return;
-        }
+    /// Gives the part in which the row is or was; `None` when nothing is held.
+    fn change(&self, key: &[u8], stored: Option<&[u8]>) -> Option<RwLockWriteGuard<'_, Shard>> {
+        let most = Some(self.most.load(Ordering::Relaxed)).filter(|most| *most > 0)?;
         let hash = self.shards.hash(key);
-        let Some(mut shard) = self.shards.write(hash) else { return };
+        let mut shard = self.shards.write(hash)?;
         shard.changes += 1;
         shard.put(hash, stored, most);
+        Some(shard)
     }
 
     /// All rows are to be asked of the database.
