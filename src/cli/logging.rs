@@ -6,6 +6,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::gathered::{Gathered, Rest};
+use super::line::Lines;
 use crate::config::{Format, Level, Log};
 
 /// The log goes to stderr: stdout has the greeting alone. What panics says is not written, as it may hold somebody's data. The last
@@ -21,14 +22,13 @@ pub(super) fn to_stderr(log: Log) -> Rest {
     // Only our own lines: what libraries say about connections may hold what was sent.
     let ours = filter_fn(|line| line.module_path().is_some_and(|module| module.starts_with("provisor")));
     let (writer, rest) = Gathered::new();
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     // A second subscriber in one process is refused, and the first stays.
     let _ = match log.format {
-        Format::Json => {
-            let lines = lines.json().with_current_span(false).flatten_event(true);
+        Format::Json => tracing_subscriber::registry().with(level).with(Lines(writer).with_filter(ours)).try_init(),
+        Format::Text => {
+            let lines = tracing_subscriber::fmt::layer().with_writer(writer);
             tracing_subscriber::registry().with(level).with(lines.with_filter(ours)).try_init()
         }
-        Format::Text => tracing_subscriber::registry().with(level).with(lines.with_filter(ours)).try_init(),
     };
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

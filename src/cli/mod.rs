@@ -20,6 +20,7 @@ mod functions;
 mod gathered;
 mod import;
 mod jsonl;
+mod line;
 mod log;
 mod logging;
 mod manage;
