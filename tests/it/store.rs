@@ -474,23 +474,28 @@ fn what_takes_long_and_what_does_not_is_stored_side_by_side() {
 #[test]
 fn nobody_is_forgotten_who_comes_as_the_committer_goes_to_sleep() {
     let place = Place::new();
-    let store = place.open();
+    let store = Arc::new(place.open());
     // Each round begins when all have their answers: nobody comes who would find what was left.
-    let round = std::sync::Barrier::new(3);
-    std::thread::scope(|scope| {
-        let (store, round) = (&store, &round);
-        for mine in 0..3_u32 {
-            scope.spawn(move || {
-                // They write nothing, so that the committer never waits for the disk.
-                let refused = || Operation::Require { id: "nobody".into(), expected: Expected::Any };
-                for at in 0..40_000_u32 {
-                    round.wait();
-                    (0..(at * (mine + 1)).wrapping_mul(7_919) % 1_024).for_each(|_| std::hint::spin_loop());
-                    assert!(matches!(commit(store, [refused()]), Err(StoreError::NotFound { .. })));
-                }
-            });
-        }
-    });
+    let round = Arc::new(std::sync::Barrier::new(3));
+    let (done, all) = std::sync::mpsc::channel();
+    for mine in 0..3_u32 {
+        let (store, round, done) = (Arc::clone(&store), Arc::clone(&round), done.clone());
+        std::thread::spawn(move || {
+            // They write nothing, so that the committer never waits for the disk.
+            let refused = || Operation::Require { id: "nobody".into(), expected: Expected::Any };
+            for at in 0..40_000_u32 {
+                round.wait();
+                (0..(at * (mine + 1)).wrapping_mul(7_919) % 1_024).for_each(|_| std::hint::spin_loop());
+                assert!(matches!(commit(&*store, [refused()]), Err(StoreError::NotFound { .. })));
+            }
+            drop(store);
+            done.send(mine).unwrap();
+        });
+    }
+    for _ in 0..3 {
+        // Some seconds, and more where little is left of a processor.
+        all.recv_timeout(Duration::from_mins(5)).expect("somebody was forgotten, or was answered wrongly");
+    }
 }
 
 /// Tells a thread to stop, also when the test fails.

@@ -30,13 +30,14 @@ impl Ahead {
         self.is_there.store(true, SeqCst);
     }
 
-    /// The database has the first of them.
-    pub(super) fn end(&self) {
+    /// The database has the first so many of them.
+    pub(super) fn end(&self, count: usize) {
         let mut batches = self.batches.write().unwrap_or_else(PoisonError::into_inner);
-        let ended = batches.pop_front();
+        let count = count.min(batches.len());
+        let ended: Vec<_> = batches.drain(..count).collect();
         self.is_there.store(!batches.is_empty(), SeqCst);
         drop(batches);
-        // It may be large, and nobody need wait for that.
+        // They may be large, and nobody need wait for that.
         drop(ended);
     }
 
@@ -203,7 +204,7 @@ mod tests {
                 found.push((row.0.to_vec(), row.1.to_vec()));
             }
             prop_assert_eq!(found, in_order(&after));
-            (0..count).for_each(|_| ahead.end());
+            ahead.end(count);
             prop_assert!(changed.iter().all(|key| ahead.get(key).is_none()));
         }
     }

@@ -261,11 +261,15 @@ impl Engine {
         Ok(StoredRows(guarded(|| Ok(self.tree.scan_prefix([space.letter()])))?))
     }
 
-    /// Gives the database what one batch writes, which is in the journal or will be at once: key by key, because a batch of the
-    /// database's makes it write its log twice. Who reads meanwhile looks into [`Ahead`]. Recovery finds all pieces of each value, an
-    /// entry of outbox or log when all that it tells of is there, and the number of the batch only with all the rest.
-    pub(super) fn apply_each(&self, writes: &Writes) -> Result<(), StoreError> {
-        let mut writes: Vec<_> = writes.iter().collect();
+    /// Gives the database what batches write that are in the journal, in their order: key by key, because a batch of the database's
+    /// makes it write its log twice, and each key once. Who reads meanwhile looks into [`Ahead`]. Recovery finds all pieces of each
+    /// value, an entry of outbox or log when all that it tells of is there, and the number of the last batch only with all the rest.
+    pub(super) fn apply_each<'w>(&self, batches: impl IntoIterator<Item = &'w Writes>) -> Result<(), StoreError> {
+        let mut writes: Vec<_> = batches.into_iter().flatten().collect();
+        // Of what several batches write, what the last one does stands first; then it alone stands.
+        writes.reverse();
+        writes.sort_by_key(|(key, _)| *key);
+        writes.dedup_by_key(|(key, _)| *key);
         let number = keys::meta(keys::BATCH);
         writes.sort_by_key(|(key, value)| match (Space::of(key), value) {
             _ if **key == number => 5,

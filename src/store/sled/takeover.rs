@@ -235,7 +235,7 @@ mod tests {
     fn stopped(directory: &Path, schema: u64, steps: usize) {
         let database = directory.join(open::DATABASE);
         let engine = open::open(&database, 1 << 20).unwrap();
-        engine.apply_each(&older(&engine)).unwrap();
+        engine.apply_each([&older(&engine)]).unwrap();
         let (key, row) = open::schema_row(schema);
         engine.tree.insert(key, row).unwrap();
         if steps > 0 {
@@ -292,7 +292,7 @@ mod tests {
                 second.insert(key, row);
             }
         }
-        engine.apply_each(&first).unwrap();
+        engine.apply_each([&first]).unwrap();
         let (key, row) = open::schema_row(3);
         engine.tree.insert(key, row).unwrap();
         let number = open::last_batch(&engine).unwrap() + 1;
@@ -313,7 +313,7 @@ mod tests {
             let old = keys::Key::after(keys::edges(Space::Member, "s", "g")).id(member).done();
             [old, keys::group("s", member, "g")].map(|key| (key.clone(), Some(encode(&key, b"", 0).0)))
         };
-        engine.apply_each(&all.iter().flat_map(rows).collect()).unwrap();
+        engine.apply_each([&all.iter().flat_map(rows).collect()]).unwrap();
         let (key, row) = open::schema_row(3);
         engine.tree.insert(key, row).unwrap();
         take_over(&engine).unwrap();
