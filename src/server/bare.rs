@@ -14,6 +14,8 @@ use crate::scim::error::ScimError;
 
 /// How much of a request is remembered: method and the beginning of the path.
 const BEGINNING: usize = 64;
+/// Bytes of a head and a body that are put together: to copy so few is less for the system than to take two pieces.
+const SMALL: usize = 2 << 10;
 /// The statuses of the library's own refusals.
 const STATUSES: [(&[u8], u16, &str); 3] = [
     (b"400 ", 400, "this is not HTTP: is a blank or a quote in the URL that should be percent-encoded?"),
@@ -21,7 +23,7 @@ const STATUSES: [(&[u8], u16, &str); 3] = [
     (b"431 ", 431, "the headers are far too large"),
 ];
 
-/// A stream whose bare refusals get a body.
+/// A stream whose bare refusals get a body. As it sees each answer's parts, it also has those of a small one written as one piece.
 pub(super) struct Told<S> {
     stream: S,
     /// How the client began since the last answer.
@@ -120,6 +122,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Told<S> {
             && self.is_instead(first)
         {
             return self.write_instead(context, first.len());
+        }
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if parts.len() > 1 && length <= SMALL {
+            let mut whole = Vec::with_capacity(length);
+            for part in parts {
+                whole.extend_from_slice(part);
+            }
+            return Pin::new(&mut self.stream).poll_write(context, &whole);
         }
         Pin::new(&mut self.stream).poll_write_vectored(context, parts)
     }

@@ -19,6 +19,7 @@ mod mappings;
 mod oauth;
 mod openapi;
 mod page;
+mod parameters;
 mod patient;
 mod pieces;
 mod problem;
@@ -145,7 +146,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (house, request) = (Arc::clone(&self.0), request.map(Body::new));
+        // A body that is none needs no room.
+        let body = |body: B| if body.is_end_stream() { Body::empty() } else { Body::new(body) };
+        let (house, request) = (Arc::clone(&self.0), request.map(body));
         Box::pin(
             async move { Ok(door::guard(&house.door, request, |request, visit| house.work(request, visit)).await) },
         )

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::State;
 use super::caller::bearer;
 use super::door::Visit;
+use super::parameters::parameters;
 use super::pieces::Pieces;
 use crate::directory::token::Refusal;
 use crate::directory::{Actor, Answer, Attempt, Call, Content, Directory, Source, Write};
@@ -142,8 +143,7 @@ async fn route(state: &State, request: Request<Body>, visit: &Visit) -> Result<A
     let actor = authorize(state, &parts, place.source, source.as_ref(), visit, probe)?;
     let source = source.ok_or_else(|| ScimError::not_found(format!("source {:?}", place.source)))?;
     let base = reached(state, &parts, place.root);
-    let parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> =
-        form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).collect();
+    let parameters = parameters(parts.uri.query().unwrap_or_default());
     let parameter = |name: &str| {
         parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref())
     };
