@@ -7,7 +7,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// How long a line may wait. An operator who looks on does not see it.
@@ -68,11 +67,6 @@ impl Shared {
     }
 }
 
-/// Whether a line of this level may not wait.
-fn is_urgent(level: Level) -> bool {
-    level <= Level::WARN
-}
-
 /// Where the log writes to. Warnings and errors are written at once, with all lines before them.
 pub(super) struct Gathered(Arc<Shared>);
 
@@ -86,11 +80,6 @@ impl Gathered {
         let thread = thread::Builder::new().name("log".to_owned()).spawn(move || theirs.run());
         shared.waiting().at_once = thread.is_err();
         (Self(Arc::clone(&shared)), Rest(shared))
-    }
-
-    /// Adds a whole line.
-    pub(super) fn add(&self, line: &[u8], level: Level) {
-        self.0.add(line, is_urgent(level));
     }
 }
 
@@ -109,7 +98,7 @@ impl<'g> MakeWriter<'g> for Gathered {
     }
 
     fn make_writer_for(&'g self, about: &tracing::Metadata<'_>) -> Line<'g> {
-        Line { shared: &self.0, is_urgent: is_urgent(*about.level()) }
+        Line { shared: &self.0, is_urgent: *about.level() <= tracing::Level::WARN }
     }
 }
 

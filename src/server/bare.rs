@@ -1,5 +1,6 @@
 //! [`Told`]: what is no HTTP, or far too large, is refused by the HTTP library before a handler sees it, with a head and
-//! nothing else. Those refusals get the body here that every other has.
+//! nothing else. Those refusals get the body here that every other has. As the parts of each answer pass here, those of a small one are
+//! put together here too.
 
 use std::io;
 use std::pin::Pin;
@@ -23,7 +24,7 @@ const STATUSES: [(&[u8], u16, &str); 3] = [
     (b"431 ", 431, "the headers are far too large"),
 ];
 
-/// A stream whose bare refusals get a body. As it sees each answer's parts, it also has those of a small one written as one piece.
+/// A stream whose bare refusals get a body.
 pub(super) struct Told<S> {
     stream: S,
     /// How the client began since the last answer.

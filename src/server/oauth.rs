@@ -16,6 +16,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::State;
+use super::parameters::decoded;
 use super::registry::{Allowed, Rejection};
 use crate::directory::client::Denial;
 
@@ -251,12 +252,7 @@ fn basic(header: &HeaderValue) -> Result<(String, String), Refused> {
     }
     let pair = STANDARD.decode(rest.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(wrong)?;
     let (client, secret) = pair.split_once(':').ok_or_else(wrong)?;
-    Ok((form_decoded(client), form_decoded(secret)))
-}
-
-fn form_decoded(text: &str) -> String {
-    let blanks = text.replace('+', " ");
-    percent_encoding::percent_decode_str(&blanks).decode_utf8_lossy().into_owned()
+    Ok((decoded(client).into_owned(), decoded(secret).into_owned()))
 }
 
 /// The parameters of a body; one without a value is one that was not sent (section 3.2).

@@ -6,6 +6,7 @@ use axum::http::{StatusCode, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::parameters::parameters;
 use super::problem::Problem;
 use crate::store::Cursor;
 
@@ -26,7 +27,7 @@ pub(super) struct Parameters<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
 impl<'q> Parameters<'q> {
     /// Reads them; one that is not known is a mistake, for an answer to another question helps nobody.
     pub(super) fn read(uri: &'q Uri, known: &[&str]) -> Result<Self, Problem> {
-        let found: Vec<_> = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).collect();
+        let found = parameters(uri.query().unwrap_or_default());
         for (place, (name, _)) in found.iter().enumerate() {
             if !known.contains(&name.as_ref()) {
                 let known = known.join(", ");

@@ -13,7 +13,7 @@ pub(super) fn parameters(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
 }
 
 /// A text without its escapes. What is no escape stands for itself, and what is no UTF-8 for a replacement character.
-fn decoded(text: &str) -> Cow<'_, str> {
+pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     let Some(first) = text.bytes().position(|byte| byte == b'+' || byte == b'%') else { return Cow::Borrowed(text) };
     let (plain, mut rest) = text.as_bytes().split_at_checked(first).unwrap_or_default();
     let mut out = Vec::with_capacity(text.len());

@@ -11,7 +11,6 @@ use crate::store::StoreError;
 
 use super::committer::Shared;
 use super::engine::Engine;
-use super::journal::Record;
 use super::staging::Writes;
 
 /// How long a batch waits for those behind it.
@@ -28,8 +27,13 @@ const MAX_BYTES: u64 = 1 << 20;
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// A batch and its number.
-pub(super) type Batch = (u64, Arc<Writes>);
+/// A batch for the database.
+pub(super) struct Batch {
+    pub(super) number: u64,
+    pub(super) writes: Arc<Writes>,
+    /// What it takes in the journal.
+    pub(super) bytes: u64,
+}
 
 /// What the thread and the others share.
 #[derive(Default)]
@@ -47,7 +51,7 @@ struct State {
 
 impl State {
     fn add(&mut self, batch: Batch) {
-        self.bytes += Record::length(&batch.1);
+        self.bytes += batch.bytes;
         self.waiting.push(batch);
     }
 
@@ -57,7 +61,7 @@ impl State {
 
     /// Whether what waits is to wait for more.
     fn may_wait(&self) -> bool {
-        !self.is_wanted && !self.is_over && self.bytes < ENOUGH && self.waiting.len() < MAX_WAITING
+        !self.is_wanted && !self.is_over && self.bytes < ENOUGH && !self.is_full()
     }
 }
 
@@ -152,13 +156,13 @@ impl Applier {
     }
 
     /// Hands over a batch that is shown; gives it back when the database is behind.
-    pub(super) fn offer(&self, number: u64, writes: Arc<Writes>) -> Option<Batch> {
+    pub(super) fn offer(&self, batch: Batch) -> Option<Batch> {
         let mut state = self.applied.lock();
         if state.is_full() {
-            return Some((number, writes));
+            return Some(batch);
         }
         let is_first = state.waiting.is_empty();
-        state.add((number, writes));
+        state.add(batch);
         let is_due = is_first || !state.may_wait();
         drop(state);
         // Otherwise it waits for a time, and would only look and wait on.
@@ -206,17 +210,17 @@ fn run(engine: &Engine, applied: &Applied) {
     let _ = rustix::process::setpriority_process(None, NICE);
     loop {
         let batches = applied.take();
-        let Some((last, _)) = batches.last() else { return };
+        let Some(last) = batches.last() else { return };
         // After an error nothing more is given to the database, since it would lack what was before. All of it stays shown: it is in
         // the journal, and the next start gives it to the database.
         if applied.shared.stopped().is_some() {
             applied.give_up();
             continue;
         }
-        match engine.apply_each(batches.iter().map(|(_, writes)| &**writes)) {
+        match engine.apply_each(batches.iter().map(|batch| &*batch.writes)) {
             Ok(()) => {
                 engine.ahead.end(batches.len());
-                applied.set(*last);
+                applied.set(last.number);
             }
             Err(error) => {
                 applied.shared.stop(&error);
@@ -232,6 +236,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::journal::Record;
     use super::super::{keys, open};
     use super::*;
 
@@ -249,6 +254,11 @@ mod tests {
         let write =
             |(name, value): &(u8, Option<u8>)| (keys::meta(&format!("row {name}")), value.map(|value| vec![value]));
         Arc::new(of.iter().map(write).collect())
+    }
+
+    fn numbered(number: u64, writes: Arc<Writes>) -> Batch {
+        let bytes = Record::length(&writes);
+        Batch { number, writes, bytes }
     }
 
     proptest! {
@@ -270,7 +280,7 @@ mod tests {
                     };
                 }
                 engine.ahead.show(&batch);
-                if let Some(refused) = applier.offer(number, batch) {
+                if let Some(refused) = applier.offer(numbered(number, batch)) {
                     applier.hand(refused);
                 }
             }
@@ -289,7 +299,7 @@ mod tests {
         let mut applier = Applier::start(Arc::clone(&engine), Arc::default(), 0).unwrap();
         let written = batch(&[(1, Some(7))]);
         engine.ahead.show(&written);
-        assert!(applier.offer(1, written).is_none());
+        assert!(applier.offer(numbered(1, written)).is_none());
         applier.end();
         assert_eq!(rows(&engine).get(&keys::meta("row 1")), Some(&vec![7]));
     }
@@ -303,7 +313,7 @@ mod tests {
         let mut applier = Applier::start(Arc::clone(&engine), Arc::clone(&shared), 0).unwrap();
         shared.stop(&StoreError::Io("a test".to_owned()));
         for number in 1..=3 * MAX_WAITING as u64 {
-            applier.hand((number, batch(&[(1, Some(7))])));
+            applier.hand(numbered(number, batch(&[(1, Some(7))])));
         }
         assert!(matches!(applier.applied().reach(1), Err(StoreError::Stopped(_))));
         applier.end();

@@ -240,8 +240,10 @@ impl Committer {
         };
         let mut refused = None;
         if let Some(writes) = writes {
-            self.syncer.write(Record::new(number, &writes))?;
-            refused = self.applier.offer(number, writes);
+            let record = Record::new(number, &writes);
+            let batch = applier::Batch { number, writes, bytes: record.len() };
+            self.syncer.write(record)?;
+            refused = self.applier.offer(batch);
             self.syncer.sync()?;
         }
         self.shared.batches.fetch_add(1, Ordering::Relaxed);

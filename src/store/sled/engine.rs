@@ -1,6 +1,7 @@
 //! The database itself, behind functions that cannot panic: whatever it throws becomes an error. Values of any size go in
 //! and out; what is larger than a piece is cut, because the database would put it into files that it never syncs.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::{Bound, Deref};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -265,11 +266,9 @@ impl Engine {
     /// makes it write its log twice, and each key once. Who reads meanwhile looks into [`Ahead`]. Recovery finds all pieces of each
     /// value, an entry of outbox or log when all that it tells of is there, and the number of the last batch only with all the rest.
     pub(super) fn apply_each<'w>(&self, batches: impl IntoIterator<Item = &'w Writes>) -> Result<(), StoreError> {
-        let mut writes: Vec<_> = batches.into_iter().flatten().collect();
-        // Of what several batches write, what the last one does stands first; then it alone stands.
-        writes.reverse();
-        writes.sort_by_key(|(key, _)| *key);
-        writes.dedup_by_key(|(key, _)| *key);
+        // Of what several batches write under a key, what the last one does stands.
+        let writes: BTreeMap<_, _> = batches.into_iter().flatten().collect();
+        let mut writes: Vec<_> = writes.into_iter().collect();
         let number = keys::meta(keys::BATCH);
         writes.sort_by_key(|(key, value)| match (Space::of(key), value) {
             _ if **key == number => 5,

@@ -215,9 +215,7 @@ pub(super) fn replay(directory: &Path, engine: &Engine) -> Result<Journal, Store
     let mut journal = Journal::open(directory)?;
     let missing = journal.after(last_batch(engine)?)?;
     if !missing.is_empty() {
-        for (_, writes) in missing {
-            engine.apply_each([&writes])?;
-        }
+        engine.apply_each(missing.iter().map(|(_, writes)| writes))?;
         engine.sync()?;
     }
     journal.clear()?;
