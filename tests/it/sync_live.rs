@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -147,17 +148,23 @@ impl Live {
     /// Waits for the full run of this number to be over, and all that follows from it stored.
     pub(crate) fn full(&self, number: u64) {
         until(&format!("the full run {number}: {}", self.status()), || {
+            // Of one look: between two, a run ends, and seems over by the time that the next one was due before it.
             let status = self.status();
             let (next, ended) = (status["nextFull"].as_u64()?, status["runs"][0]["ended"].as_u64()?);
-            (self.runs("full") == number && next > ended).then_some(())
+            (last(&status, "full") == number && next > ended).then_some(())
         });
+    }
+
+    /// Waits until the sync is looked after, and is not to run at once.
+    pub(crate) fn rests(&self) {
+        let next = until("when it runs next", || self.status()["nextFull"].as_u64());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        assert!(u128::from(next) > now.as_millis(), "it runs at once: {}", self.status());
     }
 
     /// The number of the last run of a kind, of the last ten; 0 for none.
     pub(crate) fn runs(&self, kind: &str) -> u64 {
-        let status = self.status();
-        let runs = status["runs"].as_array().cloned().unwrap_or_default();
-        runs.iter().filter(|run| run["kind"] == kind).filter_map(|run| run["number"].as_u64()).max().unwrap_or(0)
+        last(&self.status(), kind)
     }
 
     /// The id in the Graph of a user.
@@ -209,4 +216,10 @@ pub(crate) fn leave(server: &Server, group: &str, user: &str) {
 pub(crate) fn retitle(server: &Server, user: &str, title: &str) {
     let reply = server.patch(&format!("/Users/{user}"), json!([{"op": "replace", "path": "title", "value": title}]));
     assert!(reply.status < 300, "{}", reply.text());
+}
+
+/// The number of the last run of a kind, of those that a status tells; 0 for none.
+fn last(status: &Value, kind: &str) -> u64 {
+    let runs = status["runs"].as_array().into_iter().flatten();
+    runs.filter(|run| run["kind"] == kind).filter_map(|run| run["number"].as_u64()).max().unwrap_or(0)
 }

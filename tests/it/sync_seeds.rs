@@ -231,7 +231,7 @@ fn a07_a_save_looks_at_the_tenant_once_and_discover_looks_by_itself() {
     assert_eq!(looks(&live), 1);
     // Started as it is: none.
     live.save("schedule = { every = 480 }");
-    thread::sleep(Duration::from_millis(150));
+    live.rests();
     assert_eq!((looks(&live), live.runs("full")), (1, 2));
     // The mapping is a part of what is saved.
     live.map_people(|text| text.replace("[title]", "ToUpper([title])"));
