@@ -3,11 +3,12 @@
 //! A token reads `prv1_<id>_<secret>`: the prefix tells a foreign or older token from a wrong one, the id names it in lists
 //! and logs, the secret is 256 bits. Tokens that an operator sets by environment may be any text of 16 characters and more.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use sha2::{Digest as _, Sha256};
 
 use crate::clock::Millis;
 
@@ -145,8 +146,8 @@ pub struct Token {
     pub label: String,
     /// What it opens.
     pub scope: Scope,
-    /// SHA-256 of the whole token, in hexadecimal.
-    pub hash: String,
+    /// The hash of the whole token.
+    pub hash: Digest,
     /// When it was made.
     pub created: Millis,
     /// When it ends; `None` never.
@@ -193,17 +194,56 @@ impl Refusal {
     }
 }
 
-/// The hash under which a token is kept.
-pub fn hash(token: &str) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| DIGITS.get(usize::from(value & 15)).copied().unwrap_or_default();
-    // Every request is asked for its token, so this is a loop without a look at the room that is left.
-    let mut hash = vec![0; 64];
-    for (digits, byte) in hash.chunks_exact_mut(2).zip(Sha256::digest(token.as_bytes())) {
-        digits.copy_from_slice(&[digit(byte >> 4), digit(byte)]);
+/// A SHA-256, in records as hexadecimal digits. Whoever looks for a token asks for the whole of it: what one learns of a digest by how
+/// long that took leads to no token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of a secret.
+    pub fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret.as_bytes()).into())
     }
-    // Digits are text.
-    String::from_utf8(hash).unwrap_or_default()
+
+    /// Its hexadecimal digits.
+    pub fn digits(&self) -> String {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |value: u8| char::from(DIGITS.get(usize::from(value & 15)).copied().unwrap_or_default());
+        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    }
+
+    /// The digest with these digits.
+    fn read(digits: &str) -> Option<Self> {
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
+        let bytes: Vec<u8> =
+            pairs.iter().map(|[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect::<Option<_>>()?;
+        Some(Self(bytes.try_into().ok()?))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.digits())
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.digits())
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let digits = String::deserialize(deserializer)?;
+        Self::read(&digits).ok_or_else(|| serde::de::Error::custom("a SHA-256 has 64 hexadecimal digits"))
+    }
+}
+
+/// The digits of the [`Digest`] of a secret.
+pub fn hash(secret: &str) -> String {
+    Digest::of(secret).digits()
 }
 
 /// Makes a token of random bytes; the first part is its id.
@@ -230,11 +270,8 @@ pub fn days_until(expires: Millis, now: Millis) -> i64 {
 }
 
 impl Token {
-    /// Whether the token with this [`hash`] is this one, and why not if not. Takes the same time wherever the two differ.
-    pub fn opens(&self, hash: &str, now: Millis) -> Result<(), Refusal> {
-        if !bool::from(hash.as_bytes().ct_eq(self.hash.as_bytes())) {
-            return Err(Refusal::Unknown);
-        }
+    /// Whether it still opens anything, and why not if not.
+    pub fn is_good(&self, now: Millis) -> Result<(), Refusal> {
         if self.revoked.is_some() {
             return Err(Refusal::Revoked);
         }
@@ -259,7 +296,7 @@ mod tests {
             id: "a".into(),
             label: "entra".into(),
             scope: Scope::Admin,
-            hash: hash(given),
+            hash: Digest::of(given),
             created: 0,
             expires: Some(10),
             revoked: None,
@@ -267,13 +304,24 @@ mod tests {
     }
 
     #[test]
-    fn only_the_token_opens_and_only_while_it_lasts() {
+    fn a_token_is_good_while_it_lasts() {
         let (id, made) = make(&[7; 40]);
         assert!(made.starts_with(PREFIX) && made.contains(&id));
         let kept = token(&made);
-        assert_eq!(kept.opens(&hash(&made), 9), Ok(()));
-        assert_eq!(kept.opens(&hash(&made), 10), Err(Refusal::Expired));
-        assert_eq!(kept.opens(&hash("prv1_other"), 9), Err(Refusal::Unknown));
-        assert_eq!(Token { revoked: Some(1), ..kept }.opens(&hash(&made), 9), Err(Refusal::Revoked));
+        assert_eq!((kept.is_good(9), kept.is_good(10)), (Ok(()), Err(Refusal::Expired)));
+        assert_eq!(Token { revoked: Some(1), ..kept }.is_good(9), Err(Refusal::Revoked));
+    }
+
+    #[test]
+    fn a_digest_is_kept_as_its_digits() {
+        // FIPS 180-2, appendix B.1.
+        let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hash("abc"), known);
+        let text = serde_json::to_string(&Digest::of("abc")).unwrap();
+        assert_eq!(text, format!("\"{known}\""));
+        assert_eq!(serde_json::from_str::<Digest>(&text).unwrap(), Digest::of("abc"));
+        for bad in ["\"\"", "\"ba78\"", &text.replace('b', "x"), &text.replace("ad\"", "a\"")] {
+            assert!(serde_json::from_str::<Digest>(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -3,25 +3,26 @@
 mod clients;
 mod jwks;
 mod removal;
+mod tokens;
 mod usage;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use hashbrown::HashMap;
 use serde::de::DeserializeOwned;
 
-use crate::clock::Millis;
-use crate::directory::access;
-use crate::directory::token::{self, Grant, Refusal, Scope, Token};
 use crate::directory::{Directory, Held, LibraryError, Source, SourceRecord};
 use crate::store::{Operation, StoreError, Table, Transaction, When};
 
 use clients::Clients;
 use removal::Leaving;
+use tokens::Tokens;
 use usage::Usage;
 
 pub use clients::{Allowed, NewClient, NewFederation, Rejection};
+pub use tokens::Holder;
 pub use usage::{Kind, Warning};
 
 /// How many records are read at once.
@@ -61,34 +62,11 @@ impl From<StoreError> for RegistryError {
     }
 }
 
-/// Who showed a token that opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
-    /// The id of the token; of an access token, the client's.
-    pub id: Arc<str>,
-    /// What the operator called it.
-    pub label: Arc<str>,
-}
-
-/// A token, and who shows it: each request asks for the names, and shares them.
-struct Known {
-    token: Arc<Token>,
-    holder: Holder,
-}
-
-impl Known {
-    fn new(token: Token) -> Self {
-        let holder = Holder { id: token.id.as_str().into(), label: token.label.as_str().into() };
-        Self { token: Arc::new(token), holder }
-    }
-}
-
 /// Sources, tokens and clients.
 pub struct Registry {
     directory: Directory,
     sources: RwLock<HashMap<String, (SourceRecord, Arc<Source>)>>,
-    /// By hash.
-    tokens: RwLock<HashMap<String, Known>>,
+    tokens: Tokens,
     clients: Clients,
     usage: Usage,
     leaving: Leaving,
@@ -107,13 +85,11 @@ impl Registry {
             let source = record.ready().map_err(RegistryError::Invalid)?;
             sources.insert(record.slug.clone(), (record, Arc::new(source)));
         }
-        let tokens = all::<Token>(&directory, Table::Tokens, b"").await?;
-        let tokens = tokens.into_iter().map(|token| (token.hash.clone(), Known::new(token))).collect();
         let clients = Clients::load(&directory).await?;
         let usage = Usage::load(&directory).await?;
+        let tokens = Tokens::load(&directory, &usage).await?;
         let (leaving, declared) = (Leaving::load(&directory).await?, RwLock::default());
-        let (sources, tokens) = (RwLock::new(sources), RwLock::new(tokens));
-        Ok(Self { directory, sources, tokens, clients, usage, leaving, declared })
+        Ok(Self { directory, sources: RwLock::new(sources), tokens, clients, usage, leaving, declared })
     }
 
     /// The source of that slug.
@@ -134,15 +110,6 @@ impl Registry {
         let mut records: Vec<SourceRecord> = sources.values().map(|(record, _)| record.clone()).collect();
         records.sort_by(|a, b| a.slug.cmp(&b.slug));
         records
-    }
-
-    /// All tokens, the oldest first.
-    pub fn tokens(&self) -> Vec<Arc<Token>> {
-        let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let mut tokens: Vec<_> = known.values().map(|known| Arc::clone(&known.token)).collect();
-        drop(known);
-        tokens.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
-        tokens
     }
 
     /// Adds a source.
@@ -241,148 +208,6 @@ impl Registry {
             }
         }
         Ok(())
-    }
-
-    /// Makes a token and gives it: the one time that anybody sees it.
-    ///
-    /// # Errors
-    /// Its source does not exist; the machine has no randomness.
-    pub async fn make_token(
-        &self,
-        label: &str,
-        scope: Scope,
-        life: Option<Millis>,
-    ) -> Result<(Arc<Token>, String), RegistryError> {
-        let (id, secret) = token::make(&random()?);
-        let kept = self.keep_token(id, label, scope, life, &secret).await?;
-        Ok((kept, secret))
-    }
-
-    /// Keeps a token that the operator chose, for containers and tests.
-    ///
-    /// # Errors
-    /// It is too short; its source does not exist.
-    pub async fn set_token(&self, label: &str, scope: Scope, secret: &str) -> Result<Arc<Token>, RegistryError> {
-        if secret.len() < token::MIN_LENGTH || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(RegistryError::Invalid(format!(
-                "a token has at least {} characters, without blanks",
-                token::MIN_LENGTH
-            )));
-        }
-        // Its name is a part of its hash, so that the same token set again is the same record.
-        let id: String = token::hash(secret).chars().take(11).collect();
-        self.keep_token(id, label, scope, None, secret).await
-    }
-
-    async fn keep_token(
-        &self,
-        id: String,
-        label: &str,
-        scope: Scope,
-        life: Option<Millis>,
-        secret: &str,
-    ) -> Result<Arc<Token>, RegistryError> {
-        if let Some(source) = scope.sources().iter().find(|source| self.source(source).is_none()) {
-            return Err(RegistryError::Missing(format!("source {source:?}")));
-        }
-        let created = self.directory.now();
-        let expires = life.map(|life| created.saturating_add(life));
-        let kept =
-            Token { id, label: label.to_owned(), scope, hash: token::hash(secret), created, expires, revoked: None };
-        self.put(Table::Tokens, &kept.id, &kept, When::Always).await?;
-        let (hash, known) = (kept.hash.clone(), Known::new(kept));
-        let kept = Arc::clone(&known.token);
-        self.tokens.write().unwrap_or_else(PoisonError::into_inner).insert(hash, known);
-        Ok(kept)
-    }
-
-    /// Revokes a token; from now on it opens nothing.
-    ///
-    /// # Errors
-    /// There is none of that id.
-    pub async fn revoke(&self, id: &str) -> Result<(), RegistryError> {
-        let found = self.tokens().into_iter().find(|token| token.id == id);
-        let Some(found) = found else { return Err(RegistryError::Missing(format!("token {id:?}"))) };
-        let revoked = Token { revoked: found.revoked.or(Some(self.directory.now())), ..(*found).clone() };
-        self.put(Table::Tokens, id, &revoked, When::Always).await?;
-        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        tokens.insert(revoked.hash.clone(), Known::new(revoked));
-        Ok(())
-    }
-
-    /// Lets a token live for so long and no longer; 0 revokes it.
-    ///
-    /// # Errors
-    /// There is none of that id.
-    pub async fn end_token(&self, id: &str, rest: Millis) -> Result<(), RegistryError> {
-        if rest == 0 {
-            return self.revoke(id).await;
-        }
-        let found = self.tokens().into_iter().find(|token| token.id == id);
-        let Some(found) = found else { return Err(RegistryError::Missing(format!("token {id:?}"))) };
-        let end = self.directory.now().saturating_add(rest);
-        let ending = Token { expires: Some(found.expires.map_or(end, |before| before.min(end))), ..(*found).clone() };
-        self.put(Table::Tokens, id, &ending, When::Always).await?;
-        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        tokens.insert(ending.hash.clone(), Known::new(ending));
-        Ok(())
-    }
-
-    /// Who shows a token, when it opens the SCIM endpoint of this source.
-    ///
-    /// # Errors
-    /// Why it does not.
-    pub fn opens(&self, given: Option<&str>, source: &str) -> Result<Holder, Refusal> {
-        let given = given.ok_or(Refusal::Missing)?;
-        let now = self.directory.now();
-        if given.starts_with(access::PREFIX) {
-            return self.access_opens(given, Some(source), now);
-        }
-        let opens = |token: &Token| matches!(&token.scope, Scope::Scim { source: own } if own == source);
-        let holder = self.shown(given, now, |token| opens(token).then_some(()))?.0;
-        self.usage.touch(&holder.id, now);
-        Ok(holder)
-    }
-
-    /// Who shows a token to the admin API, and what it may do there.
-    ///
-    /// # Errors
-    /// Why it does not open.
-    pub fn grants(&self, given: Option<&str>) -> Result<(Holder, Grant), Refusal> {
-        let given = given.ok_or(Refusal::Missing)?;
-        let now = self.directory.now();
-        if given.starts_with(access::PREFIX) {
-            return Err(self.access_opens(given, None, now).err().unwrap_or(Refusal::WrongScope));
-        }
-        let (holder, grant) = self.shown(given, now, |token| token.scope.grant())?;
-        self.usage.touch(&holder.id, now);
-        Ok((holder, grant))
-    }
-
-    /// Who shows a token that is known and still good, and what it gives for what is asked.
-    fn shown<T>(
-        &self,
-        given: &str,
-        now: Millis,
-        gives: impl FnOnce(&Token) -> Option<T>,
-    ) -> Result<(Holder, T), Refusal> {
-        let hash = token::hash(given);
-        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(known) = tokens.get(&hash) else {
-            return Err(if given.starts_with(token::PREFIX) { Refusal::Unknown } else { Refusal::Foreign });
-        };
-        known.token.opens(&hash, now)?;
-        let given = gives(&known.token).ok_or(Refusal::WrongScope)?;
-        Ok((known.holder.clone(), given))
-    }
-
-    /// What the token with this id may do at the admin API, while it is good.
-    pub(super) fn grant_of(&self, id: &str) -> Option<Grant> {
-        let now = self.directory.now();
-        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let found = &tokens.values().find(|known| known.token.id == id)?.token;
-        let is_good = found.revoked.is_none() && found.expires.is_none_or(|expires| expires > now);
-        found.scope.grant().filter(|_| is_good)
     }
 
     async fn put(

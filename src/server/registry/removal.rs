@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use super::{PAGE, Registry, RegistryError};
-use crate::directory::token::Scope;
+use crate::directory::token::{Scope, Token};
 use crate::directory::{Directory, SourceRecord};
 use crate::store::{Operation, Table, Transaction, When};
 
@@ -110,7 +110,7 @@ impl Registry {
                     if left.sources.is_empty() {
                         self.revoke(&token.id).await?;
                     } else {
-                        self.rescope(token, Scope::Api(left)).await?;
+                        self.store_token(Token { scope: Scope::Api(left), ..(**token).clone() }).await?;
                     }
                 }
                 Scope::Scim { .. } | Scope::Api(_) | Scope::Admin => {}
@@ -119,14 +119,6 @@ impl Registry {
         for client in self.clients().iter().filter(|client| client.source == slug && client.revoked.is_none()) {
             self.revoke_client(&client.id).await?;
         }
-        Ok(())
-    }
-
-    async fn rescope(&self, token: &crate::directory::token::Token, scope: Scope) -> Result<(), RegistryError> {
-        let narrowed = crate::directory::token::Token { scope, ..token.clone() };
-        self.put(Table::Tokens, &narrowed.id, &narrowed, When::Always).await?;
-        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        tokens.insert(narrowed.hash.clone(), super::Known::new(narrowed));
         Ok(())
     }
 }

@@ -63,12 +63,23 @@ struct Ending {
     expires: Millis,
 }
 
+/// When a credential was last used; 0 is never.
 #[derive(Default)]
-struct Mark {
+pub(super) struct Mark {
     /// The last use.
     used: AtomicU64,
     /// The last use that the store knows.
     written: AtomicU64,
+}
+
+impl Mark {
+    /// Notes a use.
+    pub(super) fn touch(&self, now: Millis) {
+        // Many come in one millisecond, and only the first has something to write.
+        if self.used.load(Ordering::Relaxed) < now {
+            self.used.fetch_max(now, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Last uses by id.
@@ -86,21 +97,23 @@ impl Usage {
         Ok(Self { marks: RwLock::new(marks.collect()), warned: RwLock::new(warned.into_iter().collect()) })
     }
 
-    /// Notes a use.
+    /// Notes a use of what has this id.
     pub(super) fn touch(&self, id: &str, now: Millis) {
-        let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mark) = marks.get(id) {
-            mark.used.fetch_max(now, Ordering::Relaxed);
-            return;
-        }
-        drop(marks);
-        let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
-        marks.entry(id.to_owned()).or_default().used.fetch_max(now, Ordering::Relaxed);
+        self.mark(id).touch(now);
+    }
+
+    /// The mark of what has this id.
+    pub(super) fn mark(&self, id: &str) -> Arc<Mark> {
+        let known = self.marks.read().unwrap_or_else(PoisonError::into_inner).get(id).map(Arc::clone);
+        known.unwrap_or_else(|| {
+            let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(marks.entry(id.to_owned()).or_default())
+        })
     }
 
     fn last(&self, id: &str) -> Option<Millis> {
         let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
-        marks.get(id).map(|mark| mark.used.load(Ordering::Relaxed))
+        marks.get(id).map(|mark| mark.used.load(Ordering::Relaxed)).filter(|used| *used > 0)
     }
 
     /// What the store does not know yet.
