@@ -8,17 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::extract::Request;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
 
+use super::alarm::Alarms;
 use super::bare::Told;
 use super::patient::Patient;
 use super::{App, Certificates, Counters, State, app};
@@ -47,7 +46,6 @@ enum Stage {
 /// What all connections share.
 struct Shared {
     app: App,
-    builder: auto::Builder<TokioExecutor>,
     tls: Option<TlsAcceptor>,
     counters: Arc<Counters>,
     limits: Limits,
@@ -66,7 +64,6 @@ pub async fn serve(
     let tls = state.tls.as_ref().map(Certificates::config).transpose().map_err(io::Error::other)?;
     let (limits, stopping) = (state.limits, Arc::clone(&state.stopping));
     let shared = Arc::new(Shared {
-        builder: builder(&limits),
         tls: tls.map(|config| TlsAcceptor::from(Arc::new(config))),
         counters: Arc::clone(&state.counters),
         limits,
@@ -103,14 +100,14 @@ pub async fn serve(
     Ok(())
 }
 
-/// The limits of a connection. Hyper's own bounds stand above ours, because it cannot say much: what is a little too
+/// The limits of one connection. Hyper's own bounds stand above ours, because it cannot say much: what is a little too
 /// large comes as far as the door, which knows whose request it is and says what is wrong.
 fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let head = limits.headers.saturating_add(limits.url).saturating_mul(2).max(64 * 1024);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
+        .timer(Alarms::default())
         .header_read_timeout(Duration::from_secs(limits.header_timeout))
         .max_buf_size(head);
     builder
@@ -170,15 +167,16 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let heard = Arc::new(AtomicBool::new(false));
-    let service = shared.app.clone().map_request({
-        let heard = Arc::clone(&heard);
-        move |request: Request<_>| {
+    let service = service_fn({
+        let (app, heard) = (shared.app.clone(), Arc::clone(&heard));
+        move |request| {
             heard.store(true, Ordering::Relaxed);
-            request
+            app.answer(request)
         }
     });
     let stream = Told::new(Patient::new(stream, Duration::from_secs(shared.limits.timeout)));
-    let talk = shared.builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let builder = builder(&shared.limits);
+    let talk = builder.serve_connection(TokioIo::new(stream), service);
     // Hyper's own bound begins when it knows which HTTP is spoken; who does not say even that would stay for ever.
     let silence = sleep(Duration::from_secs(shared.limits.header_timeout));
     tokio::pin!(talk, silence);

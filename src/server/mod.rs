@@ -1,6 +1,7 @@
 //! The server: HTTP in front of the directory. [`app`] is the whole of it without a socket; [`serve`] gives it one.
 
 mod admin;
+mod alarm;
 mod attribute_mapping;
 mod backup;
 mod bare;
@@ -132,6 +133,25 @@ pub fn app(state: State) -> App {
 #[derive(Clone)]
 pub struct App(Arc<House>);
 
+/// An answer on its way.
+type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+impl App {
+    /// Answers a request.
+    fn answer<B>(&self, request: Request<B>) -> Answering
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        // A body that is none needs no room.
+        let body = |body: B| if body.is_end_stream() { Body::empty() } else { Body::new(body) };
+        let (house, request) = (Arc::clone(&self.0), request.map(body));
+        Box::pin(
+            async move { Ok(door::guard(&house.door, request, |request, visit| house.work(request, visit)).await) },
+        )
+    }
+}
+
 impl<B> Service<Request<B>> for App
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
@@ -139,19 +159,14 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        // A body that is none needs no room.
-        let body = |body: B| if body.is_end_stream() { Body::empty() } else { Body::new(body) };
-        let (house, request) = (Arc::clone(&self.0), request.map(body));
-        Box::pin(
-            async move { Ok(door::guard(&house.door, request, |request, visit| house.work(request, visit)).await) },
-        )
+    fn call(&mut self, request: Request<B>) -> Answering {
+        self.answer(request)
     }
 }
 
