@@ -1,7 +1,7 @@
 //! [`Shelf`]: resources as answers have them, kept for whoever asks again. What is on it is shown only while the store says that
 //! nothing of it has changed: neither the resource nor its members, nor the groups it is in.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 
@@ -29,7 +29,7 @@ pub(super) struct Shown {
     pub(super) text: String,
     /// For which source, as it was declared then, and by which address.
     source: u64,
-    base: Box<str>,
+    base: Arc<str>,
     /// Itself and the groups it is in, as they were before they were read.
     seen: Vec<Seen>,
 }
@@ -50,11 +50,28 @@ impl Bulk for Shown {
 }
 
 /// What is kept, by source, base and id.
-pub(super) struct Shelf(Kept<Shown>);
+pub(super) struct Shelf {
+    kept: Kept<Shown>,
+    /// The last base that something was kept for: mostly there is one, and what is kept for it shares it.
+    base: RwLock<Arc<str>>,
+}
 
 impl Default for Shelf {
     fn default() -> Self {
-        Self(Kept::new(CAPACITY, USER))
+        Self { kept: Kept::new(CAPACITY, USER), base: RwLock::new("".into()) }
+    }
+}
+
+impl Shelf {
+    /// A base, to be kept.
+    fn base(&self, wanted: &str) -> Arc<str> {
+        let last = Arc::clone(&self.base.read().unwrap_or_else(PoisonError::into_inner));
+        if *last == *wanted {
+            return last;
+        }
+        let base: Arc<str> = wanted.into();
+        *self.base.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&base);
+        base
     }
 }
 
@@ -92,7 +109,7 @@ impl Directory {
 
     /// What is on the shelf, when it is still so.
     pub(super) fn on_shelf(&self, call: &Call<'_>, id: &str) -> Option<Arc<Shown>> {
-        let shown = self.shelf.0.get(name(call, id))?;
+        let shown = self.shelf.kept.get(name(call, id))?;
         let is_it = (shown.source, &*shown.base, shown.row.id.as_str()) == name(call, id);
         (is_it && self.store.is_as_seen(&shown.seen)).then_some(shown)
     }
@@ -111,10 +128,10 @@ impl Directory {
         self.render(&mut text, call, kind, &stored, &Projection::DEFAULT, alone, &mut all).await?;
         (stored.body, stored.profile) = (Vec::new(), None);
         text.shrink_to_fit();
-        let (source, base) = (call.source.number, call.base.into());
+        let (source, base) = (call.source.number, self.shelf.base(call.base));
         let shown = Arc::new(Shown { row: stored, text, source, base, seen: all });
         if seen.is_some() {
-            self.shelf.0.put(name(call, &shown.row.id), Arc::clone(&shown));
+            self.shelf.kept.put(name(call, &shown.row.id), Arc::clone(&shown));
         }
         Ok(shown)
     }

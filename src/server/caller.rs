@@ -40,7 +40,7 @@ impl Caller {
         let given = bearer(parts.headers.get(header::AUTHORIZATION));
         let (holder, grant) = state.registry.grants(given)?;
         if let Some(visit) = parts.extensions.get::<Arc<Visit>>() {
-            visit.belongs_to(Arc::clone(&holder.id), None);
+            visit.belongs_to(Arc::clone(&holder.id), None, None);
         }
         if grant.role < needed {
             let (needed, has) = (needed.word(), grant.role.word());
@@ -110,9 +110,10 @@ impl Caller {
 
 /// The token of an `Authorization` header.
 pub(super) fn bearer(header: Option<&HeaderValue>) -> Option<&str> {
-    let (scheme, token) = header?.to_str().ok()?.trim().split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+    const SCHEME: &str = "bearer ";
+    let (scheme, token) = header?.as_bytes().trim_ascii().split_at_checked(SCHEME.len())?;
+    let token = std::str::from_utf8(token.trim_ascii()).ok()?;
+    (scheme.eq_ignore_ascii_case(SCHEME.as_bytes()) && !token.is_empty()).then_some(token)
 }
 
 impl FromRequestParts<State> for Reader {

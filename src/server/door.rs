@@ -3,8 +3,10 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody as _};
@@ -92,21 +94,25 @@ impl Door {
 pub(super) struct Visit {
     /// The request's name, in the log, the answer and the provisioning log.
     pub(super) id: Arc<str>,
-    /// The id of the token, and the source that it opened.
-    who: OnceLock<(Arc<str>, Option<Arc<Source>>)>,
-    standing: OnceLock<Standing>,
+    who: OnceLock<Who>,
+}
+
+/// Whose request it is.
+#[derive(Debug)]
+struct Who {
+    /// The id of the token.
+    token: Arc<str>,
+    /// The source that it opened.
+    source: Option<Arc<Source>>,
+    /// How the token stands with its rate, when that is looked after.
+    standing: Option<Standing>,
 }
 
 impl Visit {
-    /// Says whose request it is.
-    pub(super) fn belongs_to(&self, token: Arc<str>, source: Option<Arc<Source>>) {
+    /// Says whose request it is, and how the token stands with its rate when that is looked after.
+    pub(super) fn belongs_to(&self, token: Arc<str>, source: Option<Arc<Source>>, standing: Option<Standing>) {
         // The first to say it knows it.
-        let _ = self.who.set((token, source));
-    }
-
-    /// Says how the token stands with its rate.
-    pub(super) fn stands(&self, standing: Standing) {
-        let _ = self.standing.set(standing);
+        let _ = self.who.set(Who { token, source, standing });
     }
 }
 
@@ -132,8 +138,12 @@ pub(super) async fn guard<'w>(
     };
     let answer = match turn {
         Ok(turn) => {
-            let most = Duration::from_secs(door.limits.timeout);
-            let answer = tokio::time::timeout(most, next(request, Arc::clone(&visit))).await;
+            let mut work = next(request, Arc::clone(&visit));
+            // What memory knows is answered before anybody need look at the clock.
+            let answer = match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+                Poll::Ready(answer) => Ok(answer),
+                Poll::Pending => tokio::time::timeout(Duration::from_secs(door.limits.timeout), work).await,
+            };
             drop(turn);
             answer.map_err(|_| {
                 let seconds = door.limits.timeout;
@@ -160,7 +170,7 @@ pub(super) async fn guard<'w>(
     if let Ok(value) = HeaderValue::from_str(&visit.id) {
         headers.insert(REQUEST_ID, value);
     }
-    if let Some(standing) = visit.standing.get() {
+    if let Some(standing) = visit.who.get().and_then(|who| who.standing) {
         let [limit, remaining, reset] = STANDING;
         for (name, number) in [(limit, standing.limit), (remaining, standing.remaining), (reset, standing.reset)] {
             headers.insert(name, numeric(number));
@@ -264,7 +274,7 @@ fn log(door: &Door, visit: &Visit, method: &str, path: &str, response: &Response
     if scim::is_scim(path) {
         door.counters.request(status, took);
     }
-    let (token, source) = visit.who.get().map_or(("", None), |(token, source)| (token.as_ref(), source.as_ref()));
+    let (token, source) = visit.who.get().map_or(("", None), |who| (who.token.as_ref(), who.source.as_ref()));
     tracing::info!(
         target: "access",
         method,

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DashMapStateStore;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use hashbrown::DefaultHashBuilder;
 
 use crate::config::Limits;
 
@@ -22,9 +24,12 @@ const KNOCKS_AT_ONCE: NonZeroU32 = NonZeroU32::new(20).unwrap();
 /// Access tokens a second for each client when others have used the endpoint up.
 const CLIENT_RESERVE: NonZeroU32 = NonZeroU32::new(1).unwrap();
 
+/// How each token stands: every request asks, and the ids are ours.
+type Standings = DashMapStateStore<Arc<str>, DefaultHashBuilder>;
+
 /// Counts the requests of each token.
 pub struct Gate {
-    rate: DefaultKeyedRateLimiter<Arc<str>, StateInformationMiddleware>,
+    rate: RateLimiter<Arc<str>, Standings, DefaultClock, StateInformationMiddleware>,
     reserve: DefaultKeyedRateLimiter<Arc<str>>,
     knocks: DefaultKeyedRateLimiter<String>,
     client_reserve: DefaultKeyedRateLimiter<String>,
@@ -55,7 +60,7 @@ impl Gate {
     /// A gate with these limits.
     pub fn new(limits: &Limits) -> Self {
         Self {
-            rate: RateLimiter::keyed(quota(limits)).with_middleware(),
+            rate: RateLimiter::dashmap_with_hasher(quota(limits), DefaultHashBuilder::default()).with_middleware(),
             reserve: RateLimiter::keyed(Quota::per_second(RESERVE)),
             knocks: RateLimiter::keyed(Quota::per_second(KNOCKS).allow_burst(KNOCKS_AT_ONCE)),
             client_reserve: RateLimiter::keyed(Quota::per_second(CLIENT_RESERVE)),

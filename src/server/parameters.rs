@@ -5,11 +5,23 @@ use std::borrow::Cow;
 
 /// Names and values, in their order.
 pub(super) fn parameters(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decoded(name), decoded(value)))
-        .collect()
+    let (mut found, mut rest) = (Vec::new(), query);
+    while !rest.is_empty() {
+        let (pair, behind) = parted(rest, b'&');
+        rest = behind;
+        if !pair.is_empty() {
+            let (name, value) = parted(pair, b'=');
+            found.push((decoded(name), decoded(value)));
+        }
+    }
+    found
+}
+
+/// What stands before the first such byte, and what behind it. Both are short, so that looking at each byte costs least.
+fn parted(text: &str, at: u8) -> (&str, &str) {
+    let place = text.bytes().position(|byte| byte == at);
+    let parts = place.and_then(|place| Some((text.get(..place)?, text.get(place + 1..)?)));
+    parts.unwrap_or((text, ""))
 }
 
 /// A text without its escapes. What is no escape stands for itself, and what is no UTF-8 for a replacement character.

@@ -269,14 +269,12 @@ fn authorize(
         let words = if refusal == Refusal::WrongScope { Refusal::Unknown.words() } else { refusal.words() };
         Refused::from(ScimError::status(401, words))
     })?;
-    visit.belongs_to(Arc::clone(&holder.id), source.cloned());
-    match state.gate.enter(&holder.id, probe) {
-        Ok(standing) => visit.stands(standing),
-        Err(wait) => {
-            visit.stands(wait.standing);
-            let error = ScimError::status(429, format!("more than {} requests a second: slow down", state.limits.rate));
-            return Err(Refused { retry_after: Some(wait.time.as_secs() + 1), ..Refused::from(error) });
-        }
+    let entered = state.gate.enter(&holder.id, probe);
+    let standing = entered.unwrap_or_else(|wait| wait.standing);
+    visit.belongs_to(Arc::clone(&holder.id), source.cloned(), Some(standing));
+    if let Err(wait) = entered {
+        let error = ScimError::status(429, format!("more than {} requests a second: slow down", state.limits.rate));
+        return Err(Refused { retry_after: Some(wait.time.as_secs() + 1), ..Refused::from(error) });
     }
     Ok(Actor { token: holder.id, label: holder.label, request: Arc::clone(&visit.id), bulk: false })
 }

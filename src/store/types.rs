@@ -120,6 +120,10 @@ impl Packed {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.pairs().map_while(|(index, key)| Some((std::str::from_utf8(index).ok()?, key)))
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = self.bytes.as_slice();
         let mut part = move || {
             let (mut length, mut shift) = (0_usize, 0_u32);
@@ -136,12 +140,12 @@ impl Packed {
             rest = behind;
             Some(part)
         };
-        std::iter::from_fn(move || Some((std::str::from_utf8(part()?).ok()?, part()?)))
+        std::iter::from_fn(move || Some((part()?, part()?)))
     }
 
     /// Whether this pair is one of them.
     pub(super) fn has(&self, index: &str, key: &[u8]) -> bool {
-        self.iter().any(|pair| pair == (index, key))
+        self.pairs().any(|pair| pair == (index.as_bytes(), key))
     }
 }
 

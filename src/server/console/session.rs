@@ -270,7 +270,7 @@ impl Visitor {
             session.seen.fetch_max(now, Ordering::Relaxed);
         }
         if let Some(visit) = parts.extensions.get::<Arc<Visit>>() {
-            visit.belongs_to(session.token.as_str().into(), None);
+            visit.belongs_to(session.token.as_str().into(), None, None);
         }
         let caller = Caller { label: session.label.clone(), grant };
         Some(Self { session, caller })
