@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::kept::{Bulk, Kept};
+use super::kept::{Kept, Made};
 use super::query::{DEFAULT_PAGE, MAX_PAGE};
 use super::{Answer, Call, Content, Directory, damaged, refused};
 use crate::scim::discovery::ResourceType;
@@ -125,7 +125,7 @@ impl Draft {
     }
 }
 
-impl Bulk for Sheet {
+impl Made for Sheet {
     fn bytes(&self) -> usize {
         self.text.len() + self.items.len() * BESIDE
     }
@@ -133,7 +133,7 @@ impl Bulk for Sheet {
 
 /// What is kept, by source, base, kind and the first number.
 pub(super) struct Sheets {
-    kept: Kept<Sheet>,
+    kept: Kept<Arc<Sheet>>,
     most_plain: u64,
 }
 

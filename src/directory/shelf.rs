@@ -1,19 +1,23 @@
 //! [`Shelf`]: resources as answers have them, kept for whoever asks again. What is on it is shown only while the store says that
 //! nothing of it has changed: neither the resource nor its members, nor the groups it is in.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::hash::Hash;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
 
-use super::kept::{Bulk, Kept};
-use super::{Answer, Call, Content, Directory, refused, render};
+use super::kept::{Kept, Made};
+use super::{Answer, Call, Content, Directory, index, refused, render};
 use crate::scim::discovery::ResourceType;
 use crate::scim::error::ScimError;
+use crate::scim::plan::Index;
 use crate::scim::project::Projection;
 use crate::store::{Seen, Stored};
 
 /// Bytes that are kept: some 50,000 users.
 const CAPACITY: usize = 64 << 20;
+/// Keys by which it is found that are kept.
+const KEYED: usize = CAPACITY / USER;
 /// How large a directory may be whose lists of groups, and lists by cursor, are put on the shelf: of a larger one each page would take
 /// another one away.
 pub(super) const MOST_LISTED: u64 = 50_000;
@@ -30,8 +34,10 @@ pub(super) struct Shown {
     /// For which source, as it was declared then, and by which address.
     source: u64,
     base: Arc<str>,
-    /// Itself and the groups it is in, as they were before they were read.
-    seen: Vec<Seen>,
+    /// Itself, as it was before it was read, when the store could tell.
+    seen: Option<Seen>,
+    /// The groups it is in, as they were.
+    groups: Vec<Seen>,
 }
 
 /// The text of a resource as a body.
@@ -43,22 +49,26 @@ impl AsRef<[u8]> for Text {
     }
 }
 
-impl Bulk for Shown {
+impl Made for Shown {
     fn bytes(&self) -> usize {
         self.text.len() + BESIDE
     }
 }
 
-/// What is kept, by source, base and id.
+/// What is kept.
 pub(super) struct Shelf {
-    kept: Kept<Shown>,
+    /// By source, base and id.
+    kept: Kept<Arc<Shown>>,
+    /// What of it was asked for by a unique key, by source, base, kind, index and key.
+    keyed: Kept<Weak<Shown>>,
     /// The last base that something was kept for: mostly there is one, and what is kept for it shares it.
     base: RwLock<Arc<str>>,
 }
 
 impl Default for Shelf {
     fn default() -> Self {
-        Self { kept: Kept::new(CAPACITY, USER), base: RwLock::new("".into()) }
+        let keyed = Kept::new(KEYED * size_of::<Shown>(), size_of::<Shown>());
+        Self { kept: Kept::new(CAPACITY, USER), keyed, base: RwLock::new("".into()) }
     }
 }
 
@@ -78,6 +88,11 @@ impl Shelf {
 /// What a resource is kept by.
 fn name<'n>(call: &Call<'n>, id: &'n str) -> (u64, &'n str, &'n str) {
     (call.source.number, call.base, id)
+}
+
+/// What a unique key of a resource is kept by.
+fn key_name<'n>(call: &Call<'n>, kind: &'n str, index: Index, key: &'n str) -> impl Hash + use<'n> {
+    (call.source.number, call.base, kind, index, key)
 }
 
 impl Directory {
@@ -111,7 +126,26 @@ impl Directory {
     pub(super) fn on_shelf(&self, call: &Call<'_>, id: &str) -> Option<Arc<Shown>> {
         let shown = self.shelf.kept.get(name(call, id))?;
         let is_it = (shown.source, &*shown.base, shown.row.id.as_str()) == name(call, id);
-        (is_it && self.store.is_as_seen(&shown.seen)).then_some(shown)
+        (is_it && self.is_so(&shown)).then_some(shown)
+    }
+
+    /// What is on the shelf, when it is still so, and was asked for by this unique key: it has the key, as long as it is so, and nobody
+    /// else then.
+    pub(super) fn on_shelf_by(&self, call: &Call<'_>, kind: &str, index: Index, key: &str) -> Option<Arc<Shown>> {
+        let shown = self.shelf.keyed.get(key_name(call, kind, index, key))?.upgrade()?;
+        let is_it = (shown.source, &*shown.base) == (call.source.number, call.base) && shown.row.kind == kind;
+        (is_it && index::is(&shown.row, index, key) && self.is_so(&shown)).then_some(shown)
+    }
+
+    /// Notes by which unique key it was asked for.
+    pub(super) fn keep_key(&self, call: &Call<'_>, index: Index, key: &str, shown: &Arc<Shown>) {
+        self.shelf.keyed.put(key_name(call, &shown.row.kind, index, key), Arc::downgrade(shown));
+    }
+
+    /// Whether nothing of it has changed.
+    fn is_so(&self, shown: &Shown) -> bool {
+        let is_so = |seen: &[Seen]| self.store.is_as_seen(seen);
+        shown.seen.is_some_and(|seen| is_so(&[seen])) && (shown.groups.is_empty() || is_so(&shown.groups))
     }
 
     /// Makes it, and keeps it when the store could tell how it was before.
@@ -124,12 +158,12 @@ impl Directory {
         alone: bool,
     ) -> Result<Arc<Shown>, ScimError> {
         let mut text = String::new();
-        let mut all = Vec::from_iter(seen);
-        self.render(&mut text, call, kind, &stored, &Projection::DEFAULT, alone, &mut all).await?;
+        let mut groups = Vec::new();
+        self.render(&mut text, call, kind, &stored, &Projection::DEFAULT, alone, &mut groups).await?;
         (stored.body, stored.profile) = (Vec::new(), None);
         text.shrink_to_fit();
         let (source, base) = (call.source.number, self.shelf.base(call.base));
-        let shown = Arc::new(Shown { row: stored, text, source, base, seen: all });
+        let shown = Arc::new(Shown { row: stored, text, source, base, seen, groups });
         if seen.is_some() {
             self.shelf.kept.put(name(call, &shown.row.id), Arc::clone(&shown));
         }

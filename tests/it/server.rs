@@ -225,6 +225,37 @@ fn a_user_s_whole_life() {
 }
 
 #[test]
+fn who_is_asked_for_by_name_is_shown_as_they_are_now() {
+    let data = Data::new();
+    let server = Server::start(&data.0);
+    let (ada, bob) = (server.user("ada"), server.user("bob"));
+    // Three times: first it is read, then found by its id, then by its name.
+    let found = |name: &str| {
+        let ask = || server.scim("GET", &format!("/Users?filter=userName+eq+%22{name}%22"), None).json();
+        let (first, second, third) = (ask(), ask(), ask());
+        assert_eq!((&first, &first), (&second, &third), "{name}");
+        first["Resources"].as_array().cloned().unwrap_or_default()
+    };
+    let ids = |name: &str| found(name).iter().map(|user| user["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let rename = |id: &str, name: &str| {
+        let renamed =
+            server.patch(&format!("/Users/{id}"), json!([{"op": "replace", "path": "userName", "value": name}]));
+        assert_eq!(renamed.status, 200, "{}", renamed.text());
+    };
+    assert_eq!((ids("ada"), ids("Bob"), ids("eve")), (vec![ada.clone()], vec![bob.clone()], vec![]));
+    rename(&ada, "eve");
+    assert_eq!((ids("ada"), ids("EVE")), (vec![], vec![ada.clone()]));
+    rename(&bob, "ada");
+    assert_eq!((ids("ada"), ids("bob")), (vec![bob.clone()], vec![]));
+    let group = server.group("Admins");
+    let add = json!([{"op": "add", "path": "members", "value": [{"value": bob}]}]);
+    assert!(server.patch(&format!("/Groups/{group}"), add).status < 300);
+    assert_eq!(found("ada")[0]["groups"][0]["display"], "Admins");
+    assert_eq!(server.scim("DELETE", &format!("/Users/{bob}"), None).status, 204);
+    assert_eq!((ids("ada"), ids("eve")), (vec![], vec![ada]));
+}
+
+#[test]
 fn members_come_and_go_in_every_shape() {
     let data = Data::new();
     let server = Server::start(&data.0);
